@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Finds the programs the tests use and says which are missing.
+#
+# Debian packages are installed only with CI=true, or after a yes at a terminal. Otherwise a missing program is printed
+# as SKIPPED and the tests that need it skip themselves (package test/need). The exit code is 0 except when an
+# installation that was asked for failed.
+set -euo pipefail
+
+# command | Debian packages | who needs it. A test that uses a new program adds its line here.
+needs=(
+  "git|git|the version shown by holdfast version"
+  "gcc|gcc libc6-dev|the race detector"
+)
+
+missing=() packages=()
+for line in "${needs[@]}"; do
+  IFS='|' read -r command debian why <<<"$line"
+  if ! PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null; then
+    missing+=("$command ($why)")
+    read -ra names <<<"$debian"
+    packages+=("${names[@]}")
+  fi
+done
+((${#missing[@]})) || exit 0
+
+skip() {
+  for m in "${missing[@]}"; do echo "SKIPPED: no $m: $1"; done
+  exit 0
+}
+
+command -v apt-get >/dev/null || skip "not a Debian system, install it by hand"
+
+if [[ ${CI:-} != true ]]; then
+  [[ -t 0 && -t 1 ]] || skip "run scripts/deps.sh at a terminal to install ${packages[*]}"
+  read -r -p "Missing: ${missing[*]}. Install ${packages[*]} with apt-get? [y/N] " answer
+  [[ $answer == [yY]* ]] || skip "not installed, as you said"
+fi
+
+as_root=()
+((EUID == 0)) || as_root=(sudo)
+echo "installing ${packages[*]}"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" apt-get install -y --no-install-recommends "${packages[@]}"; } \
+  </dev/null >"$log" 2>&1; then
+  cat "$log"
+  echo "FAILED: cannot install ${packages[*]}"
+  exit 1
+fi
