@@ -34,7 +34,7 @@ func (r *report) run(ctx context.Context, root string) error {
 
 // split lists the packages of the main module: those tested in isolation, and those below test/ that use real parts.
 func split(ctx context.Context, root string) (units, parts []string, err error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "./...")
+	cmd := exec.CommandContext(ctx, "go", "list", "-e", "./...")
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
