@@ -1,0 +1,180 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	// groupPoll is how often a stopping group is looked at: nothing tells when
+	// the last process of a group is gone.
+	groupPoll = 20 * time.Millisecond
+	// pipeGrace is how long output is awaited after the group is gone. Only a
+	// descendant that left the group can still hold the pipe then.
+	pipeGrace = 500 * time.Millisecond
+	// killGrace bounds the wait for processes that SIGKILL does not remove:
+	// dead ones nobody reaps, or ones stuck in the kernel.
+	killGrace = 2 * time.Second
+)
+
+// child is one started process and the process group it leads.
+type child struct {
+	cmd      *exec.Cmd
+	pid      int
+	exited   chan struct{} // closed when child, group and output are done
+	stopping atomic.Bool
+
+	mu        sync.Mutex
+	groupGone bool // the group id may belong to somebody else from now on
+	killed    bool // SIGKILL was sent to the group by stop
+}
+
+// startChild starts the command with its output going to out. The child is
+// already registered with the guard when it returns.
+func startChild(spawn *spawner, cmd *exec.Cmd, out *output, g *guard) (*child, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("open output pipe: %w", err)
+	}
+	cmd.Stdout, cmd.Stderr = w, w
+	err = spawn.start(cmd)
+	_ = w.Close() // the child has its own copy
+	if err != nil {
+		_ = r.Close()
+		return nil, err
+	}
+	c := &child{cmd: cmd, pid: cmd.Process.Pid, exited: make(chan struct{})}
+	g.add(c.pid)
+	go c.wait(r, out, g)
+	return c, nil
+}
+
+// wait sees the child off. Its owner is whoever called startChild: it must not
+// leave before exited is closed.
+func (c *child) wait(r *os.File, out *output, g *guard) {
+	defer close(c.exited)
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		out.copy(r)
+	}()
+	awaitExit(c.cmd)
+	if !c.stopping.Load() {
+		// It ended by itself. Helpers it left behind may hold its port. The dead
+		// child, not reaped yet, keeps the group id from being used again.
+		c.signal(syscall.SIGKILL)
+	}
+	_ = c.cmd.Wait() // the status is in ProcessState
+	c.awaitGroup()
+	g.remove(c.pid)
+	_ = r.SetReadDeadline(time.Now().Add(pipeGrace)) // without deadlines the next line would wait for good
+	<-copied
+	_ = r.Close()
+}
+
+// awaitGroup waits for the rest of the group. Whoever stops the child kills it
+// in the end, after which the wait is bounded.
+func (c *child) awaitGroup() {
+	tick := time.NewTicker(groupPoll)
+	defer tick.Stop()
+	var deadline time.Time
+	for !c.groupEmpty() {
+		if deadline.IsZero() && (c.wasKilled() || !c.stopping.Load()) {
+			deadline = time.Now().Add(killGrace)
+		}
+		if !deadline.IsZero() && time.Now().After(deadline) {
+			break
+		}
+		<-tick.C
+	}
+	c.mu.Lock()
+	c.groupGone = true
+	c.mu.Unlock()
+}
+
+func (c *child) groupEmpty() bool {
+	reapGroup(c.pid)
+	return errors.Is(syscall.Kill(-c.pid, 0), syscall.ESRCH)
+}
+
+// signal reaches the whole group, unless it is gone.
+func (c *child) signal(sig syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.groupGone {
+		_ = syscall.Kill(-c.pid, sig) // the only likely error is that nobody is left
+	}
+}
+
+func (c *child) wasKilled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.killed
+}
+
+// gone says whether child and group are gone.
+func (c *child) gone() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop ends the group: SIGTERM, and SIGKILL after the timeout, which it
+// reports. It returns when all is gone; for a child that is gone, at once.
+func (c *child) stop(timeout time.Duration) (killed bool) {
+	if c.gone() {
+		return false
+	}
+	c.stopping.Store(true)
+	c.signal(syscall.SIGTERM)
+	c.signal(syscall.SIGCONT) // a frozen process acts on nothing but SIGKILL
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-c.exited:
+		return false
+	case <-timer.C:
+	}
+	c.mu.Lock()
+	c.killed = true
+	c.mu.Unlock()
+	c.signal(syscall.SIGKILL)
+	<-c.exited
+	return true
+}
+
+// describeEnd says how a child that is gone ended by itself.
+func (c *child) describeEnd(ran time.Duration, lastLine string) string {
+	how := "ended"
+	if status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
+		switch {
+		case status.Signaled() && status.Signal() == syscall.SIGKILL:
+			how = "was killed from outside (SIGKILL; out of memory?)"
+		case status.Signaled():
+			how = fmt.Sprintf("was ended by signal %d (%s)", int(status.Signal()), status.Signal())
+		default:
+			how = fmt.Sprintf("exited with code %d", status.ExitStatus())
+		}
+	}
+	how += " after " + roundTime(ran)
+	if lastLine != "" {
+		how += fmt.Sprintf("; its last output: %q", lastLine)
+	}
+	return how
+}
+
+func roundTime(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
+}

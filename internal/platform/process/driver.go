@@ -1,0 +1,312 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+
+	"holdfast/internal/platform"
+)
+
+// Errors of Scale, Restart and Run that callers may ask for.
+var (
+	// ErrEnded: the driver's Run has returned or is about to.
+	ErrEnded = errors.New("the process driver has ended")
+	// ErrNoInstance: no instance has this id.
+	ErrNoInstance = errors.New("no such instance")
+)
+
+// Driver runs the instances of one function. All methods are safe for
+// concurrent use.
+type Driver struct {
+	spec  Spec
+	cfg   Config
+	log   *slog.Logger
+	ports portSource
+	spawn spawner
+	guard *guard
+
+	turn  chan struct{} // held by the one Scale or Restart in progress
+	grow  chan grow     // Scale asks Run, which owns the instances' goroutines
+	ended chan struct{} // closed when Run takes nothing more
+
+	mu    sync.Mutex // guards what follows
+	ran   bool
+	slots []*slot // in the order they were made
+}
+
+type grow struct {
+	n    int
+	done chan struct{}
+}
+
+// New checks the spec and makes a driver; nothing runs before Run. The error
+// names every field that is wrong.
+func New(spec Spec, cfg Config) (*Driver, error) {
+	spec = spec.withDefaults()
+	if err := spec.validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Environ == nil {
+		cfg.Environ = inheritable(os.Environ())
+	}
+	return &Driver{
+		spec:  spec,
+		cfg:   cfg,
+		log:   cfg.Logger.With("component", "process", "function", spec.Function),
+		ports: newPortSource(spec.Ports),
+		spawn: spawner{jobs: make(chan spawnJob)},
+		turn:  make(chan struct{}, 1),
+		grow:  make(chan grow),
+		ended: make(chan struct{}),
+	}, nil
+}
+
+// Run starts the instances and keeps them running until ctx ends; then it
+// stops all of them and returns nil when the last process is gone. It may be
+// called once. An instance that cannot start is no error of Run's: it is
+// retried, and its state says why.
+func (d *Driver) Run(ctx context.Context) error {
+	if err := d.begin(); err != nil {
+		return err
+	}
+	stopSpawner := d.spawn.run()
+	defer stopSpawner()
+	if err := d.startGuard(); err != nil {
+		close(d.ended)
+		return err
+	}
+	defer d.stopGuard()
+
+	var slots sync.WaitGroup
+	d.add(ctx, &slots, d.spec.Instances)
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case g := <-d.grow:
+			d.add(ctx, &slots, g.n)
+			close(g.done)
+		}
+	}
+	close(d.ended)
+	slots.Wait()
+	return nil
+}
+
+func (d *Driver) begin() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ran {
+		return errors.New("run process driver: it has run already")
+	}
+	d.ran = true
+	return nil
+}
+
+// add makes n instances and their goroutines.
+func (d *Driver) add(ctx context.Context, slots *sync.WaitGroup, n int) {
+	for range n {
+		ctx, cancel := context.WithCancel(ctx)
+		s := d.newSlot(cancel)
+		life, _ := s.begin(ctx)
+		slots.Go(func() {
+			defer d.remove(s)
+			s.run(ctx, life)
+		})
+	}
+}
+
+// newSlot gives the instance the smallest number that is free.
+func (d *Driver) newSlot(cancel context.CancelFunc) *slot {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id := ""
+	for n := 1; id == "" || d.findLocked(id) != nil; n++ {
+		id = fmt.Sprintf("%s-%d", d.spec.Function, n)
+	}
+	s := newSlot(d, id, cancel)
+	d.slots = append(d.slots, s)
+	return s
+}
+
+func (d *Driver) remove(s *slot) {
+	d.mu.Lock()
+	d.slots = slices.DeleteFunc(d.slots, func(other *slot) bool { return other == s })
+	d.mu.Unlock()
+	s.cancel()
+	close(s.done)
+}
+
+func (d *Driver) findLocked(id string) *slot {
+	for _, s := range d.slots {
+		if s.id == id {
+			return s
+		}
+	}
+	return nil
+}
+
+func (d *Driver) find(id string) *slot {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.findLocked(id)
+}
+
+func (d *Driver) all() []*slot {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.slots)
+}
+
+// Instances gives the present instances, oldest first.
+func (d *Driver) Instances() []platform.Instance {
+	var list []platform.Instance
+	for _, s := range d.all() {
+		list = append(list, s.instance())
+	}
+	return list
+}
+
+// Output gives the latest lines the instance wrote, oldest first, over its
+// restarts; nil when there is no such instance.
+func (d *Driver) Output(id string) []string {
+	if s := d.find(id); s != nil {
+		return s.out.lines()
+	}
+	return nil
+}
+
+// Scale makes the number of instances n. New ones are being started when it
+// returns: OnChange tells when they are ready. The newest go first; each is
+// drained and then stopped, side by side, and all are gone when it returns
+// nil. When ctx ends before, their stop goes on without it. Scale waits for
+// Run to begin, and for a Scale or Restart in progress.
+func (d *Driver) Scale(ctx context.Context, n int) error {
+	if n < 0 || n > maxInstances {
+		return fmt.Errorf("scale %s: %d instances are not in 0..%d", d.spec.Function, n, maxInstances)
+	}
+	release, err := d.takeTurn(ctx)
+	if err != nil {
+		return fmt.Errorf("scale %s: %w", d.spec.Function, err)
+	}
+	defer release()
+	slots := d.all()
+	if more := n - len(slots); more > 0 {
+		err = d.scaleUp(ctx, more)
+	} else {
+		err = d.scaleDown(ctx, slots[n:])
+	}
+	if err != nil {
+		return fmt.Errorf("scale %s to %d: %w", d.spec.Function, n, err)
+	}
+	return nil
+}
+
+// takeTurn also waits for Run to have made the first instances: before, the
+// number of them is unknown.
+func (d *Driver) takeTurn(ctx context.Context) (release func(), err error) {
+	select {
+	case d.turn <- struct{}{}:
+		release = func() { <-d.turn }
+	case <-d.ended:
+		return nil, ErrEnded
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if err := d.scaleUp(ctx, 0); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+func (d *Driver) scaleUp(ctx context.Context, more int) error {
+	g := grow{n: more, done: make(chan struct{})}
+	select {
+	case d.grow <- g:
+		<-g.done
+		return nil
+	case <-d.ended:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *Driver) scaleDown(ctx context.Context, slots []*slot) error {
+	var group sync.WaitGroup
+	for _, s := range slots {
+		l, running := s.retire(true, "scaled in")
+		group.Go(func() {
+			if running {
+				d.drain(ctx, s, l)
+			}
+			s.cancel()
+		})
+	}
+	group.Wait()
+	for _, s := range slots {
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return fmt.Errorf("stop %s: %w", s.id, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// Restart drains and stops the instance and starts it again with the same id
+// and port. It returns nil when the new child is ready, and an error when its
+// first start failed (more follow) or ctx ended (the restart goes on).
+func (d *Driver) Restart(ctx context.Context, id string) error {
+	release, err := d.takeTurn(ctx)
+	if err != nil {
+		return fmt.Errorf("restart %s: %w", id, err)
+	}
+	defer release()
+	s := d.find(id)
+	if s == nil {
+		return fmt.Errorf("restart %s: %w", id, ErrNoInstance)
+	}
+	l, running := s.retire(false, "restart asked for")
+	if running {
+		d.drain(ctx, s, l)
+	}
+	l.end()
+	if err := s.awaitNext(ctx, l); err != nil {
+		return fmt.Errorf("restart %s: %w", id, err)
+	}
+	return nil
+}
+
+// drain calls Config.Drain once everybody has been told that the instance is
+// stopping. It ends early when the child does.
+func (d *Driver) drain(ctx context.Context, s *slot, l *life) {
+	if d.cfg.Drain == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer cancel()
+		select {
+		case <-l.over:
+		case <-ctx.Done():
+		}
+	})
+	defer watch.Wait()
+	defer cancel()
+	if s.await(ctx, func(i platform.Instance) bool { return i.State != platform.Running }) != nil {
+		return
+	}
+	if err := d.cfg.Drain(ctx, s.id); err != nil {
+		d.log.LogAttrs(ctx, slog.LevelWarn, "instance stopped before it was drained", slog.String("instance", s.id), slog.Any("error", err))
+	}
+}

@@ -1,0 +1,64 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+const (
+	readyFirst = 10 * time.Millisecond  // between the first tries
+	readyLast  = 200 * time.Millisecond // and the later ones
+)
+
+// awaitReady waits until the child accepts a connection on its port. failure
+// is one sentence; it is "" when the child is ready and when ctx ended first.
+func (s *slot) awaitReady(ctx context.Context, c *child) (failure string) {
+	began := time.Now()
+	timeout := time.NewTimer(s.d.spec.ReadyTimeout)
+	defer timeout.Stop()
+	for pause := readyFirst; ; pause = min(pause*2, readyLast) {
+		if accepts(ctx, s.port) && !c.gone() {
+			return ""
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ""
+		case <-c.exited:
+			timer.Stop()
+			return "not ready: it " + c.describeEnd(time.Since(began), s.out.last())
+		case <-timeout.C:
+			timer.Stop()
+			return s.notReady(c)
+		}
+	}
+}
+
+// notReady adds what is known about why nobody answers.
+func (s *slot) notReady(c *child) string {
+	failure := fmt.Sprintf("not ready: port %d accepted no connection within %s", s.port, s.d.spec.ReadyTimeout)
+	if ports := listeningPorts(c.pid); len(ports) > 0 {
+		failure += fmt.Sprintf("; it listens on %s instead: pass {port} in the command, or have it read PORT and HOST", ports[0])
+	} else if line := s.out.last(); line != "" {
+		failure += fmt.Sprintf("; its last output: %q", line)
+	}
+	return failure
+}
+
+// accepts connects once. A connection whose ends are the same is the kernel
+// connecting the socket to itself, not a listener.
+func accepts(ctx context.Context, port int) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	self := conn.LocalAddr().String() == conn.RemoteAddr().String()
+	_ = conn.Close() // nothing was sent
+	return !self
+}

@@ -1,0 +1,337 @@
+package process
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"holdfast/internal/platform"
+)
+
+// slot is one instance: an id, a port and the lives lived there. Its goroutine
+// (run) alone changes the instance; others ask through retire and cancel.
+type slot struct {
+	d      *Driver
+	id     string
+	out    *output
+	cancel context.CancelFunc // ends the instance for good
+	done   chan struct{}      // closed when it is gone from the driver
+
+	// Owned by run.
+	port     int
+	hold     io.Closer // keeps the port from other drivers
+	failures failures
+
+	mu      sync.Mutex // guards what follows
+	view    platform.Instance
+	life    *life
+	leaving bool          // retired for good: no restart
+	changed chan struct{} // closed and replaced on each change
+}
+
+// life is one child, from before its start to the end of the wait after it.
+type life struct {
+	end     context.CancelFunc // stops the child or cuts the wait short
+	retired chan struct{}      // closed: give it no more traffic, its end is near
+	over    chan struct{}      // closed when the child is gone
+	settled chan struct{}      // closed when the start succeeded or failed
+	failure string             // why it failed; set before settled is closed
+	next    chan *life         // receives the life after this one
+
+	reason string // why it was retired, "" is not retired; guarded by the slot's mu
+}
+
+func newSlot(d *Driver, id string, cancel context.CancelFunc) *slot {
+	return &slot{
+		d: d, id: id, cancel: cancel,
+		out:      newOutput(id, d.spec.Output, d.cfg.Output, d.log),
+		done:     make(chan struct{}),
+		failures: failures{backoff: d.spec.Backoff, loop: d.spec.CrashLoop},
+		view:     platform.Instance{ID: id, State: platform.Starting, Since: time.Now()},
+		changed:  make(chan struct{}),
+	}
+}
+
+// begin opens a life. It does not when ctx ended or the slot was told to leave;
+// run ends then.
+func (s *slot) begin(ctx context.Context) (context.Context, bool) {
+	ctx, end := context.WithCancel(ctx)
+	l := &life{
+		end: end, next: make(chan *life, 1),
+		retired: make(chan struct{}), over: make(chan struct{}), settled: make(chan struct{}),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life != nil {
+		if s.leaving || ctx.Err() != nil {
+			end()
+			return ctx, false
+		}
+		s.life.next <- l
+		s.view.Restarts++
+	}
+	s.life = l
+	return ctx, true
+}
+
+// run lives one life after the other until ctx ends or the slot leaves. The
+// first one was begun already, so that it can be retired before run gets to it.
+func (s *slot) run(ctx, life context.Context) {
+	defer s.out.close()
+	defer s.releasePort()
+	for more := ctx.Err() == nil; more; {
+		l := s.current()
+		ran, failure := s.live(life, l)
+		l.settle(cmp.Or(failure, "stopped before it was ready"))
+		close(l.over)
+		if failure != "" && !s.isRetired(l) {
+			s.backOff(life, ran, failure)
+		}
+		l.end()
+		life, more = s.begin(ctx)
+	}
+	s.current().end()
+	s.set(func(i *platform.Instance) { i.State, i.PID, i.Reason = platform.Stopped, 0, "stopped" })
+}
+
+// settle may be called twice by run's goroutine; the first word counts.
+func (l *life) settle(failure string) {
+	select {
+	case <-l.settled:
+	default:
+		l.failure = failure
+		close(l.settled)
+	}
+}
+
+// live starts a child and watches it until it is gone. failure is one sentence
+// when it ended, or never came up, without being asked to; ran is how long it
+// was ready.
+func (s *slot) live(ctx context.Context, l *life) (ran time.Duration, failure string) {
+	s.announceStart()
+	c, err := s.start(ctx)
+	if err != nil {
+		return 0, err.Error()
+	}
+	s.set(func(i *platform.Instance) { i.PID = c.pid })
+	failure = s.awaitReady(ctx, c)
+	if failure == "" && s.setRunning(ctx, l) {
+		since := time.Now()
+		l.settle("")
+		s.watch(ctx, c, l)
+		ran = time.Since(since)
+		if ctx.Err() == nil {
+			failure = c.describeEnd(ran, s.out.last())
+		}
+	}
+	s.stopChild(ctx, c)
+	return ran, failure
+}
+
+// announceStart says Starting, but lets a crash loop stand until it is over.
+func (s *slot) announceStart() {
+	s.set(func(i *platform.Instance) {
+		i.PID = 0
+		if i.State != platform.CrashLoop {
+			i.State, i.Reason = platform.Starting, "waiting for its port to accept a connection"
+		}
+	})
+}
+
+// start finds a port and starts the child on it.
+func (s *slot) start(ctx context.Context) (*child, error) {
+	if err := s.takePort(); err != nil {
+		return nil, err
+	}
+	cmd, err := s.d.spec.command(s.id, s.port, s.d.cfg.Environ)
+	if err != nil {
+		return nil, err
+	}
+	c, err := startChild(&s.d.spawn, cmd, s.out, s.d.guard)
+	if err != nil {
+		return nil, startError(s.d.spec, cmd, err)
+	}
+	s.d.log.LogAttrs(ctx, slog.LevelInfo, "instance started",
+		slog.String("instance", s.id), slog.Int("pid", c.pid), slog.Int("port", s.port))
+	return c, nil
+}
+
+func (s *slot) takePort() error {
+	if s.port != 0 && portFree(s.port) {
+		return nil
+	}
+	port, hold, err := s.d.ports.take()
+	if err != nil {
+		return err
+	}
+	s.releasePort()
+	s.port, s.hold = port, hold
+	s.set(func(i *platform.Instance) { i.Endpoint = fmt.Sprintf("http://127.0.0.1:%d", port) })
+	return nil
+}
+
+func (s *slot) releasePort() {
+	if s.hold != nil {
+		_ = s.hold.Close() // a socket that was only bound: nothing can be lost
+	}
+	s.hold = nil
+}
+
+// watch waits for the child's end or the life's, and tells when it retires.
+func (s *slot) watch(ctx context.Context, c *child, l *life) {
+	select {
+	case <-c.exited:
+	case <-ctx.Done():
+	case <-l.retired:
+		s.set(func(i *platform.Instance) { i.State, i.Reason = platform.Stopping, l.reason })
+		select {
+		case <-c.exited:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// stopChild returns when the child and its group are gone.
+func (s *slot) stopChild(ctx context.Context, c *child) {
+	if ctx.Err() != nil && !c.gone() {
+		s.set(func(i *platform.Instance) {
+			if i.State != platform.Stopping {
+				i.State, i.Reason = platform.Stopping, "asked to stop"
+			}
+		})
+	}
+	if c.stop(s.d.spec.StopTimeout) {
+		s.d.log.LogAttrs(ctx, slog.LevelWarn, "instance killed: it did not end after SIGTERM",
+			slog.String("instance", s.id), slog.Int("pid", c.pid), slog.Duration("stop_timeout", s.d.spec.StopTimeout))
+	}
+}
+
+// backOff tells the failure and waits before the next life.
+func (s *slot) backOff(ctx context.Context, ran time.Duration, failure string) {
+	wait := s.failures.add(time.Now(), ran, rand.Float64())
+	state, level := platform.Gone, slog.LevelWarn
+	if s.failures.looping {
+		state, level = platform.CrashLoop, slog.LevelError
+		failure = fmt.Sprintf("%d failures in a row, the last one: %s", s.failures.inRow, failure)
+	}
+	s.set(func(i *platform.Instance) { i.State, i.PID, i.Reason = state, 0, failure })
+	s.d.log.LogAttrs(ctx, level, "instance failed", slog.String("instance", s.id),
+		slog.String("state", state.String()), slog.String("reason", failure), slog.Duration("restart_in", wait))
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// retire tells the present life that its end is near, and with leaving that it
+// was the last. running says whether it takes traffic and should be drained.
+func (s *slot) retire(leaving bool, reason string) (l *life, running bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaving = s.leaving || leaving
+	if s.life.reason == "" {
+		s.life.reason = reason
+		close(s.life.retired)
+	}
+	return s.life, s.view.State == platform.Running
+}
+
+func (s *slot) current() *life {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.life
+}
+
+func (s *slot) isRetired(l *life) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return l.reason != ""
+}
+
+func (s *slot) instance() platform.Instance {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view
+}
+
+// setRunning refuses when the life was retired or ended meanwhile: whoever
+// retired it saw that there is nothing to drain.
+func (s *slot) setRunning(ctx context.Context, l *life) (ok bool) {
+	s.set(func(i *platform.Instance) {
+		if ok = l.reason == "" && ctx.Err() == nil; ok {
+			i.State, i.Reason = platform.Running, "accepts connections"
+		}
+	})
+	return ok
+}
+
+// set changes the instance and tells everybody. Only run's goroutine calls it,
+// which keeps the changes in order.
+func (s *slot) set(change func(*platform.Instance)) {
+	s.mu.Lock()
+	before := s.view
+	change(&s.view)
+	now := s.view
+	if now.State != before.State {
+		now.Since = time.Now()
+		s.view.Since = now.Since
+	}
+	if now == before {
+		s.mu.Unlock()
+		return
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+	s.mu.Unlock()
+	if s.d.cfg.OnChange != nil {
+		s.d.cfg.OnChange(now)
+	}
+}
+
+// await waits until the instance is as wanted; an error when it, or ctx, ends.
+func (s *slot) await(ctx context.Context, want func(platform.Instance) bool) error {
+	for {
+		s.mu.Lock()
+		view, changed := s.view, s.changed
+		s.mu.Unlock()
+		if want(view) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-s.done:
+			return ErrEnded
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// awaitNext waits for the result of the start that follows the life.
+func (s *slot) awaitNext(ctx context.Context, l *life) error {
+	var next *life
+	select {
+	case next = <-l.next:
+	case <-s.done:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-next.settled:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if next.failure != "" {
+		return errors.New(next.failure)
+	}
+	return nil
+}

@@ -1,0 +1,26 @@
+//go:build unix && !linux
+
+package process
+
+import (
+	"io"
+	"os/exec"
+	"syscall"
+)
+
+func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// awaitExit does not wait here: the wait that follows does, and reaps.
+func awaitExit(*exec.Cmd) {}
+
+type noHold struct{}
+
+func (noHold) Close() error { return nil }
+
+// holdPort claims nothing: two drivers that choose the same port meet when the
+// second child cannot listen, and the second chooses again.
+func holdPort(int) (io.Closer, error) { return noHold{}, nil }
+
+func ephemeralFrom() int { return 49152 }
+
+func listeningPorts(int) []string { return nil }
