@@ -1,0 +1,8 @@
+//go:build !unix
+
+package health
+
+import "os/exec"
+
+// inOwnGroup leaves the default: only the command itself is killed.
+func inOwnGroup(*exec.Cmd) {}
