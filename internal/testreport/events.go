@@ -136,10 +136,18 @@ func (p *packageRun) testOf(name string) *testRun {
 	t := &testRun{name: name}
 	p.byName[name] = t
 	p.tests = append(p.tests, t)
-	if i := strings.LastIndexByte(name, '/'); i > 0 {
-		p.testOf(name[:i]).parent = true
-	}
+	p.markParent(name)
 	return t
+}
+
+// markParent finds the test that a subtest belongs to: parents run first, and a subtest's own name may contain slashes.
+func (p *packageRun) markParent(name string) {
+	for i := strings.LastIndexByte(name, '/'); i > 0; i = strings.LastIndexByte(name[:i], '/') {
+		if parent, ok := p.byName[name[:i]]; ok {
+			parent.parent = true
+			return
+		}
+	}
 }
 
 func (t *testRun) apply(e event) {

@@ -61,14 +61,14 @@ func (r *report) suite(ctx context.Context, name, dir string, args ...string) {
 	s := newSuiteRun(r.packageLine)
 	err := s.from(cmd)
 	before := len(r.failed)
-	ran := r.count(s)
+	ran, packages := r.count(s)
 	if err != nil && len(r.failed) == before {
 		r.failed = append(r.failed, name+": go test: "+err.Error())
 		fmt.Fprintf(r.out, "FAIL  %s: %s\n%s", name, err, indent(append(s.strays, complaints.String())))
 	} else if ran == 0 {
 		r.failed = append(r.failed, name+": no test ran")
 	}
-	result := fmt.Sprintf("%d tests in %d packages", ran, len(s.packages))
+	result := fmt.Sprintf("%d tests in %d packages", ran, packages)
 	if n := len(r.failed) - before; n > 0 {
 		result += fmt.Sprintf(", %d FAILED", n)
 	}
@@ -95,20 +95,20 @@ func command(ctx context.Context, dir string, args []string) *exec.Cmd {
 	return cmd
 }
 
-// count adds the tests of s to the totals and returns how many tests ran or were skipped.
-func (r *report) count(s *suiteRun) int {
-	n := 0
+// count adds the tests of s to the totals and returns how many ran or were skipped, and in how many packages.
+func (r *report) count(s *suiteRun) (tests, packages int) {
 	for _, path := range sortedKeys(s.packages) {
 		p := s.packages[path]
-		before := len(r.failed)
+		before, n := len(r.failed), 0
 		for _, t := range p.tests {
 			n += r.countTest(p, t)
 		}
+		tests, packages = tests+n, packages+min(n, 1)
 		if (p.verdict == failed || p.verdict == unfinished) && len(r.failed) == before {
 			r.failed = append(r.failed, path+": the package failed outside its tests")
 		}
 	}
-	return n
+	return tests, packages
 }
 
 // countTest adds one test and returns 1 if it counts: leaves do, and parents that failed by their own doing.

@@ -22,7 +22,7 @@ import "testing"
 func TestLeafCounts(t *testing.T) { t.Attr("p99", "12ms") }
 func TestParentDoesNot(t *testing.T) {
 	t.Run("one", func(t *testing.T) {})
-	t.Run("two", func(t *testing.T) {})
+	t.Run("two/with/slashes", func(t *testing.T) {})
 }
 func TestWithoutItsPart(t *testing.T) { t.Skip("nginx is not installed") }
 func TestFigures(t *testing.T) { t.Skip("the race detector distorts it") }
