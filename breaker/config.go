@@ -87,16 +87,17 @@ const (
 )
 
 // WithDefaults returns a copy in which every zero field has the value it stands for.
-func (c Config) WithDefaults() Config {
-	c.FailureThreshold = cmp.Or(c.FailureThreshold, 5)
-	c.RecoveryTimeout = cmp.Or(c.RecoveryTimeout, time.Minute)
-	c.MaxRecoveryTimeout = cmp.Or(c.MaxRecoveryTimeout, saturatedProduct(c.RecoveryTimeout, 10))
-	c.Growth = cmp.Or(c.Growth, 2)
-	c.JitterPercent = cmp.Or(c.JitterPercent, 10)
-	c.HalfOpenMaxCalls = cmp.Or(c.HalfOpenMaxCalls, 3)
-	c.HalfOpenTimeout = cmp.Or(c.HalfOpenTimeout, c.RecoveryTimeout)
-	c.Window = c.Window.withDefaults()
-	return c
+func (c *Config) WithDefaults() Config {
+	full := *c
+	full.FailureThreshold = cmp.Or(full.FailureThreshold, 5)
+	full.RecoveryTimeout = cmp.Or(full.RecoveryTimeout, time.Minute)
+	full.MaxRecoveryTimeout = cmp.Or(full.MaxRecoveryTimeout, saturatedProduct(full.RecoveryTimeout, 10))
+	full.Growth = cmp.Or(full.Growth, 2)
+	full.JitterPercent = cmp.Or(full.JitterPercent, 10)
+	full.HalfOpenMaxCalls = cmp.Or(full.HalfOpenMaxCalls, 3)
+	full.HalfOpenTimeout = cmp.Or(full.HalfOpenTimeout, full.RecoveryTimeout)
+	full.Window = full.Window.withDefaults()
+	return full
 }
 
 func (w Window) withDefaults() Window {
@@ -115,25 +116,25 @@ func (w Window) withDefaults() Window {
 }
 
 // Validate checks the configuration with its defaults filled in; the error names the field.
-func (c Config) Validate() error {
-	c = c.WithDefaults()
+func (c *Config) Validate() error {
+	full := c.WithDefaults()
 	switch {
-	case c.FailureThreshold < -1 || c.FailureThreshold > maxThreshold:
-		return invalid("FailureThreshold", c.FailureThreshold, "want -1 (off) to 1,000,000")
-	case c.RecoveryTimeout < 0:
-		return invalid("RecoveryTimeout", c.RecoveryTimeout, "must be positive")
-	case c.MaxRecoveryTimeout < c.RecoveryTimeout:
-		return invalid("MaxRecoveryTimeout", c.MaxRecoveryTimeout, "must not be less than RecoveryTimeout")
-	case !(c.Growth >= 1 && c.Growth <= 1000):
-		return invalid("Growth", c.Growth, "want 1 to 1000")
-	case !(c.JitterPercent <= 100):
-		return invalid("JitterPercent", c.JitterPercent, "want at most 100")
-	case c.HalfOpenMaxCalls < 0 || c.HalfOpenMaxCalls > maxProbes:
-		return invalid("HalfOpenMaxCalls", c.HalfOpenMaxCalls, "want 1 to 10,000")
-	case c.HalfOpenTimeout < 0:
-		return invalid("HalfOpenTimeout", c.HalfOpenTimeout, "must be positive")
+	case full.FailureThreshold < -1 || full.FailureThreshold > maxThreshold:
+		return invalid("FailureThreshold", full.FailureThreshold, "want -1 (off) to 1,000,000")
+	case full.RecoveryTimeout < 0:
+		return invalid("RecoveryTimeout", full.RecoveryTimeout, "must be positive")
+	case full.MaxRecoveryTimeout < full.RecoveryTimeout:
+		return invalid("MaxRecoveryTimeout", full.MaxRecoveryTimeout, "must not be less than RecoveryTimeout")
+	case !(full.Growth >= 1 && full.Growth <= 1000):
+		return invalid("Growth", full.Growth, "want 1 to 1000")
+	case !(full.JitterPercent <= 100):
+		return invalid("JitterPercent", full.JitterPercent, "want at most 100")
+	case full.HalfOpenMaxCalls < 0 || full.HalfOpenMaxCalls > maxProbes:
+		return invalid("HalfOpenMaxCalls", full.HalfOpenMaxCalls, "want 1 to 10,000")
+	case full.HalfOpenTimeout < 0:
+		return invalid("HalfOpenTimeout", full.HalfOpenTimeout, "must be positive")
 	}
-	return c.Window.validate()
+	return full.Window.validate()
 }
 
 func (w Window) validate() error {

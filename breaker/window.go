@@ -60,10 +60,10 @@ type countWindow struct {
 
 func (w *countWindow) record(call Tally, _ time.Time) Tally {
 	if w.sum.Calls == len(w.ring) {
-		w.sum.subtract(w.ring[w.next].unpack())
+		w.sum = w.sum.minus(w.ring[w.next].unpack())
 	}
 	w.ring[w.next] = pack(call)
-	w.sum.add(call)
+	w.sum = w.sum.plus(call)
 	if w.next++; w.next == len(w.ring) {
 		w.next = 0
 	}
@@ -86,8 +86,8 @@ type timeWindow struct {
 
 func (w *timeWindow) record(call Tally, now time.Time) Tally {
 	w.advance(now)
-	w.buckets[w.current].add(call)
-	w.sum.add(call)
+	w.buckets[w.current] = w.buckets[w.current].plus(call)
+	w.sum = w.sum.plus(call)
 	return w.sum
 }
 
@@ -103,28 +103,24 @@ func (w *timeWindow) advance(now time.Time) {
 		w.started, w.head = true, now
 		return
 	}
-	steps := now.Sub(w.head) / w.width
-	if steps <= 0 {
+	elapsed := now.Sub(w.head)
+	if elapsed < w.width {
 		return
 	}
-	w.head = w.head.Add(steps * w.width)
-	for range min(steps, bucketCount) {
+	w.head = now.Add(-(elapsed % w.width)) // stays on the grid of the first call
+	for range min(elapsed/w.width, bucketCount) {
 		if w.current++; w.current == bucketCount {
 			w.current = 0
 		}
-		w.sum.subtract(w.buckets[w.current])
+		w.sum = w.sum.minus(w.buckets[w.current])
 		w.buckets[w.current] = Tally{}
 	}
 }
 
-func (t *Tally) add(o Tally) {
-	t.Calls += o.Calls
-	t.Failures += o.Failures
-	t.Slow += o.Slow
+func (t Tally) plus(o Tally) Tally {
+	return Tally{Calls: t.Calls + o.Calls, Failures: t.Failures + o.Failures, Slow: t.Slow + o.Slow}
 }
 
-func (t *Tally) subtract(o Tally) {
-	t.Calls -= o.Calls
-	t.Failures -= o.Failures
-	t.Slow -= o.Slow
+func (t Tally) minus(o Tally) Tally {
+	return Tally{Calls: t.Calls - o.Calls, Failures: t.Failures - o.Failures, Slow: t.Slow - o.Slow}
 }
