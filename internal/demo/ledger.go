@@ -11,8 +11,8 @@ var ledgerID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,200}$`)
 
 // recording appends the request to the ledger and then goes on to next, which
 // may misbehave: the request was processed all the same.
-func (in *instance) recording(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func (in *instance) recording(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		if in.ledger == nil {
 			in.refuse(w, http.StatusNotFound, "this instance keeps no ledger; start it with one")
 			return
@@ -28,8 +28,8 @@ func (in *instance) recording(next http.Handler) http.Handler {
 			in.refuse(w, http.StatusInternalServerError, fmt.Sprintf("the ledger cannot be written: %v", err))
 			return
 		}
-		next.ServeHTTP(w, r)
-	})
+		next(w, r)
+	}
 }
 
 func (in *instance) recorded(w http.ResponseWriter, r *http.Request) {

@@ -13,8 +13,8 @@ import (
 
 // misbehaving counts the request and does to it what its query and the
 // instance's switch ask for; what remains is answered by next.
-func (in *instance) misbehaving(next http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func (in *instance) misbehaving(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		in.served.Add(1)
 		in.open.Add(1)
 		defer in.open.Add(-1)
@@ -29,7 +29,7 @@ func (in *instance) misbehaving(next http.HandlerFunc) http.Handler {
 		if in.delay(w, r, m) && in.disturb(w, m) {
 			next(w, r)
 		}
-	})
+	}
 }
 
 // delay does what takes time or memory; false: the request is over.

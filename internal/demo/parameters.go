@@ -116,14 +116,6 @@ func (p *params) count(name string, high int) int {
 	return n
 }
 
-var units = []struct {
-	name  string
-	bytes int64
-}{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},
-	{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1},
-}
-
 // size reads 1MiB, 10KB, 512.
 func (p *params) size(name string, high int64) int64 {
 	text := p.query.Get(name)
@@ -143,7 +135,19 @@ func (p *params) size(name string, high int64) int64 {
 }
 
 func parseSize(text string) (int64, bool) {
-	for _, unit := range units {
+	for _, unit := range []struct {
+		name  string
+		bytes int64
+	}{
+		{"KiB", 1 << 10},
+		{"MiB", 1 << 20},
+		{"GiB", 1 << 30},
+		{"KB", 1e3},
+		{"MB", 1e6},
+		{"GB", 1e9},
+		{"B", 1},
+		{"", 1},
+	} {
 		digits, ok := strings.CutSuffix(text, unit.name)
 		if !ok {
 			continue

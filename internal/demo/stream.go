@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -52,8 +53,6 @@ func (in *instance) events(w http.ResponseWriter, r *http.Request) {
 
 // socket sends back each message until the client closes or the instance ends.
 func (in *instance) socket(w http.ResponseWriter, r *http.Request) {
-	in.sockets.Add(1)
-	defer in.sockets.Done()
 	// Whatever page shows the demo may open it: there is nothing to protect.
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
@@ -62,18 +61,16 @@ func (in *instance) socket(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = conn.CloseNow() }() // after a close handshake it does nothing
 	conn.SetReadLimit(maxMessage)
 	ctx, cancel := context.WithCancel(r.Context())
+	var watch sync.WaitGroup
+	defer watch.Wait()
 	defer cancel()
-	stop := make(chan struct{})
-	defer func() { <-stop }()
-	go func() {
-		defer close(stop)
+	watch.Go(func() {
 		select {
 		case <-in.ending:
 			_ = conn.Close(websocket.StatusGoingAway, "the instance ends") // the client may be gone
 		case <-ctx.Done():
 		}
-	}()
-	defer cancel()
+	})
 	if err := echo(ctx, conn); err != nil && websocket.CloseStatus(err) == -1 && !errors.Is(err, context.Canceled) {
 		_ = conn.Close(websocket.StatusInternalError, "echo failed") // as above
 	}

@@ -38,7 +38,7 @@ func newPortSource(r Range) portSource {
 }
 
 // take finds a free port and holds it until hold is closed.
-func (p portSource) take() (port int, hold io.Closer, err error) {
+func (p portSource) take(ctx context.Context) (port int, hold io.Closer, err error) {
 	size := max(p.window.To-p.window.From+1, 0)
 	offset := 0
 	if p.random && size > 0 {
@@ -46,15 +46,15 @@ func (p portSource) take() (port int, hold io.Closer, err error) {
 	}
 	for i := range size {
 		port := p.window.From + (offset+i)%size
-		if hold, err := holdPort(port); err == nil {
-			if portFree(port) {
+		if hold, err := holdPort(ctx, port); err == nil {
+			if portFree(ctx, port) {
 				return port, hold, nil
 			}
 			_ = hold.Close()
 		}
 	}
 	if p.random {
-		return takeKernelPort()
+		return takeKernelPort(ctx)
 	}
 	return 0, nil, p.noneFree()
 }
@@ -67,9 +67,9 @@ func (p portSource) noneFree() error {
 }
 
 // takeKernelPort is the way out where outgoing connections use every port.
-func takeKernelPort() (int, io.Closer, error) {
+func takeKernelPort(ctx context.Context) (int, io.Closer, error) {
 	for range 20 {
-		l, err := listenLoopback(0)
+		l, err := listenLoopback(ctx, 0)
 		if err != nil {
 			return 0, nil, fmt.Errorf("find a free port: %w", err)
 		}
@@ -78,7 +78,7 @@ func takeKernelPort() (int, io.Closer, error) {
 		if !ok {
 			break
 		}
-		if hold, err := holdPort(addr.Port); err == nil {
+		if hold, err := holdPort(ctx, addr.Port); err == nil {
 			return addr.Port, hold, nil
 		}
 	}
@@ -86,8 +86,8 @@ func takeKernelPort() (int, io.Closer, error) {
 }
 
 // portFree says whether a child could listen on the port.
-func portFree(port int) bool {
-	l, err := listenLoopback(port)
+func portFree(ctx context.Context, port int) bool {
+	l, err := listenLoopback(ctx, port)
 	if err != nil {
 		return false
 	}
@@ -95,7 +95,7 @@ func portFree(port int) bool {
 	return true
 }
 
-func listenLoopback(port int) (net.Listener, error) {
+func listenLoopback(ctx context.Context, port int) (net.Listener, error) {
 	var lc net.ListenConfig
-	return lc.Listen(context.Background(), "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	return lc.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 }

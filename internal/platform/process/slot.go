@@ -94,7 +94,7 @@ func (s *slot) run(ctx, life context.Context) {
 			s.backOff(life, ran, failure)
 		}
 		l.end()
-		life, more = s.begin(ctx)
+		life, more = s.begin(ctx) //nolint:fatcontext // each life derives from the slot's ctx, not from the life before
 	}
 	s.current().end()
 	s.set(func(i *platform.Instance) { i.State, i.PID, i.Reason = platform.Stopped, 0, "stopped" })
@@ -116,6 +116,9 @@ func (l *life) settle(failure string) {
 func (s *slot) live(ctx context.Context, l *life) (ran time.Duration, failure string) {
 	s.announceStart()
 	c, err := s.start(ctx)
+	if err != nil && ctx.Err() != nil {
+		return 0, ""
+	}
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -146,7 +149,7 @@ func (s *slot) announceStart() {
 
 // start finds a port and starts the child on it.
 func (s *slot) start(ctx context.Context) (*child, error) {
-	if err := s.takePort(); err != nil {
+	if err := s.takePort(ctx); err != nil {
 		return nil, err
 	}
 	cmd, err := s.d.spec.command(s.id, s.port, s.d.cfg.Environ)
@@ -162,11 +165,11 @@ func (s *slot) start(ctx context.Context) (*child, error) {
 	return c, nil
 }
 
-func (s *slot) takePort() error {
-	if s.port != 0 && portFree(s.port) {
+func (s *slot) takePort(ctx context.Context) error {
+	if s.port != 0 && portFree(ctx, s.port) {
 		return nil
 	}
-	port, hold, err := s.d.ports.take()
+	port, hold, err := s.d.ports.take(ctx)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func waitID(pid, flags int) bool {
 	for {
 		var info unix.Siginfo
 		err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT|flags, nil)
-		if err == unix.EINTR { //nolint:errorlint // a bare errno
+		if err == unix.EINTR {
 			continue
 		}
 		return err != nil || info.Signo != 0
@@ -59,9 +59,9 @@ func waitID(pid, flags int) bool {
 // namespace. A socket bound to the port itself would keep children that do not
 // set SO_REUSEADDR from binding it; a name in the abstract socket namespace
 // keeps out nobody else, and vanishes with the process.
-func holdPort(port int) (io.Closer, error) {
+func holdPort(ctx context.Context, port int) (io.Closer, error) {
 	var lc net.ListenConfig
-	return lc.ListenPacket(context.Background(), "unixgram", fmt.Sprintf("@holdfast/port/%d", port))
+	return lc.ListenPacket(ctx, "unixgram", fmt.Sprintf("@holdfast/port/%d", port))
 }
 
 // ephemeralFrom is the first port the kernel gives to outgoing connections.

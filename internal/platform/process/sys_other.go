@@ -3,6 +3,7 @@
 package process
 
 import (
+	"context"
 	"io"
 	"os/exec"
 	"syscall"
@@ -19,7 +20,7 @@ func (noHold) Close() error { return nil }
 
 // holdPort claims nothing: two drivers that choose the same port meet when the
 // second child cannot listen, and the second chooses again.
-func holdPort(int) (io.Closer, error) { return noHold{}, nil }
+func holdPort(context.Context, int) (io.Closer, error) { return noHold{}, nil }
 
 func ephemeralFrom() int { return 49152 }
 
