@@ -1,0 +1,86 @@
+package balancer
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// assumedLatency stands for an instance whose first answer is still out:
+	// it gets one attempt to prove itself, not all of them at once.
+	assumedLatency = float64(250 * time.Millisecond)
+	// maxRetryAfter bounds how long an instance's own Retry-After counts.
+	maxRetryAfter = 300 * time.Second
+)
+
+// atomicFloat is a float64 readable without a lock.
+type atomicFloat struct{ bits atomic.Uint64 }
+
+func (f *atomicFloat) Load() float64   { return math.Float64frombits(f.bits.Load()) }
+func (f *atomicFloat) Store(v float64) { f.bits.Store(math.Float64bits(v)) }
+
+// fade is how much of a value is left after the time from since to now.
+func fade(since, now int64, invTau float64) float64 {
+	return math.Exp(-max(float64(now-since), 0) * invTau)
+}
+
+// estimate is the expected latency in ns for the next attempt. It falls with
+// time towards floor, the latency of the fastest instance: from the last sample
+// while idle, from the last Begin while something is in flight.
+func (i *Instance) estimate(now int64, inflight int64, invTau, floor float64) float64 {
+	cost, since := i.cost.Load(), i.stamp.Load()
+	if inflight > 0 {
+		since = max(since, i.began.Load())
+		if cost == 0 {
+			cost = assumedLatency
+		}
+	}
+	if cost <= floor {
+		return cost
+	}
+	// Under a thousandth of the time constant the difference is not worth an exp.
+	if float64(now-since)*invTau < 1e-3 {
+		return cost
+	}
+	return floor + (cost-floor)*fade(since, now, invTau)
+}
+
+// sample takes one result into the estimates (Finagle's peak-EWMA: up at once,
+// down with time). Requires results.mu, so that writers do not lose updates.
+func (i *Instance) sample(r Result, now int64, c *Config) {
+	failed, took := r.Failure != None, float64(r.Latency)
+	switch {
+	case failed:
+		penalty := max(c.FailurePenalty, min(r.RetryAfter, maxRetryAfter))
+		took = max(took, float64(penalty))
+	case r.Long:
+		return
+	}
+	took = max(took, 1)
+	w := 0.0
+	if since := i.stamp.Load(); since != 0 {
+		w = fade(since, now, 1/float64(c.Decay))
+	}
+	if cost := i.cost.Load(); took > cost {
+		i.cost.Store(took)
+	} else {
+		i.cost.Store(cost*w + took*(1-w))
+	}
+	i.failing.Store(blend(i.failing.Load(), share(failed), w))
+	if mean := i.mean.Load(); !failed && mean == 0 {
+		i.mean.Store(took)
+	} else if !failed {
+		i.mean.Store(blend(mean, took, w))
+	}
+	i.stamp.Store(max(now, i.stamp.Load()))
+}
+
+func blend(old, sample, w float64) float64 { return old*w + sample*(1-w) }
+
+func share(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}

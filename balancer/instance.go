@@ -1,0 +1,134 @@
+package balancer
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	maxWeight  = 1000
+	maxHistory = 16
+)
+
+// Spec describes one endpoint of a function.
+type Spec struct {
+	ID, Endpoint string
+	// Weight is relative to the other instances. 0 is 1, the most is 1000.
+	Weight int
+	// Priority 0 is served first, higher ones when lower ones cannot carry it all.
+	Priority int
+	// Zone and Region say where the instance runs.
+	Zone, Region string
+	// MaxInFlight is how many attempts it may have at once; 0 is no limit.
+	// Concurrent picks may exceed it by the number of racing callers.
+	MaxInFlight int
+}
+
+// Instance is one endpoint and everything known about it. Its identity is the
+// pointer: an instance kept across [Balancer.Replace] keeps its state. It
+// belongs to one Balancer at a time. Methods are safe for concurrent use.
+type Instance struct {
+	// One cache line: all a pick reads of an instance.
+	inflight atomic.Int64
+	cost     atomicFloat  // peak-EWMA of latency in ns; 0: no sample yet
+	stamp    atomic.Int64 // tick of the last sample
+	began    atomic.Int64 // tick of the last Begin
+	failing  atomicFloat  // EWMA of the share of failures
+	picks    atomic.Uint64
+	place    atomic.Uint32 // tier
+	status   atomic.Uint32
+	mean     atomicFloat // plain EWMA of latency in ns, failures excluded
+
+	spec    Spec
+	results results
+	lattice lattice
+}
+
+// results is what Observe learns.
+type results struct {
+	mu          sync.Mutex // guards all below
+	window      window
+	latencies   histogram
+	successes   uint64
+	failures    uint64
+	consecutive int // failures in a row; only a success resets it
+	probation   int // attempts left in which one failure ejects again
+}
+
+// lattice is the state an instance's status follows from. Guarded by Balancer.mu.
+type lattice struct {
+	sources
+	reasons   [4]string // by source: lifecycle, health, drain, ejection
+	since     int64     // tick of the last change of status
+	last      string    // reason of that change
+	history   []transition
+	picksBase uint64 // picks when the membership last changed
+
+	newcomer   bool // joined a set that was already serving
+	wasFailed  bool
+	everUsable bool
+	rampFrom   int64
+
+	cause        Failure
+	byLatency    bool
+	ejectedUntil int64
+	returnedAt   int64
+	ejections    int
+	refusals     int
+	refusedAt    int64
+}
+
+type transition struct {
+	at       int64
+	reason   string
+	from, to Status
+	by       source
+}
+
+// NewInstance returns an instance that waits for its first check: call
+// [Balancer.SetHealth] with HealthUp where nothing checks it. A weight out of
+// range is moved to the nearest that is in range.
+func NewInstance(spec Spec) *Instance {
+	spec.Weight = min(max(spec.Weight, 1), maxWeight)
+	spec.MaxInFlight = max(spec.MaxInFlight, 0)
+	i := &Instance{spec: spec}
+	i.status.Store(uint32(Recovering))
+	i.lattice.reasons[fromHealth-1] = "not checked yet"
+	return i
+}
+
+// Spec returns what the instance was made from, with the weight in range.
+func (i *Instance) Spec() Spec { return i.spec }
+
+// ID returns the identifier given in the Spec.
+func (i *Instance) ID() string { return i.spec.ID }
+
+// Endpoint returns the endpoint given in the Spec.
+func (i *Instance) Endpoint() string { return i.spec.Endpoint }
+
+// InFlight returns the number of attempts begun and not released.
+func (i *Instance) InFlight() int { return int(i.inflight.Load()) }
+
+// Status returns the agreed state.
+func (i *Instance) Status() Status { return Status(i.status.Load()) }
+
+func (i *Instance) tier() tier { return tier(i.place.Load()) }
+
+// Begin counts an attempt on i as in flight.
+func (b *Balancer) Begin(i *Instance, now time.Time) {
+	i.inflight.Add(1)
+	i.began.Store(b.view.Load().tick(now))
+	b.signals.inflight.Add(1)
+}
+
+// Release ends what Begin began. Call it when the body is done, also for
+// streams and upgrades.
+func (b *Balancer) Release(i *Instance, _ time.Time) {
+	// A release too many must not make the instance look idle for ever.
+	if i.inflight.Add(-1) < 0 {
+		i.inflight.Add(1)
+		return
+	}
+	b.signals.inflight.Add(-1)
+}
