@@ -26,10 +26,18 @@ func (r *report) packageLine(p *packageRun) {
 	if p.verdict == failed {
 		verdict = "FAIL"
 	}
-	r.row(verdict, p.path, fmt.Sprintf("%d tests", p.leaves()), took)
+	r.row(verdict, p.path, amount(p.leaves(), "test"), took)
 	if p.verdict == failed {
 		fmt.Fprint(r.out, p.explain())
 	}
+}
+
+// amount writes "1 test" and "2 tests".
+func amount(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -68,7 +68,7 @@ func (r *report) suite(ctx context.Context, name, dir string, args ...string) {
 	} else if ran == 0 {
 		r.failed = append(r.failed, name+": no test ran")
 	}
-	result := fmt.Sprintf("%d tests in %d packages", ran, packages)
+	result := amount(ran, "test") + " in " + amount(packages, "package")
 	if n := len(r.failed) - before; n > 0 {
 		result += fmt.Sprintf(", %d FAILED", n)
 	}
