@@ -1,0 +1,190 @@
+package process_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"holdfast/internal/platform"
+	"holdfast/internal/platform/process"
+)
+
+// childEnv names the part this binary plays when it is run as a child.
+const childEnv = "HF_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if part := os.Getenv(childEnv); part != "" {
+		os.Exit(playChild(part))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// playChild is a child: what it does first, then what it is.
+func playChild(part string) int {
+	switch part {
+	case "guard":
+		return exitCode(process.Guard(os.Stdin))
+	case "driver":
+		return playDriver()
+	case "crash":
+		fmt.Println("cannot find my configuration")
+		return 7
+	case "crash until gate": // exits while the file is not there
+		if _, err := os.Stat(os.Getenv("GATE")); err != nil {
+			return 1
+		}
+	case "wait for gate": // blocks until somebody opens the FIFO for writing
+		gate, err := os.Open(os.Getenv("GATE"))
+		if err != nil {
+			return exitCode(err)
+		}
+		_ = gate.Close()
+	case "never listens":
+		fmt.Println("still thinking")
+		awaitTerm()
+		return 0
+	case "listens elsewhere":
+		return exitCode(serve("127.0.0.1:0", 0))
+	case "deaf", "deaf helper":
+		signal.Ignore(syscall.SIGTERM)
+	case "with helper", "dies before helper":
+		return playParent(part)
+	case "helper":
+		awaitTerm()
+		return 0
+	case "noisy":
+		makeNoise()
+	}
+	if part == "deaf helper" {
+		select {}
+	}
+	return exitCode(serve(net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")), 0))
+}
+
+func exitCode(err error) int {
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}
+
+func awaitTerm() {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	<-term
+}
+
+// serve answers until SIGTERM. helper is a process it started, 0 none.
+func serve(addr string, helper int) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprint(w, os.Getenv(r.URL.Query().Get("key")))
+	})
+	mux.HandleFunc("/args", func(w http.ResponseWriter, _ *http.Request) {
+		dir, _ := os.Getwd()
+		_, _ = fmt.Fprint(w, strings.Join(append(os.Args[1:], dir), " "))
+	})
+	mux.HandleFunc("/helper", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, helper) })
+	mux.HandleFunc("/exit", func(_ http.ResponseWriter, r *http.Request) {
+		code, _ := strconv.Atoi(r.URL.Query().Get("code"))
+		os.Exit(code)
+	})
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: mux}
+	go func() { _ = server.Serve(l) }()
+	awaitTerm()
+	return server.Close()
+}
+
+// playParent starts a helper in its own process group and serves.
+func playParent(part string) int {
+	helper := exec.Command(os.Args[0])
+	helper.Env = append(os.Environ(), childEnv+"=deaf helper")
+	if part == "dies before helper" {
+		helper.Env = append(os.Environ(), childEnv+"=helper")
+	}
+	helper.Stdout = os.Stdout // holds the output pipe open too
+	if err := helper.Start(); err != nil {
+		return exitCode(err)
+	}
+	return exitCode(serve(net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")), helper.Process.Pid))
+}
+
+func makeNoise() {
+	out := os.Stdout
+	for i := range 50 {
+		_, _ = fmt.Fprintf(out, "line %d\n", i)
+	}
+	_, _ = fmt.Fprintf(out, "%s\n", strings.Repeat("x", 1<<20))
+	_, _ = out.Write([]byte("\x1b[31mred\x1b[0m \x00\xff\xfe\x07 junk\r\n"))
+	_, _ = fmt.Fprintln(os.Stderr, "from stderr")
+	_, _ = fmt.Fprint(out, "no end")
+}
+
+// playDriver is a Holdfast that is going to be killed: it says on stdout which
+// processes it has.
+func playDriver() int {
+	spec := process.Spec{Function: "f", Command: []string{os.Args[0]}, Env: map[string]string{childEnv: os.Getenv("PART")}, Instances: 2}
+	cfg := process.Config{OnChange: func(i platform.Instance) {
+		if i.State == platform.Running {
+			fmt.Println(i.PID, i.Endpoint)
+		}
+	}}
+	if os.Getenv("GUARDED") != "" {
+		cfg.Guard = []string{"/usr/bin/env", childEnv + "=guard", os.Args[0]}
+	}
+	d, err := process.New(spec, cfg)
+	if err != nil {
+		return exitCode(err)
+	}
+	return exitCode(d.Run(context.Background()))
+}
+
+// poll asks until the answer is yes.
+func poll(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(20 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !yes() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("waited too long for: %s", what)
+		}
+	}
+}
+
+// dead says whether no such process runs. An orphan that nobody reaped yet is
+// dead too.
+func dead(pid int) bool {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return true
+	}
+	_, state, _ := strings.Cut(string(text), ") ")
+	return strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
+}
+
+// reaped says whether nothing is left of a process, not even a zombie.
+func reaped(pid int) bool {
+	_, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid)))
+	return err != nil
+}

@@ -1,0 +1,131 @@
+package process_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/internal/platform"
+	"holdfast/internal/platform/process"
+)
+
+func TestAChildThatIgnoresSIGTERMIsKilledAfterTheTimeout(t *testing.T) {
+	t.Parallel()
+	spec := child("deaf")
+	spec.StopTimeout = 100 * time.Millisecond
+	r := start(t, spec, process.Config{})
+	r.awaitState("f-1", platform.Running)
+	began := time.Now()
+	r.stop()
+	if took := time.Since(began); took < spec.StopTimeout {
+		t.Errorf("it had only %s to end", took)
+	}
+}
+
+func TestAFrozenChildCanBeStopped(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{"serve", "deaf"} {
+		t.Run(part, func(t *testing.T) {
+			t.Parallel()
+			spec := child(part)
+			if part == "deaf" {
+				spec.StopTimeout = 100 * time.Millisecond
+			}
+			r := start(t, spec, process.Config{})
+			i := r.awaitState("f-1", platform.Running)
+			if err := syscall.Kill(i.PID, syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			r.stop()
+			if took := time.Since(began); part == "serve" && took > 9*time.Second {
+				t.Errorf("a frozen child that obeys took %s: it was killed", took)
+			}
+		})
+	}
+}
+
+func TestHelpersOfAChildEndWithItsGroup(t *testing.T) {
+	t.Parallel()
+	spec := child("with helper") // the helper ignores SIGTERM
+	spec.StopTimeout = 200 * time.Millisecond
+	r := start(t, spec, process.Config{})
+	helper := getPID(t, r.awaitState("f-1", platform.Running), "/helper")
+	r.stop()
+	if !dead(helper) {
+		t.Errorf("helper %d is left over", helper)
+	}
+}
+
+func TestHelpersLeftByACrashAreKilledBeforeTheRestart(t *testing.T) {
+	t.Parallel()
+	r := start(t, child("dies before helper"), process.Config{})
+	before := r.awaitState("f-1", platform.Running)
+	helper := getPID(t, before, "/helper")
+	_, _ = tryGet(t, before, "/exit?code=1")
+	r.await("f-1", "starts again", func(i platform.Instance) bool { return i.Restarts == 1 })
+	if !dead(helper) {
+		t.Errorf("helper %d is left over", helper)
+	}
+}
+
+func TestChildrenDieWhenHoldfastIsKilled(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		part    string
+		guarded bool
+	}{
+		"direct children":        {part: "deaf"},
+		"helpers, with a guard":  {part: "with helper", guarded: true},
+		"children, with a guard": {part: "serve", guarded: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			middle := exec.Command(os.Args[0])
+			middle.Env = append(os.Environ(), childEnv+"=driver", "PART="+test.part)
+			if test.guarded {
+				middle.Env = append(middle.Env, "GUARDED=1")
+			}
+			out, err := middle.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := middle.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(out)
+			var pids []int
+			for len(pids) < 2 && lines.Scan() {
+				var child platform.Instance
+				if _, err := fmt.Sscan(lines.Text(), &child.PID, &child.Endpoint); err != nil {
+					t.Fatalf("%v in %q", err, lines.Text())
+				}
+				pids = append(pids, child.PID)
+				if test.part == "with helper" {
+					pids = append(pids, getPID(t, child, "/helper"))
+				}
+			}
+			if len(pids) < 2 || slices.ContainsFunc(pids, dead) {
+				t.Fatalf("the children do not run: %v", pids)
+			}
+			if err := middle.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = middle.Wait()
+			poll(t, "no child is left", func() bool { return !slices.ContainsFunc(pids, func(pid int) bool { return !dead(pid) }) })
+		})
+	}
+}
+
+func TestAGuardEndsWithItsDriver(t *testing.T) {
+	t.Parallel()
+	r := start(t, child("serve"), process.Config{Guard: []string{"/usr/bin/env", childEnv + "=guard", os.Args[0]}})
+	r.awaitState("f-1", platform.Running)
+	r.stop() // waits for the guard, which would be a leaked process otherwise
+}
