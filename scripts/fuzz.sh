@@ -8,7 +8,7 @@ time=${1:-30s} failed=0 ran=0
 while IFS=: read -r file name; do
   ran=$((ran + 1))
   echo "== $(dirname "$file") $name ($time)"
-  go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" "./$(dirname "$file")" || failed=$((failed + 1))
+  go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" "./$(dirname "$file")" </dev/null || failed=$((failed + 1))
 done < <(git ls-files --cached --others --exclude-standard '*_test.go' ':!examples' |
   xargs -r grep -HoE '^func Fuzz[A-Za-z0-9_]+' | sed 's/func //')
 
