@@ -110,6 +110,9 @@ func readAnswer(s *scratch, req *http.Request) (answer, error) {
 func readHead(s *scratch, req *http.Request) (*http.Response, error) {
 	s.src.left, s.src.tooMuch = maxHead, errHeadTooLarge
 	for range maxInterim {
+		if err := s.expectHTTP(); err != nil {
+			return nil, err
+		}
 		resp, err := http.ReadResponse(s.br, req) //nolint:bodyclose // holds no resource; closing would read on to its end
 		if err != nil {
 			return nil, s.headError(err)
@@ -121,16 +124,31 @@ func readHead(s *scratch, req *http.Request) (*http.Response, error) {
 	return nil, errManyInterim
 }
 
-// headError tells an unreadable answer from a broken connection.
+// expectHTTP looks at the first bytes, so that whatever speaks first (SSH,
+// SMTP, an HTTP/2 server) is told from a server that is slow.
+func (s *scratch) expectHTTP() error {
+	const start = "HTTP/1."
+	for n := 1; n <= len(start); n = max(n+1, min(s.br.Buffered(), len(start))) {
+		first, err := s.br.Peek(n) // byte by byte, or a short greeting is waited for
+		if string(first) != start[:len(first)] {
+			return errNotHTTP
+		}
+		if errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// headError tells an unreadable head from a broken connection.
 func (s *scratch) headError(err error) error {
 	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(s.src.err, io.EOF):
 		return io.ErrUnexpectedEOF
-	case s.src.err == nil:
-		return errNotHTTP
-	case errors.Is(s.src.err, errHeadTooLarge):
-		return errHeadTooLarge
-	case errors.Is(err, s.src.err):
+	case s.src.err != nil:
 		return s.src.err
 	}
 	return errNotHTTP

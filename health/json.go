@@ -22,14 +22,20 @@ func numbersOf(body []byte) map[string]float64 {
 	var found map[string]float64
 	members(body, func(key, value []byte) {
 		n, ok := number(value)
-		if !ok || len(key) > maxKey || len(found) >= maxNumbers {
-			return
+		switch {
+		case len(key) > maxKey:
+		case !ok && len(found) > 0:
+			delete(found, text(key)) // of equal keys the last counts
+		case ok && len(found) < maxNumbers:
+			if found == nil {
+				found = make(map[string]float64, 8)
+			}
+			found[text(key)] = n
 		}
-		if found == nil {
-			found = make(map[string]float64, 8)
-		}
-		found[text(key)] = n
 	})
+	if len(found) == 0 {
+		return nil
+	}
 	return found
 }
 
