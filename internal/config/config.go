@@ -1,0 +1,82 @@
+package config
+
+import "net/netip"
+
+// Config is everything Holdfast can be told.
+type Config struct {
+	// Address of the gateway: host and port. An empty host means every address of this machine, port 0 a free port chosen at start.
+	Listen string `yaml:"listen" default:"127.0.0.1:8080" format:"listen"`
+	// The admin listener: API, metrics and dashboard.
+	Admin Admin `yaml:"admin"`
+	// Directory of Holdfast's own state: database, spool, journal, admin token. Created when missing.
+	DataDir string `yaml:"data_dir" default:"./holdfast-data" format:"nonempty"`
+	// Engine that moves HTTP/1.1 bytes. `std` is Go's net/http.
+	Engine string `yaml:"engine" default:"std" enum:"std"`
+	// Where Holdfast keeps its state: `sqlite` (in the data directory) or the URL of a PostgreSQL database, `postgres://user@host/db`. Checked now; this version keeps no state that needs it.
+	Store string `yaml:"store" default:"sqlite" format:"store"`
+	// Platform of functions that name none: `process`, `docker-swarm`, `kubernetes`, `vercel` or `netlify`. Also set by `DEPLOYMENT_PLATFORM`. This version can run `process` only; functions that list their instances need no platform.
+	Platform string `yaml:"platform" enum:"process|docker-swarm|kubernetes|vercel|netlify"`
+	// Proxies in front of Holdfast, as networks (`10.0.0.0/8`) or addresses. Forwarding headers are believed from these only.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	// How long open exchanges may go on after the signal to stop.
+	ShutdownTimeout Duration `yaml:"shutdown_timeout" default:"30s" range:"0..1h"`
+	// What is logged.
+	Log Log `yaml:"log"`
+	// What a client may cost before it is routed.
+	Limits Limits `yaml:"limits"`
+	// Connections to PostgreSQL. Checked now, used by the pool of a later version.
+	Pool Pool `yaml:"pool"`
+	// The services behind the gateway, by name: lower-case letters, digits, `-` and `_`, at most 63.
+	Functions map[string]*Function `yaml:"functions" format:"function-name" max:"10000"`
+
+	// secrets holds the paths whose values were read from secret files.
+	secrets map[string]bool
+}
+
+// document is what a file may hold: the keys of Config and two more that are
+// used up while loading.
+type document struct {
+	Config `yaml:",inline"`
+	// Files merged before this one, in order. Paths are relative to this file. Works in files only.
+	Include []string `yaml:"include" format:"nonempty"`
+	// Any keys of a function; they hold for every function that does not say otherwise itself.
+	Defaults Function `yaml:"defaults"`
+}
+
+// Admin is the listener for operators.
+type Admin struct {
+	// Address of the admin listener: host and port. Keep it on loopback unless it is protected.
+	Listen string `yaml:"listen" default:"127.0.0.1:8081" format:"listen"`
+}
+
+// Log says what is written to the log, and how.
+type Log struct {
+	// Lowest level that is written.
+	Level string `yaml:"level" default:"info" enum:"debug|info|warn|error"`
+	// `text` for people, `json` for machines.
+	Format string `yaml:"format" default:"text" enum:"text|json"`
+	// Exchanges in the log: none, all, or `failed`: those that failed or needed a retry.
+	Access string `yaml:"access" default:"failed" enum:"off|failed|all"`
+	// Level of single components, for example `prober: debug`; the others keep `level`.
+	Components map[string]string `yaml:"components" enum:"debug|info|warn|error" format:"component"`
+}
+
+// Limits bounds what a client may cost before it is routed.
+type Limits struct {
+	// Largest head of a request: request line and headers together.
+	HeaderBytes Bytes `yaml:"header_bytes" default:"64KiB" range:"1KiB..16MiB"`
+	// Time for the head of a request to arrive. 0: no limit.
+	HeaderTimeout Duration `yaml:"header_timeout" default:"10s" range:"0..1h"`
+	// Time a kept-alive client connection may be silent. 0: no limit.
+	IdleTimeout Duration `yaml:"idle_timeout" default:"120s" range:"0..24h"`
+	// Exchanges kept in memory for `explain`.
+	RecordRing int `yaml:"record_ring" default:"10000" range:"16..10000000"`
+}
+
+// Pool bounds the connections to PostgreSQL.
+type Pool struct {
+	// Connections kept open. Also set by `SUPABASE_MIN_CONNECTIONS`.
+	Min int `yaml:"min" default:"2" range:"0..10000"`
+	// Connections at most. Also set by `SUPABASE_MAX_CONNECTIONS`.
+	Max int `yaml:"max" default:"20" range:"1..10000"`
+}

@@ -1,0 +1,248 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+)
+
+// settler checks what no single key shows, and fills in the defaults that
+// depend on other keys.
+type settler struct {
+	config   *Config
+	origins  *Origins
+	problems *collector
+}
+
+func (s *settler) settle() {
+	c := s.config
+	s.atMost("pool.min", c.Pool.Min, "pool.max", c.Pool.Max)
+	if _, port, err := net.SplitHostPort(c.Listen); err == nil && c.Listen == c.Admin.Listen && port != "0" {
+		s.add("admin.listen", "is the same address as listen", "give it a port of its own")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
+		s.function(c.Functions[name], "functions."+name)
+	}
+	s.routes()
+	s.fallbacks()
+}
+
+func (s *settler) add(path, message, hint string) {
+	s.problems.add(s.origins.at(path), path, message, hint)
+}
+
+func (s *settler) function(f *Function, path string) {
+	s.source(f, path)
+	s.instances(f, path+".instances")
+	s.health(f, path+".health")
+	s.breaker(&f.CircuitBreaker, path+".circuit_breaker")
+	s.balancing(&f.LoadBalancing, path+".load_balancing")
+	order(s, path+".retry.base_delay", &f.Retry.BaseDelay, path+".retry.max_delay", &f.Retry.MaxDelay)
+	s.timeouts(&f.Timeouts, path+".timeouts")
+	if f.Concurrency.Queue.Size > 0 && f.Concurrency.MaxInFlight == 0 {
+		s.add(path+".concurrency.queue.size", "has no effect without concurrency.max_in_flight", "set max_in_flight, or remove the queue")
+	}
+	s.scaling(&f.Scaling, path+".scaling")
+	s.fallback(&f.Fallback, path+".fallback")
+	s.process(f.Platform.Process, path+".platform.process")
+}
+
+// source checks that there is something to send requests to.
+func (s *settler) source(f *Function, path string) {
+	if len(f.Instances) > 0 || f.Platform.Process != nil {
+		return
+	}
+	const message = "has no instances"
+	switch s.config.Platform {
+	case "":
+		s.add(path, message, `add instances: [{url: "http://127.0.0.1:9001"}], or platform: {process: {command: [...]}} to have them started`)
+	case "process":
+		s.add(path, message, "say what to start: platform: {process: {command: [...]}}")
+	default:
+		s.add(path, message+", and this version cannot start any on "+s.config.Platform, `add instances: [{url: "http://127.0.0.1:9001"}]`)
+	}
+}
+
+// instances names those without id after host and port, and refuses doubles.
+func (s *settler) instances(f *Function, path string) {
+	first := map[string]int{}
+	for i := range f.Instances {
+		in := &f.Instances[i]
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if in.ID == "" {
+			in.ID = hostAndPort(in.URL)
+		}
+		if j, twice := first[in.ID]; twice && in.ID != "" {
+			s.add(at, fmt.Sprintf("has the same id as instance %d, %s", j, in.ID), "ids are unique in a function; without an id it is host:port of the url")
+			continue
+		}
+		first[in.ID] = i
+	}
+}
+
+// health chooses the kind of check where none is named, and its path.
+func (s *settler) health(f *Function, path string) {
+	h := &f.Health
+	if !s.origins.written(path + ".type") {
+		switch {
+		case len(h.Command) > 0:
+			h.Type = "exec"
+		case s.origins.written(path + ".service"):
+			h.Type = "grpc"
+		case h.Path != "":
+			h.Type = "http"
+		}
+	}
+	if h.Path == "" && (h.Type == "auto" || h.Type == "http") {
+		h.Path = healthPath(f.Routes)
+	}
+	if h.Type == "exec" && (len(h.Command) == 0 || h.Command[0] == "") {
+		s.add(path+".command", "is missing", "an exec check runs a command, for example [pg_isready, -q]")
+	}
+	order(s, path+".suspect_interval", &h.SuspectInterval, path+".interval", &h.Interval)
+	order(s, path+".timeout", &h.Timeout, path+".interval", &h.Interval)
+}
+
+// healthPath is `health` below the first route, as the instance sees it.
+func healthPath(routes []Route) string {
+	if len(routes) == 0 || routes[0].Exact || routes[0].StripPrefix {
+		return "/health"
+	}
+	return strings.TrimSuffix(routes[0].Path, "/") + "/health"
+}
+
+func (s *settler) breaker(b *CircuitBreaker, path string) {
+	if !s.origins.written(path+".max_recovery_timeout") && s.origins.written(path+".recovery_timeout") {
+		b.MaxRecoveryTimeout = 10 * b.RecoveryTimeout
+	}
+	order(s, path+".recovery_timeout", &b.RecoveryTimeout, path+".max_recovery_timeout", &b.MaxRecoveryTimeout)
+	w, path := &b.Window, path+".window"
+	if w.Calls > 0 {
+		order(s, path+".minimum_calls", &w.MinimumCalls, path+".calls", &w.Calls)
+	}
+	if w.Calls > 0 || w.Duration > 0 {
+		return
+	}
+	for _, key := range []string{".failure_rate_percent", ".slow_call_rate_percent", ".slow_call_duration", ".minimum_calls"} {
+		if s.origins.written(path + key) {
+			s.add(path+key, "has no effect without window.calls or window.duration", "say how many calls, or how much time, to look at")
+			return
+		}
+	}
+	if b.FailureThreshold == 0 && !b.Disabled {
+		s.add(strings.TrimSuffix(path, ".window")+".failure_threshold", "is 0 and there is no window, so nothing would ever open the breaker", "set disabled: true if that is meant")
+	}
+}
+
+func (s *settler) balancing(b *LoadBalancing, path string) {
+	if b.Strategy == "consistent-hash" && b.HashOn == (HashOn{}) {
+		b.HashOn.ClientIP = true
+	}
+	if b.Affinity.SameSite == "none" && !b.Affinity.Secure {
+		s.add(path+".affinity.same_site", "is none without secure: true", "browsers drop such a cookie; set secure: true, or lax")
+	}
+	order(s, path+".ejection.base_time", &b.Ejection.BaseTime, path+".ejection.max_time", &b.Ejection.MaxTime)
+}
+
+// timeouts keeps connect <= attempt <= exchange; 0 is no limit.
+func (s *settler) timeouts(t *Timeouts, path string) {
+	if t.Attempt > 0 && t.Exchange > 0 {
+		order(s, path+".attempt", &t.Attempt, path+".exchange", &t.Exchange)
+	}
+	if t.Attempt > 0 {
+		order(s, path+".connect", &t.Connect, path+".attempt", &t.Attempt)
+	}
+}
+
+func (s *settler) scaling(c *Scaling, path string) {
+	s.atMost(path+".min_instances", c.MinInstances, path+".max_instances", c.MaxInstances)
+	up, down := c.ScaleUpThreshold, c.ScaleDownThreshold
+	for _, pair := range []struct {
+		key      string
+		down, up float64
+	}{
+		{"cpu_percent", down.CPUPercent, up.CPUPercent},
+		{"memory_percent", down.MemoryPercent, up.MemoryPercent},
+		{"response_time_ms", down.ResponseTimeMs, up.ResponseTimeMs},
+		{"error_rate_percent", down.ErrorRatePercent, up.ErrorRatePercent},
+		{"active_connections", float64(down.ActiveConnections), float64(up.ActiveConnections)},
+	} {
+		lower, upper := path+".scale_down_threshold."+pair.key, path+".scale_up_threshold."+pair.key
+		if pair.up > 0 && pair.down >= pair.up {
+			at := lower
+			if !s.origins.written(at) {
+				at = upper
+			}
+			s.add(at, fmt.Sprintf("scale_down_threshold, %v%s, must be below scale_up_threshold, %v%s", pair.down, s.byDefault(lower), pair.up, s.byDefault(upper)), "instances would come and go for ever")
+		}
+	}
+}
+
+func (s *settler) fallback(f *Fallback, path string) {
+	redirects := f.Status >= 300 && f.Status <= 399
+	switch {
+	case f.Redirect == "" && redirects:
+		s.add(path+".status", fmt.Sprintf("is %d without redirect", f.Status), "say where to: redirect: URL")
+	case f.Redirect != "" && !s.origins.written(path+".status"):
+		f.Status = 307
+	case f.Redirect != "" && !redirects:
+		s.add(path+".status", fmt.Sprintf("must be between 300 and 399 with redirect, is %d", f.Status), "leave it out for 307")
+	}
+}
+
+func (s *settler) process(p *Process, path string) {
+	if p == nil {
+		return
+	}
+	if s.origins.written(path+".command") && (len(p.Command) == 0 || p.Command[0] == "") {
+		s.add(path+".command", "names no program", `write ["node", "server.js"]`)
+	}
+	if !p.Ports.IsZero() && p.Ports.Len() < p.Instances {
+		s.add(path+".ports", fmt.Sprintf("has %d ports for %d instances", p.Ports.Len(), p.Instances), "widen the range")
+	}
+}
+
+// atMost reports low > high.
+func (s *settler) atMost(lowPath string, low int, highPath string, high int) {
+	if low <= high {
+		return
+	}
+	at, key := lowPath, highPath[strings.LastIndexByte(highPath, '.')+1:]
+	if !s.origins.written(lowPath) {
+		at, key = highPath, lowPath[strings.LastIndexByte(lowPath, '.')+1:]
+		s.add(at, fmt.Sprintf("must be at least %s, %d%s, is %d", key, low, s.byDefault(lowPath), high), "lower "+key+" too")
+		return
+	}
+	s.add(at, fmt.Sprintf("must be at most %s, %d%s, is %d", key, high, s.byDefault(highPath), low), "raise "+key+" too")
+}
+
+// byDefault marks a value in a message that nobody wrote.
+func (s *settler) byDefault(path string) string {
+	if s.origins.written(path) {
+		return ""
+	}
+	return " by default"
+}
+
+// order keeps low <= high. A value that nobody wrote gives way to one that
+// somebody did; two written ones are a problem.
+func order[T interface {
+	cmp.Ordered
+	~int | ~int64
+}](s *settler, lowPath string, low *T, highPath string, high *T) {
+	if *low <= *high {
+		return
+	}
+	switch {
+	case !s.origins.written(lowPath):
+		*low = *high
+	case !s.origins.written(highPath):
+		*high = *low
+	default:
+		key := highPath[strings.LastIndexByte(highPath, '.')+1:]
+		s.add(lowPath, fmt.Sprintf("must be at most %s, %v, is %v", key, *high, *low), "lower it, or raise "+key)
+	}
+}

@@ -1,0 +1,70 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// unknown reports a key nobody knows, with the key that was probably meant.
+func (d *decoder) unknown(p pair, known *fields, path string) {
+	d.problems.add(p.from, joinPath(path, p.key), "is not a known key", d.meant(p.key, known, path))
+}
+
+func (d *decoder) meant(key string, known *fields, path string) string {
+	keys := known.keys()
+	if near := nearest(key, keys); near != "" {
+		return "did you mean " + near + "?"
+	}
+	for i := range known.list {
+		f := &known.list[i]
+		if isBlock(f.typ) && d.catalog.of(f.typ).byKey[key] != nil {
+			return "did you mean " + joinPath(joinPath(path, f.key), key) + "?"
+		}
+	}
+	slices.Sort(keys)
+	return "known keys here: " + strings.Join(keys, ", ")
+}
+
+// nearest is the candidate that looks most like word, or "" when none does.
+// Case, dashes and underscores do not count; beyond that a third of the letters
+// may differ.
+func nearest(word string, candidates []string) string {
+	if len(word) > 64 {
+		return ""
+	}
+	best, distance := "", max(1, len(word)/3)+1
+	for _, c := range candidates {
+		if d := editDistance(fold(word), fold(c)); d < distance {
+			best, distance = c, d
+		}
+	}
+	return best
+}
+
+func fold(s string) string {
+	return strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(s))
+}
+
+// editDistance counts the letters to insert, delete, replace or swap with their
+// neighbour (optimal string alignment).
+func editDistance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

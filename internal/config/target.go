@@ -1,0 +1,106 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// defaultFunction is the name of the one function of a run without
+// configuration, and of LOAD_BALANCER_INSTANCES.
+const defaultFunction = "default"
+
+var (
+	errNoTarget  = errors.New("no address to forward to")
+	errNoCommand = errors.New("no command to start")
+)
+
+// Default returns a Config with every default and no function.
+func Default() *Config {
+	c := &Config{}
+	catalog{}.fill(reflectOf(c), false)
+	return c
+}
+
+// NewFunction returns a function of the profile (`function` or `service`, empty
+// is `function`) with every default.
+func NewFunction(profile string) *Function {
+	f := &Function{}
+	catalog{}.fill(reflectOf(f), profile == "service")
+	if profile != "" {
+		f.Profile = profile
+	}
+	return f
+}
+
+// ForTarget is the configuration of `up --to`: the function `default` takes
+// everything to the given addresses. They may be short: `3000`, `:3000`,
+// `host:3000`, `http://host:3000`. Hand it to Load as Base, so that the
+// environment still counts.
+func ForTarget(targets []string) (*Config, error) {
+	if len(targets) == 0 {
+		return nil, errNoTarget
+	}
+	c := Default()
+	f := NewFunction("")
+	f.Routes = []Route{{Path: "/"}}
+	for _, target := range targets {
+		u, err := hostOf(target)
+		if err != nil {
+			return nil, err
+		}
+		f.Instances = append(f.Instances, Instance{URL: u, ID: hostAndPort(u), Weight: 1})
+	}
+	c.Functions = map[string]*Function{defaultFunction: f}
+	return c, nil
+}
+
+// ForCommand is the configuration of `up -- COMMAND`: the function `default` is
+// n child processes (at least one) that are told their port in PORT.
+func ForCommand(argv []string, n int) (*Config, error) {
+	if len(argv) == 0 || argv[0] == "" {
+		return nil, errNoCommand
+	}
+	c := Default()
+	f := NewFunction("")
+	f.Routes = []Route{{Path: "/"}}
+	p := &Process{}
+	catalog{}.fill(reflectOf(p), false)
+	p.Command, p.Instances = argv, max(1, n)
+	p.Env = map[string]string{"PORT": "{port}"}
+	f.Platform.Process = p
+	c.Functions = map[string]*Function{defaultFunction: f}
+	return c, nil
+}
+
+// hostOf reads an address the way people write it and returns it as a URL.
+func hostOf(target string) (string, error) {
+	text := strings.TrimSpace(target)
+	if _, err := strconv.ParseUint(text, 10, 16); err == nil {
+		text = ":" + text
+	}
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("read address %q: want a port, host:port or http://host:port", clip(target))
+	}
+	if u.Hostname() == "" && u.Port() != "" {
+		u.Host = net.JoinHostPort("127.0.0.1", u.Port())
+	}
+	text = u.String()
+	if message, hint := checkInstanceURL(&text); message != "" {
+		return "", fmt.Errorf("read address %q: it %s; %s", clip(target), message, hint)
+	}
+	return text, nil
+}
+
+// hostAndPort names an instance by its URL.
+func hostAndPort(instanceURL string) string {
+	_, host, _ := strings.Cut(instanceURL, "://")
+	return host
+}
