@@ -44,10 +44,11 @@ func newAliasTable(weights []float64) aliasTable {
 // at maps 64 random bits to an index: the upper half is the column.
 func (a aliasTable) at(draw uint64) int {
 	column, _ := bits.Mul64(draw&^(1<<32-1), uint64(len(a)))
-	if c := a[column]; uint32(draw) > c.keep {
-		return int(c.other)
+	c, k := a[column], uint32(column)
+	if uint32(draw) > c.keep { // a conditional move: which one is unpredictable
+		k = c.other
 	}
-	return int(column)
+	return int(k)
 }
 
 // mix makes independent random bits from one draw (SplitMix64).

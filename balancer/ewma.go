@@ -28,22 +28,30 @@ func fade(since, now int64, invTau float64) float64 {
 // estimate is the expected latency in ns for the next attempt. It falls with
 // time towards floor, the latency of the fastest instance: from the last sample
 // while idle, from the last Begin while something is in flight.
-func (i *Instance) estimate(now int64, inflight int64, invTau, floor float64) float64 {
-	cost, since := i.cost.Load(), i.stamp.Load()
+func (g *gauges) estimate(now int64, inflight int64, invTau, floor float64) float64 {
+	cost, since := g.cost.Load(), g.stamp.Load()
 	if inflight > 0 {
-		since = max(since, i.began.Load())
+		since = max(since, g.began.Load())
 		if cost == 0 {
 			cost = assumedLatency
 		}
 	}
-	if cost <= floor {
-		return cost
+	// Branches that go either way cost a pick more than the arithmetic.
+	return min(cost, floor) + max(cost-floor, 0)*quickExp(float64(now-since)*invTau)
+}
+
+// quickExp is exp(-x) to four digits, 1 for x below 0, several times as fast: a pick
+// needs two of them, and the estimates have no more than two digits.
+func quickExp(x float64) float64 {
+	y := max(x, 0) * math.Log2E
+	if y >= 1000 {
+		return 0
 	}
-	// Under a thousandth of the time constant the difference is not worth an exp.
-	if float64(now-since)*invTau < 1e-3 {
-		return cost
-	}
-	return floor + (cost-floor)*fade(since, now, invTau)
+	whole := int(y)
+	f := y - float64(whole) // 2^-f as its Taylor polynomial, f in [0, 1)
+	part := 1 + f*(-0.693147181+f*(0.240226507+f*(-0.0555041087+
+		f*(0.00961812911+f*(-0.00133335581+f*0.000154035304)))))
+	return part * math.Float64frombits(uint64(1023-whole)<<52)
 }
 
 // sample takes one result into the estimates (Finagle's peak-EWMA: up at once,
@@ -68,10 +76,10 @@ func (i *Instance) sample(r Result, now int64, c *Config) {
 		i.cost.Store(cost*w + took*(1-w))
 	}
 	i.failing.Store(blend(i.failing.Load(), share(failed), w))
-	if mean := i.mean.Load(); !failed && mean == 0 {
-		i.mean.Store(took)
+	if mean := i.results.mean.Load(); !failed && mean == 0 {
+		i.results.mean.Store(took)
 	} else if !failed {
-		i.mean.Store(blend(mean, took, w))
+		i.results.mean.Store(blend(mean, took, w))
 	}
 	i.stamp.Store(max(now, i.stamp.Load()))
 }

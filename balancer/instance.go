@@ -29,7 +29,15 @@ type Spec struct {
 // pointer: an instance kept across [Balancer.Replace] keeps its state. It
 // belongs to one Balancer at a time. Methods are safe for concurrent use.
 type Instance struct {
-	// One cache line: all a pick reads of an instance.
+	*gauges
+	spec    Spec
+	results results
+	lattice lattice
+}
+
+// gauges is all a pick reads of an instance: one cache line, allocated apart so
+// that those of many instances lie close together.
+type gauges struct {
 	inflight atomic.Int64
 	cost     atomicFloat  // peak-EWMA of latency in ns; 0: no sample yet
 	stamp    atomic.Int64 // tick of the last sample
@@ -38,11 +46,6 @@ type Instance struct {
 	picks    atomic.Uint64
 	place    atomic.Uint32 // tier
 	status   atomic.Uint32
-	mean     atomicFloat // plain EWMA of latency in ns, failures excluded
-
-	spec    Spec
-	results results
-	lattice lattice
 }
 
 // results is what Observe learns.
@@ -50,6 +53,7 @@ type results struct {
 	mu          sync.Mutex // guards all below
 	window      window
 	latencies   histogram
+	mean        atomicFloat // plain EWMA of latency in ns, failures excluded; read without mu
 	successes   uint64
 	failures    uint64
 	consecutive int // failures in a row; only a success resets it
@@ -92,7 +96,7 @@ type transition struct {
 func NewInstance(spec Spec) *Instance {
 	spec.Weight = min(max(spec.Weight, 1), maxWeight)
 	spec.MaxInFlight = max(spec.MaxInFlight, 0)
-	i := &Instance{spec: spec}
+	i := &Instance{gauges: new(gauges), spec: spec}
 	i.status.Store(uint32(Recovering))
 	i.lattice.reasons[fromHealth-1] = "not checked yet"
 	return i
@@ -113,7 +117,7 @@ func (i *Instance) InFlight() int { return int(i.inflight.Load()) }
 // Status returns the agreed state.
 func (i *Instance) Status() Status { return Status(i.status.Load()) }
 
-func (i *Instance) tier() tier { return tier(i.place.Load()) }
+func (g *gauges) tier() tier { return tier(g.place.Load()) }
 
 // Begin counts an attempt on i as in flight.
 func (b *Balancer) Begin(i *Instance, now time.Time) {

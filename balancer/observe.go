@@ -65,7 +65,9 @@ type Result struct {
 
 // signals is what the balancer knows of all instances together.
 type signals struct {
+	_        [64]byte // inflight is written all the time, the rest read all the time
 	inflight atomic.Int64
+	_        [56]byte
 	// fastest and median are of the plain latencies in ns, 0 while unknown;
 	// median leaves the slowest out: it is the median of the others as the
 	// slowest sees it.
@@ -113,7 +115,7 @@ func (i *Instance) record(r Result, slowLimit float64, t int64, c *Config) (evid
 	}
 	found := evidence{
 		failure: r.Failure, consecutive: s.consecutive, probation: onProbation,
-		mean: i.mean.Load(), slowLimit: slowLimit,
+		mean: i.results.mean.Load(), slowLimit: slowLimit,
 	}
 	found.total, found.failed, found.slow = s.window.sum(t, c.Ejection.Window)
 	return found, c.Ejection.judge(found)
@@ -140,7 +142,7 @@ func (s *signals) learn(v *view, t int64) {
 	s.scratch = slices.Grow(s.scratch[:0], len(v.all))
 	for _, i := range v.all {
 		fresh := t-i.stamp.Load() < learnFresh
-		if mean := i.mean.Load(); mean > 0 && fresh && i.tier() == tierUsable {
+		if mean := i.results.mean.Load(); mean > 0 && fresh && i.tier() == tierUsable {
 			s.scratch = append(s.scratch, mean)
 		}
 	}

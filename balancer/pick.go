@@ -170,7 +170,6 @@ func (b *Balancer) Pick(p *Pick, now time.Time) bool {
 	p.reset(v)
 	if p.Prefer != nil && v.prefers(p) || v.pick(p, t) {
 		p.Instance.picks.Add(1)
-		p.Priority = p.Instance.spec.Priority
 		return true
 	}
 	p.None = v.why(p)
@@ -197,7 +196,7 @@ func (v *view) prefers(p *Pick) bool {
 		return false
 	}
 	p.Considered[0] = Candidate{Instance: i, InFlight: int32(inflight), Weight: float32(i.spec.Weight)}
-	p.N, p.Rule, p.Instance = 1, RuleAffinity, i
+	p.N, p.Rule, p.Instance, p.Priority = 1, RuleAffinity, i, i.spec.Priority
 	return true
 }
 
@@ -241,7 +240,7 @@ func (v *view) pickFrom(k int, last bool, p *Pick, t int64) bool {
 		return false
 	}
 	p.markHot()
-	p.Instance = p.Considered[at].Instance
+	p.Instance, p.Priority = p.Considered[at].Instance, l.group.priority
 	switch {
 	case l.panicking:
 		p.Rule = RulePanic

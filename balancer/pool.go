@@ -22,6 +22,7 @@ type pool struct {
 	signals  *signals
 	members  []member
 	ramping  bool
+	limited  bool    // somebody has a MaxInFlight
 	sum      float64 // of weights
 	load     float64 // share of the picks this level gets
 	invTau   float64
@@ -35,6 +36,7 @@ type pool struct {
 
 type member struct {
 	inst   *Instance
+	now    *gauges // of inst
 	per    float64 // mean weight / weight: makes in flight comparable
 	weight float32 // effective: after slow start
 	ramp   float32 // 1 unless in slow start
@@ -51,6 +53,7 @@ func (s *pool) build(groupSize int) {
 	for k := range s.members {
 		weights[k] = float64(s.members[k].weight)
 		s.sum += weights[k]
+		s.limited = s.limited || s.members[k].max > 0
 	}
 	mean := s.sum / float64(len(weights))
 	for k := range s.members {
@@ -154,6 +157,9 @@ func (s *pool) gatherOne(p *Pick, now int64) bool {
 
 // gatherTwo takes the first two that fit and differ.
 func (s *pool) gatherTwo(p *Pick, now int64) bool {
+	if s.quickTwo(p, now) {
+		return true
+	}
 	first, n := -1, uint32(len(s.members))
 	for step := uint32(0); step < drawSteps+n; step++ {
 		k := s.position(p, step)
@@ -168,6 +174,36 @@ func (s *pool) gatherTwo(p *Pick, now int64) bool {
 		}
 	}
 	return first >= 0
+}
+
+// quickTwo is gatherTwo for the common case: the first two draws differ, and
+// nothing speaks against anybody.
+func (s *pool) quickTwo(p *Pick, now int64) bool {
+	if s.limited || len(p.Tried) > 0 {
+		return false
+	}
+	a, b := s.alias.at(mix(p.Draw, 0)), s.alias.at(mix(p.Draw, 1))
+	if a == b {
+		return false
+	}
+	floor := s.signals.fastest.Load()
+	for k, at := range [2]int{a, b} {
+		m := &s.members[at]
+		inflight := m.now.inflight.Load()
+		load := float64(inflight) * m.per
+		p.Considered[k].set(m, inflight, load, uint32(k))
+		p.Considered[k].Cost = m.now.estimate(now, inflight, s.invTau, floor) * (1 + load)
+	}
+	p.N = 2
+	return true
+}
+
+// set fills in a candidate that counts, field by field: a literal would be
+// built aside and copied.
+func (c *Candidate) set(m *member, inflight int64, load float64, step uint32) {
+	c.Instance, c.Cost, c.Load, c.Weight = m.inst, 0, float32(load), m.weight
+	c.InFlight, c.step = int32(inflight), step
+	c.Hot, c.Skipped, c.Skip = false, false, SkipNone
 }
 
 // gatherMany takes all of a small pool, or up to eight drawn by weight.
@@ -214,7 +250,7 @@ func (s *pool) gatherAccepted(p *Pick, now int64) bool {
 // consider records member k as a candidate, with its cost, or as skipped.
 func (s *pool) consider(p *Pick, k int, step uint32, now int64, particular bool) bool {
 	m := &s.members[k]
-	inflight := m.inst.inflight.Load()
+	inflight := m.now.inflight.Load()
 	if why := s.unfit(p, m, inflight, step, particular); why != SkipNone {
 		if p.whole || p.N < maxSkipped {
 			p.Considered[p.N] = Candidate{
@@ -228,15 +264,12 @@ func (s *pool) consider(p *Pick, k int, step uint32, now int64, particular bool)
 	c := &p.Considered[p.N]
 	p.N++
 	load := float64(inflight) * m.per
-	*c = Candidate{
-		Instance: m.inst, Weight: m.weight, Load: float32(load),
-		InFlight: int32(inflight), step: step,
-	}
+	c.set(m, inflight, load, step)
 	switch s.strategy {
 	case P2C, ResponseTime:
-		c.Cost = m.inst.estimate(now, inflight, s.invTau, s.signals.fastest.Load()) * (1 + load)
+		c.Cost = m.now.estimate(now, inflight, s.invTau, s.signals.fastest.Load()) * (1 + load)
 	case Prequal:
-		c.Cost = m.inst.estimate(now, inflight, s.invTau, s.signals.fastest.Load())
+		c.Cost = m.now.estimate(now, inflight, s.invTau, s.signals.fastest.Load())
 	case LeastConnections:
 		c.Cost = load
 	case HealthBased:

@@ -21,7 +21,7 @@ type Score struct {
 
 // score reads the state of an instance as of now.
 func (s *pool) score(m *member, inflight int64, now int64) Score {
-	i := m.inst
+	i := m.now
 	c := Score{Health: 1, Latency: 1, Load: 1 / (1 + float64(inflight)*m.per)}
 	if i.tier() != tierUsable {
 		c.Health = 0.1

@@ -149,7 +149,7 @@ func (b *Balancer) scores(v *view, stats []InstanceStats, t int64) {
 		index[i] = &stats[k]
 		picks += stats[k].Share
 		alone := pool{signals: &b.signals, invTau: 1 / float64(v.cfg.Decay)}
-		m := member{inst: i, per: 1, max: int32(i.spec.MaxInFlight)}
+		m := member{inst: i, now: i.gauges, per: 1, max: int32(i.spec.MaxInFlight)}
 		stats[k].Score = alone.score(&m, i.inflight.Load(), t)
 	}
 	for k := range v.levels {
