@@ -38,6 +38,12 @@ type Permit struct {
 // Probe reports whether the call tests a half-open breaker.
 func (p Permit) Probe() bool { return p.probe != 0 }
 
+// call is what Done is told.
+type call struct {
+	outcome Outcome
+	took    time.Duration
+}
+
 // probe is a half-open permit that has not come back.
 type probe struct {
 	id uint64
@@ -123,7 +129,8 @@ func (b *Breaker) allowProbe(now time.Time) (Permit, bool) {
 	w := word(b.word.Load())
 	if w.state() == Open {
 		in := Inputs{State: Open, Due: b.due(now)}
-		changed = b.apply(cfg, cfg.Decide(in), in, now)
+		d := cfg.Decide(in)
+		changed = d.Rule != RuleNone && b.apply(cfg, d, in, now)
 		w = word(b.word.Load())
 	}
 	p, ok := Permit{generation: w.generation()}, w.state() == Closed
@@ -155,8 +162,8 @@ func (b *Breaker) Done(p Permit, o Outcome, took time.Duration, now time.Time) {
 		return
 	}
 	b.mu.Lock()
-	changed := b.record(p, o, took, now)
 	cfg = b.cfg.Load()
+	changed := b.record(cfg, p, call{o, took}, now)
 	b.mu.Unlock()
 	if changed {
 		b.outbox.deliver(cfg.OnEvent)
@@ -184,14 +191,13 @@ func (b *Breaker) addFailure() int {
 }
 
 // record counts a result and applies what follows from it. Requires the lock.
-func (b *Breaker) record(p Permit, o Outcome, took time.Duration, now time.Time) (changed bool) {
+func (b *Breaker) record(cfg *Config, p Permit, c call, now time.Time) (changed bool) {
 	w := word(b.word.Load())
-	if w.generation() != p.generation || p.Probe() && !b.returnProbe(p.probe) || o == Ignored {
+	if w.generation() != p.generation || p.Probe() && !b.returnProbe(cfg, p.probe, now) || c.outcome == Ignored {
 		return false
 	}
-	cfg := b.cfg.Load()
-	in := Inputs{State: w.state(), Outcome: o, Took: took}
-	if o == Failure {
+	in := Inputs{State: w.state(), Outcome: c.outcome, Took: c.took}
+	if c.outcome == Failure {
 		b.lastFail = now
 	}
 	if w.state() == HalfOpen {
@@ -199,7 +205,8 @@ func (b *Breaker) record(p Permit, o Outcome, took time.Duration, now time.Time)
 	} else {
 		b.countCall(cfg, &in, now)
 	}
-	return b.apply(cfg, cfg.Decide(in), in, now)
+	d := cfg.Decide(in)
+	return d.Rule != RuleNone && b.apply(cfg, d, in, now)
 }
 
 func (b *Breaker) countProbe(in *Inputs) {
@@ -210,16 +217,16 @@ func (b *Breaker) countProbe(in *Inputs) {
 }
 
 func (b *Breaker) countCall(cfg *Config, in *Inputs, now time.Time) {
-	call := Tally{Calls: 1}
+	var seen bits
 	if in.Outcome == Failure {
-		in.Failures, call.Failures = b.addFailure(), 1
+		in.Failures, seen = b.addFailure(), bitFailed
 	} else {
 		b.clearFailures(word(b.word.Load()))
 	}
 	if cfg.slow(in.Took) {
-		call.Slow = 1
+		seen |= bitSlow
 	}
-	in.Window = b.window.record(call, now)
+	in.Window = b.window.record(seen, now)
 }
 
 // takeProbe gives out a half-open permit if fewer than allowed are out, after giving up those that are overdue.
@@ -235,14 +242,30 @@ func (b *Breaker) takeProbe(cfg *Config, now time.Time) (id uint64, ok bool) {
 }
 
 func (b *Breaker) giveUpProbes(cfg *Config, now time.Time) {
-	b.probes = slices.DeleteFunc(b.probes, func(p probe) bool { return now.Sub(p.at) >= cfg.HalfOpenTimeout })
+	b.probes = slices.DeleteFunc(b.probes, func(p probe) bool { return cfg.overdue(p, now) })
 }
 
-// returnProbe takes a permit back and reports whether it was still out. Requires the lock.
-func (b *Breaker) returnProbe(id uint64) bool {
-	before := len(b.probes)
-	b.probes = slices.DeleteFunc(b.probes, func(p probe) bool { return p.id == id })
-	return len(b.probes) < before
+func (c *Config) overdue(p probe, now time.Time) bool { return now.Sub(p.at) >= c.HalfOpenTimeout }
+
+// returnProbe takes a permit back and reports whether it was still out and in time. Requires the lock.
+func (b *Breaker) returnProbe(cfg *Config, id uint64, now time.Time) bool {
+	i := slices.IndexFunc(b.probes, func(p probe) bool { return p.id == id })
+	if i < 0 {
+		return false
+	}
+	inTime := !cfg.overdue(b.probes[i], now)
+	b.probes = slices.Delete(b.probes, i, i+1)
+	return inTime
+}
+
+// runningProbes counts the permits that are out and in time. Requires the lock.
+func (b *Breaker) runningProbes(cfg *Config, now time.Time) (n int) {
+	for _, p := range b.probes {
+		if !cfg.overdue(p, now) {
+			n++
+		}
+	}
+	return n
 }
 
 // draw gives the jitter of one opening. Requires the lock.

@@ -72,6 +72,20 @@ func TestALostPermitComesBackAfterTheHalfOpenTimeout(t *testing.T) {
 	}
 }
 
+func TestAResultAfterTheHalfOpenTimeoutIsIgnoredEvenIfNobodyAskedMeanwhile(t *testing.T) {
+	t.Parallel()
+	h := newBench(t, breaker.Config{HalfOpenTimeout: 10 * time.Second})
+	h.trip()
+	inTime, late := h.permit(), h.permit()
+	h.wait(10*time.Second - 1)
+	h.done(inTime, breaker.Success)
+	h.wait(1)
+	h.done(late, breaker.Failure)
+	if s := h.Snapshot(h.now); s.State != breaker.HalfOpen || s.HalfOpenSuccesses != 1 || s.HalfOpenCalls != 0 {
+		t.Errorf("snapshot %+v", s)
+	}
+}
+
 func TestALostPermitIsKeptForTheRecoveryTimeoutByDefault(t *testing.T) {
 	t.Parallel()
 	h := newBench(t, breaker.Config{HalfOpenMaxCalls: 1})

@@ -23,15 +23,14 @@ type Snapshot struct {
 	EventsDropped     uint64 // because OnEvent was too slow
 }
 
-// Snapshot returns the state at now. It changes nothing: a breaker whose NextAttempt is past is open until somebody asks.
+// Snapshot returns the state at now. It changes no state: a breaker whose NextAttempt is past is open until somebody asks.
 func (b *Breaker) Snapshot(now time.Time) Snapshot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.giveUpProbes(b.cfg.Load(), now)
 	w := word(b.word.Load())
 	s := Snapshot{
 		State: w.state(), Since: b.since, FailureCount: b.failures, LastFailure: b.lastFail,
-		HalfOpenCalls: len(b.probes), HalfOpenSuccesses: b.successes, Openings: b.openings, Forced: b.forced,
+		HalfOpenCalls: b.runningProbes(b.cfg.Load(), now), HalfOpenSuccesses: b.successes, Openings: b.openings, Forced: b.forced,
 		Rule: b.rule, Reason: b.reason, Window: b.window.tally(now), EventsDropped: b.outbox.droppedCount(),
 	}
 	if s.State == Closed {

@@ -2,11 +2,8 @@ package breaker
 
 import "time"
 
-// apply enters the state a decision names and reports whether an event waits for delivery. Requires the lock.
+// apply enters the state a decision names and returns true, since an event may wait for delivery. Requires the lock.
 func (b *Breaker) apply(cfg *Config, d Decision, in Inputs, now time.Time) (changed bool) {
-	if d.Rule == RuleNone {
-		return false
-	}
 	e := Event{At: now, From: in.State, To: d.To, Rule: d.Rule, Reason: cfg.sentence(d, in), Inputs: in}
 	if d.To == Open {
 		if in.State == Closed {

@@ -5,7 +5,7 @@ import "time"
 // recorder keeps the calls of a window. The breaker's lock guards it.
 type recorder interface {
 	// record adds one call and returns what the window holds with it.
-	record(call Tally, now time.Time) Tally
+	record(seen bits, now time.Time) Tally
 	// tally returns what the window holds at now.
 	tally(now time.Time) Tally
 }
@@ -34,10 +34,10 @@ func (w Window) sameShape(other Window) bool {
 
 type noWindow struct{}
 
-func (noWindow) record(Tally, time.Time) Tally { return Tally{} }
-func (noWindow) tally(time.Time) Tally         { return Tally{} }
+func (noWindow) record(bits, time.Time) Tally { return Tally{} }
+func (noWindow) tally(time.Time) Tally        { return Tally{} }
 
-// bits packs one call of a count window.
+// bits is one call as the windows see it.
 type bits uint8
 
 const (
@@ -45,10 +45,8 @@ const (
 	bitSlow
 )
 
-func pack(call Tally) bits { return bits(call.Failures) | bits(call.Slow)<<1 }
-
-func (b bits) unpack() Tally {
-	return Tally{Calls: 1, Failures: int(b & bitFailed), Slow: int(b&bitSlow) >> 1}
+func (b bits) tally() Tally {
+	return Tally{Calls: 1, Failures: int(b & bitFailed), Slow: int(b >> 1)}
 }
 
 // countWindow is a ring of the last calls and their sum.
@@ -58,12 +56,12 @@ type countWindow struct {
 	sum  Tally
 }
 
-func (w *countWindow) record(call Tally, _ time.Time) Tally {
+func (w *countWindow) record(seen bits, _ time.Time) Tally {
 	if w.sum.Calls == len(w.ring) {
-		w.sum = w.sum.minus(w.ring[w.next].unpack())
+		subtract(&w.sum, w.ring[w.next].tally())
 	}
-	w.ring[w.next] = pack(call)
-	w.sum = w.sum.plus(call)
+	w.ring[w.next] = seen
+	add(&w.sum, seen.tally())
 	if w.next++; w.next == len(w.ring) {
 		w.next = 0
 	}
@@ -84,10 +82,10 @@ type timeWindow struct {
 	sum     Tally
 }
 
-func (w *timeWindow) record(call Tally, now time.Time) Tally {
+func (w *timeWindow) record(seen bits, now time.Time) Tally {
 	w.advance(now)
-	w.buckets[w.current] = w.buckets[w.current].plus(call)
-	w.sum = w.sum.plus(call)
+	add(&w.buckets[w.current], seen.tally())
+	add(&w.sum, seen.tally())
 	return w.sum
 }
 
@@ -112,15 +110,19 @@ func (w *timeWindow) advance(now time.Time) {
 		if w.current++; w.current == bucketCount {
 			w.current = 0
 		}
-		w.sum = w.sum.minus(w.buckets[w.current])
+		subtract(&w.sum, w.buckets[w.current])
 		w.buckets[w.current] = Tally{}
 	}
 }
 
-func (t Tally) plus(o Tally) Tally {
-	return Tally{Calls: t.Calls + o.Calls, Failures: t.Failures + o.Failures, Slow: t.Slow + o.Slow}
+func add(t *Tally, o Tally) {
+	t.Calls += o.Calls
+	t.Failures += o.Failures
+	t.Slow += o.Slow
 }
 
-func (t Tally) minus(o Tally) Tally {
-	return Tally{Calls: t.Calls - o.Calls, Failures: t.Failures - o.Failures, Slow: t.Slow - o.Slow}
+func subtract(t *Tally, o Tally) {
+	t.Calls -= o.Calls
+	t.Failures -= o.Failures
+	t.Slow -= o.Slow
 }
