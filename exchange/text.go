@@ -1,0 +1,34 @@
+package exchange
+
+// Text16, Text64 and Text128 hold the beginning of a string without pointing
+// at it, so that a record keeps no request alive. A cut string ends in "~".
+type (
+	Text16 struct {
+		n uint8
+		b [15]byte
+	}
+	Text64 struct {
+		n uint8
+		b [63]byte
+	}
+	Text128 struct {
+		n uint8
+		b [127]byte
+	}
+)
+
+func (t *Text16) set(s string)  { t.n = put(t.b[:], s) }
+func (t *Text64) set(s string)  { t.n = put(t.b[:], s) }
+func (t *Text128) set(s string) { t.n = put(t.b[:], s) }
+
+func (t *Text16) String() string  { return string(t.b[:t.n]) }
+func (t *Text64) String() string  { return string(t.b[:t.n]) }
+func (t *Text128) String() string { return string(t.b[:t.n]) }
+
+func put(b []byte, s string) uint8 {
+	n := copy(b, s)
+	if n < len(s) {
+		b[n-1] = '~'
+	}
+	return uint8(n)
+}

@@ -1,0 +1,173 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"holdfast/internal/admin"
+	"holdfast/internal/config"
+	"holdfast/internal/event"
+	"holdfast/internal/gateway"
+	"holdfast/internal/prober"
+	"holdfast/internal/telemetry"
+)
+
+// Options says what to run.
+type Options struct {
+	Config config.Options // read at the start and at every reload
+	Log    io.Writer
+	// Reload makes the configuration be read again; nil: only when a file changes.
+	Reload <-chan struct{}
+	// Guard is the command that kills the children should Holdfast be killed.
+	Guard []string
+	// Debug names components to log at level debug ("*": all).
+	Debug []string
+	// Version is shown by the admin interface.
+	Version string
+}
+
+// App is one running Holdfast.
+type App struct {
+	options   Options
+	logs      *telemetry.Logs
+	logger    *slog.Logger
+	events    *event.Bus
+	gateway   *gateway.Gateway
+	prober    *prober.Prober
+	instances *instances
+	processes *processes
+	admin     *admin.Server
+	data      *dataDir
+
+	listener      net.Listener
+	adminListener net.Listener
+	socket        net.Listener
+
+	reloading sync.Mutex // one reload at a time
+	config  atomic.Pointer[config.Config]
+	origins atomic.Pointer[config.Origins]
+}
+
+// eventsKept is how many events a terminal can look back on.
+const eventsKept = 1000
+
+// New reads the configuration, opens the listeners and wires the parts.
+// Nothing runs before Run. On an error everything opened is closed again.
+func New(o Options) (*App, error) {
+	c, origins, err := config.Load(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{options: o}
+	a.config.Store(c)
+	a.origins.Store(origins)
+	if err := a.open(c); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) open(c *config.Config) error {
+	a.makeLogs(c)
+	var err error
+	if a.data, err = openDataDir(c.DataDir); err != nil {
+		return err
+	}
+	secret, err := a.data.secret("affinity-key")
+	if err != nil {
+		return err
+	}
+	if a.listener, err = listen("listen", c.Listen); err != nil {
+		return err
+	}
+	if a.adminListener, err = listen("admin.listen", c.Admin.Listen); err != nil {
+		return err
+	}
+	if a.socket, err = a.data.listen(); err != nil {
+		return err
+	}
+	a.wire(c, secret)
+	return a.checkFunctions(c)
+}
+
+// wire makes the parts; none of them runs yet.
+func (a *App) wire(c *config.Config, secret []byte) {
+	a.events = event.NewBus(eventsKept, a.logEvent)
+	a.prober = prober.New(prober.Config{Logger: a.logs.For("prober")})
+	a.gateway = gateway.New(gateway.Config{
+		Logger: a.logs.For("gateway"), Access: a.logs.For("access"), Events: a.events,
+		Records: c.Limits.RecordRing, TrustedProxies: c.TrustedProxies, Secret: secret,
+		Failed: func(function, instance string) { a.prober.Suspect(targetKey(function, instance)) },
+	})
+	a.instances = newInstances(a.gateway, a.prober)
+	a.admin = admin.New(admin.Config{
+		Gateway: a.gateway, Events: a.events, Logs: a.logs, Version: a.options.Version,
+		Probe:   func(function, instance string) (prober.View, bool) { return a.prober.View(targetKey(function, instance)) },
+		Process: a.processOf,
+		Reload:  a.reload,
+	})
+}
+
+// Addresses returns where the gateway and the admin interface listen.
+func (a *App) Addresses() (gateway, admin string) {
+	return a.listener.Addr().String(), a.adminListener.Addr().String()
+}
+
+// Run serves until ctx ends, then lets exchanges finish, stops the processes
+// and returns when everything is gone.
+func (a *App) Run(ctx context.Context) error {
+	defer a.close()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	a.processes = newProcesses(background, a.instances, a.events, a.logs.For("process"), a.options.Guard)
+	c := a.config.Load()
+
+	var wg sync.WaitGroup
+	service := func(name string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(background); err != nil {
+				fail(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	service("prober", a.prober.Run)
+	service("admin", func(ctx context.Context) error { return a.admin.Run(ctx, a.adminListener, a.socket) })
+	if err := a.apply(c); err != nil {
+		fail(err)
+	}
+	wg.Go(func() { a.watch(ctx) })
+	err := a.gateway.Run(ctx, a.listener, gateway.ServeConfig{
+		HeaderBytes: int(c.Limits.HeaderBytes), HeaderTimeout: c.Limits.HeaderTimeout.Std(),
+		IdleTimeout: c.Limits.IdleTimeout.Std(), Shutdown: c.ShutdownTimeout.Std(),
+		Draining: func() { a.admin.SetDraining() },
+	})
+	fail(nil) // also ends the watch when the gateway failed
+	stop()
+	a.processes.wait()
+	wg.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(err, cause)
+	}
+	return err
+}
+
+// close frees what open opened; what Run closed already is closed twice.
+func (a *App) close() {
+	for _, l := range []net.Listener{a.listener, a.adminListener, a.socket} {
+		if l != nil {
+			_ = l.Close() // it may be closed already
+		}
+	}
+	if a.data != nil {
+		a.data.close()
+	}
+}

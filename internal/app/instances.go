@@ -1,0 +1,143 @@
+package app
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"holdfast/balancer"
+	"holdfast/health"
+	"holdfast/internal/config"
+	"holdfast/internal/gateway"
+	"holdfast/internal/prober"
+)
+
+// instances keeps the gateway's instances and the prober's targets in step.
+type instances struct {
+	gateway *gateway.Gateway
+	prober  *prober.Prober
+
+	mu      sync.Mutex
+	checked map[string]check // by target key
+}
+
+// check is what a target was made of; a difference makes a new target.
+type check struct {
+	function string
+	endpoint string
+	health   config.Health
+	path     string
+	instance *balancer.Instance
+}
+
+func newInstances(g *gateway.Gateway, p *prober.Prober) *instances {
+	return &instances{gateway: g, prober: p, checked: map[string]check{}}
+}
+
+func targetKey(function, id string) string { return function + "/" + id }
+
+// set makes a function's instances those of specs and checks them.
+func (s *instances) set(name string, f *config.Function, specs []balancer.Spec) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list, err := s.gateway.SetInstances(name, specs, time.Now())
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, i := range list {
+		key := targetKey(name, i.ID())
+		wanted[key] = true
+		if err := s.watch(key, name, f, i); err != nil {
+			return err
+		}
+	}
+	s.dropExcept(name, wanted)
+	return nil
+}
+
+// watch checks an instance; one that is checked already in the same way is
+// left alone.
+func (s *instances) watch(key, name string, f *config.Function, i *balancer.Instance) error {
+	want := check{name, i.Endpoint(), f.Health, healthPath(f), i}
+	had, known := s.checked[key]
+	if known && reflect.DeepEqual(had, want) {
+		return nil
+	}
+	s.checked[key] = want
+	b := s.gateway.Function(name).Balancer()
+	if f.Health.Disabled {
+		s.prober.Remove(key)
+		b.SetHealth(i, balancer.HealthUp, "health checks are disabled", time.Now())
+		return nil
+	}
+	c, err := checkerOf(f, i.ID(), i.Endpoint())
+	if err != nil {
+		return fmt.Errorf("function %s: instance %s: health check: %w", name, i.ID(), err)
+	}
+	initial := health.Unknown
+	if known && had.endpoint == i.Endpoint() { // its weight or the way of checking changed: no gap
+		if v, ok := s.prober.View(key); ok {
+			initial = v.State
+			b.SetHealth(i, healthOf(initial), v.Last.Reason, time.Now())
+		}
+	}
+	s.prober.Set(key, prober.Target{
+		Check: c, Policy: checkPolicyOf(f), Initial: initial,
+		Report: func(r prober.Report) { b.SetHealth(i, healthOf(r.State), r.Result.Reason, r.At) },
+	})
+	return nil
+}
+
+// recheck forgets what checks said of an instance that was started anew.
+func (s *instances) recheck(name string, f *config.Function, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := targetKey(name, id)
+	had, known := s.checked[key]
+	if !known || had.health.Disabled {
+		return nil
+	}
+	delete(s.checked, key)
+	s.gateway.Function(name).Balancer().SetHealth(had.instance, balancer.HealthUnknown, "started anew", time.Now())
+	return s.watch(key, name, f, had.instance)
+}
+
+// remove stops checking a function's instances.
+func (s *instances) remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropExcept(name, nil)
+}
+
+func (s *instances) dropExcept(name string, wanted map[string]bool) {
+	for key, c := range s.checked {
+		if c.function == name && !wanted[key] {
+			delete(s.checked, key)
+			s.prober.Remove(key)
+		}
+	}
+}
+
+func healthOf(s health.State) balancer.Health {
+	switch s {
+	case health.Up:
+		return balancer.HealthUp
+	case health.Down:
+		return balancer.HealthDown
+	case health.Unknown:
+	}
+	return balancer.HealthUnknown
+}
+
+// staticSpecs are the instances that the configuration lists.
+func staticSpecs(f *config.Function) []balancer.Spec {
+	var list []balancer.Spec
+	for _, i := range f.Instances {
+		list = append(list, balancer.Spec{
+			ID: i.ID, Endpoint: i.URL, Weight: i.Weight, Priority: i.Priority, Zone: i.Zone, Region: i.Region, MaxInFlight: i.MaxInFlight,
+		})
+	}
+	return list
+}

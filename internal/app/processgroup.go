@@ -1,0 +1,271 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"holdfast/balancer"
+	"holdfast/internal/config"
+	"holdfast/internal/event"
+	"holdfast/internal/platform"
+	"holdfast/internal/platform/process"
+)
+
+// processGroup is the processes of one function. Usually one driver runs them;
+// while a new command takes over from an old one, two do: the old processes go
+// once the new ones run, so that a command that does not start costs nothing.
+type processGroup struct {
+	name  string
+	owner *processes
+
+	mu        sync.Mutex // one change at a time
+	function  *config.Function
+	drivers   []*processDriver // the last one is the current
+	revisions int
+	states    map[string]processState // what the gateway was told last
+	retired   bool
+}
+
+type processState struct {
+	state platform.State
+	pid   int
+}
+
+type processDriver struct {
+	*process.Driver
+	spec   process.Spec // as wanted
+	cancel context.CancelFunc
+	done   chan struct{} // closed when all its processes are gone
+}
+
+// drainTime is how long an instance may take to finish its exchanges before it
+// is stopped.
+const drainTime = 30 * time.Second
+
+// adopt takes a new configuration and returns the current driver.
+func (g *processGroup) adopt(f *config.Function) *processDriver {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.function = f
+	if len(g.drivers) == 0 {
+		return nil
+	}
+	return g.drivers[len(g.drivers)-1]
+}
+
+// start adds a driver. From the second one on, instances carry the revision
+// in their names, since the old ones may still be there.
+func (g *processGroup) start(spec process.Spec) error {
+	p := g.owner
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.revisions++
+	named := spec
+	if g.revisions > 1 {
+		named.Function = fmt.Sprintf("%s-r%d", spec.Function, g.revisions)
+	}
+	driver, err := process.New(named, process.Config{
+		Logger: p.logger.With("function", g.name), OnChange: g.changed, Drain: g.drain, Guard: p.guard,
+		Output: func(id, line string) {
+			p.logger.Debug("output", "function", g.name, "instance", id, "line", line)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("function %s: %w", g.name, err)
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	d := &processDriver{Driver: driver, spec: spec, cancel: cancel, done: make(chan struct{})}
+	g.drivers = append(g.drivers, d)
+	p.wg.Go(func() {
+		defer close(d.done)
+		if err := driver.Run(ctx); err != nil {
+			p.logger.Error("run processes", "function", g.name, "error", err)
+		}
+	})
+	return nil
+}
+
+// replace starts the processes of a new command and lets the old ones go as
+// soon as the new ones run; at once when their ports do not suffice for both.
+func (g *processGroup) replace(old *processDriver, spec process.Spec) error {
+	if ports := spec.Ports; ports.To > 0 && ports.To-ports.From+1 < old.spec.Instances+spec.Instances {
+		g.owner.wg.Go(func() { g.retire(old) })
+		return g.start(spec)
+	}
+	if err := g.start(spec); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	d := g.drivers[len(g.drivers)-1]
+	g.mu.Unlock()
+	g.owner.wg.Go(func() {
+		if g.running(d) {
+			g.retire(old)
+		}
+	})
+	return nil
+}
+
+// running waits until all instances of a driver run; false: it ended before.
+func (g *processGroup) running(d *processDriver) bool {
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		up := slices.ContainsFunc(d.Instances(), func(i platform.Instance) bool { return i.State == platform.Running }) &&
+			!slices.ContainsFunc(d.Instances(), func(i platform.Instance) bool { return i.State != platform.Running })
+		if up {
+			return true
+		}
+		select {
+		case <-ticker.C:
+		case <-d.done:
+			return false
+		}
+	}
+}
+
+func (g *processGroup) scale(d *processDriver, n int) {
+	if err := d.Scale(g.owner.ctx, n); err != nil && g.owner.ctx.Err() == nil {
+		g.owner.logger.Error("scale processes", "function", g.name, "error", err)
+	}
+}
+
+// retire drains a driver's instances, ends it and forgets it.
+func (g *processGroup) retire(d *processDriver) {
+	var wg sync.WaitGroup
+	for _, i := range d.Instances() {
+		wg.Go(func() { _ = g.drain(g.owner.ctx, i.ID) }) // what did not finish in time is cut
+	}
+	wg.Wait()
+	d.cancel()
+	<-d.done
+	g.mu.Lock()
+	g.drivers = slices.DeleteFunc(g.drivers, func(x *processDriver) bool { return x == d })
+	g.mu.Unlock()
+	if err := g.tell(); err != nil {
+		g.owner.logger.Error("update instances", "function", g.name, "error", err)
+	}
+}
+
+func (g *processGroup) retireAll() {
+	g.mu.Lock()
+	g.retired = true
+	drivers := slices.Clone(g.drivers)
+	g.mu.Unlock()
+	for _, d := range drivers {
+		g.retire(d)
+	}
+}
+
+// drain takes an instance out of rotation and waits until it is idle.
+func (g *processGroup) drain(ctx context.Context, id string) error {
+	fn := g.owner.instances.gateway.Function(g.name)
+	if fn == nil || fn.Instance(id) == nil {
+		return nil
+	}
+	i := fn.Instance(id)
+	fn.Balancer().SetDraining(i, true, "being stopped", time.Now())
+	ctx, stop := context.WithTimeout(ctx, drainTime)
+	defer stop()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for i.InFlight() > 0 {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("drain %s: %d exchanges are left: %w", id, i.InFlight(), ctx.Err())
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+// changed is told of every change of an instance.
+func (g *processGroup) changed(i platform.Instance) {
+	g.owner.events.Publish(event.Event{
+		At: i.Since, Kind: event.Process, Function: g.name, Instance: i.ID,
+		To: i.State.String(), Source: "platform", Reason: i.Reason,
+	})
+	if err := g.tell(); err != nil {
+		g.owner.logger.Error("update instances", "function", g.name, "error", err)
+	}
+}
+
+// list returns the instances of all drivers.
+func (g *processGroup) list() []platform.Instance {
+	var list []platform.Instance
+	for _, d := range g.drivers {
+		list = append(list, d.Instances()...)
+	}
+	return list
+}
+
+// tell gives the gateway the present instances and their states.
+func (g *processGroup) tell() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.retired {
+		return nil
+	}
+	list := slices.DeleteFunc(g.list(), func(i platform.Instance) bool {
+		return i.State == platform.Stopped || i.Endpoint == ""
+	})
+	specs := make([]balancer.Spec, len(list))
+	for n, i := range list {
+		specs[n] = balancer.Spec{ID: i.ID, Endpoint: i.Endpoint, Weight: 1}
+	}
+	if err := g.owner.instances.set(g.name, g.function, specs); err != nil {
+		return err
+	}
+	for _, i := range list {
+		if err := g.tellState(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *processGroup) tellState(i platform.Instance) error {
+	fn := g.owner.instances.gateway.Function(g.name)
+	inst := fn.Instance(i.ID)
+	now := processState{i.State, i.PID}
+	if before, known := g.states[i.ID]; known && before == now {
+		return nil
+	}
+	g.states[i.ID] = now
+	if i.State == platform.Running { // a fresh process: what checks said is void
+		if err := g.owner.instances.recheck(g.name, g.function, i.ID); err != nil {
+			return err
+		}
+	}
+	fn.Balancer().SetLifecycle(inst, lifecycleOf(i.State), i.Reason, time.Now())
+	return nil
+}
+
+func lifecycleOf(s platform.State) balancer.Lifecycle {
+	switch s {
+	case platform.Starting:
+		return balancer.Starting
+	case platform.Running:
+		return balancer.Running
+	case platform.Stopping, platform.Stopped:
+		return balancer.Stopped
+	case platform.Gone, platform.CrashLoop:
+		return balancer.Gone
+	}
+	return balancer.Gone
+}
+
+// find returns an instance by id.
+func (g *processGroup) find(id string) (platform.Instance, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, i := range g.list() {
+		if i.ID == id {
+			return i, true
+		}
+	}
+	return platform.Instance{}, false
+}

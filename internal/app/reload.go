@@ -1,0 +1,142 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"holdfast/internal/config"
+	"holdfast/internal/event"
+)
+
+// settleTime lets an editor finish writing before the file is read.
+const settleTime = 200 * time.Millisecond
+
+// watch reloads on request and when a file of the configuration changes, until
+// ctx ends. Folders are watched, not files: editors and ConfigMaps replace them.
+func (a *App) watch(ctx context.Context) {
+	changes, errs := a.watchFiles(ctx)
+	var settle <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.options.Reload:
+			a.reloadAndTell()
+		case <-changes:
+			settle = time.After(settleTime)
+		case <-settle:
+			settle = nil
+			a.reloadAndTell()
+		case err := <-errs:
+			a.logger.Warn("watch configuration files: changes may go unnoticed, SIGHUP still reloads", "error", err)
+		}
+	}
+}
+
+// watchFiles returns nil channels, which never fire, when there is nothing to
+// watch or watching is not possible.
+func (a *App) watchFiles(ctx context.Context) (changes <-chan struct{}, errs <-chan error) {
+	files := a.origins.Load().Files()
+	if len(files) == 0 {
+		return nil, nil
+	}
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		a.logger.Warn("watch configuration files: only SIGHUP reloads", "error", err)
+		return nil, nil
+	}
+	for _, f := range files {
+		if err := w.Add(filepath.Dir(f)); err != nil {
+			a.logger.Warn("watch configuration folder: only SIGHUP reloads", "folder", filepath.Dir(f), "error", err)
+		}
+	}
+	out := make(chan struct{}, 1)
+	go a.relevant(ctx, w, out)
+	return out, w.Errors
+}
+
+// relevant passes on changes of the configuration's own files; it ends with ctx
+// and closes the watcher. Files of a folder that is linked into another (as
+// ConfigMaps are) show as "..data".
+func (a *App) relevant(ctx context.Context, w *fsnotify.Watcher, out chan<- struct{}) {
+	defer func() { _ = w.Close() }() // nothing is left to be done about it
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-w.Events:
+			if !ok {
+				return
+			}
+			if e.Op != fsnotify.Chmod && a.ours(e.Name) {
+				select {
+				case out <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}
+}
+
+func (a *App) ours(name string) bool {
+	for _, f := range a.origins.Load().Files() {
+		if filepath.Clean(f) == filepath.Clean(name) {
+			return true
+		}
+	}
+	return strings.HasPrefix(filepath.Base(name), "..data")
+}
+
+func (a *App) reloadAndTell() {
+	if _, err := a.reload(); err != nil {
+		a.logger.Error("configuration not changed: the new one has problems", "error", err)
+	}
+}
+
+// reload reads the configuration again and applies it. A faulty one changes
+// nothing. It returns what changed.
+func (a *App) reload() ([]config.Change, error) {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	next, origins, err := config.Load(a.options.Config)
+	if err == nil {
+		err = a.checkFunctions(next)
+	}
+	if err != nil {
+		a.events.Publish(event.Event{Kind: event.Config, To: "refused", Reason: err.Error()})
+		return nil, err
+	}
+	before := a.config.Load()
+	changes := config.Diff(before, next)
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	if err := a.apply(next); err != nil {
+		return changes, fmt.Errorf("apply configuration: %w", err)
+	}
+	a.config.Store(next)
+	a.origins.Store(origins)
+	a.setLevels(next)
+	for _, c := range changes {
+		a.events.Publish(event.Event{Kind: event.Config, To: "changed", Reason: c.String()})
+		if needsRestart(c.Path) {
+			a.logger.Warn("this change takes effect after a restart", "key", c.Path)
+		}
+	}
+	return changes, nil
+}
+
+// needsRestart names the keys that are read once.
+func needsRestart(path string) bool {
+	for _, p := range []string{"listen", "admin.", "data_dir", "engine", "store", "trusted_proxies", "limits.", "shutdown_timeout", "log.format"} {
+		if path == p || strings.HasSuffix(p, ".") && strings.HasPrefix(path, p) {
+			return true
+		}
+	}
+	return false
+}

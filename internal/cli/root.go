@@ -1,0 +1,105 @@
+// Package cli is the command line: one file per command. A command reads its
+// flags, does one thing and prints it, as a table or as JSON. Commands about a
+// running Holdfast ask it through the local socket in its data directory.
+//
+// Exit codes: 0 done, 1 usage, configuration or internal error, 2 a check or
+// objective failed, 3 target unreachable, 4 the load generator itself was the
+// limit, 130 interrupted with a report.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// Environment is what the process gives a command.
+type Environment struct {
+	Args           []string
+	Environ        []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Hangup         <-chan os.Signal // SIGHUP: read the configuration again
+	// Interrupted gives signals their usual meaning back: a second Ctrl-C ends
+	// the process at once. May be nil.
+	Interrupted func()
+}
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitError       = 1
+	exitFailed      = 2
+	exitUnreachable = 3
+)
+
+// exitError carries an exit code other than 1.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+// withCode makes err end the process with code.
+func withCode(code int, err error) error { return &codedError{code, err} }
+
+// Main runs one command and returns its exit code.
+func Main(ctx context.Context, env Environment) int {
+	root := newRoot(&env)
+	root.SetArgs(env.Args)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if text := err.Error(); text != "" {
+		_, _ = fmt.Fprintf(env.Stderr, "holdfast: %s\n", text) // nobody is left to tell
+	}
+	if coded, ok := errors.AsType[*codedError](err); ok {
+		return coded.code
+	}
+	return exitError
+}
+
+// global are the flags of all commands.
+type global struct {
+	env     *Environment
+	dataDir string
+	output  string
+}
+
+func newRoot(env *Environment) *cobra.Command {
+	g := &global{env: env}
+	root := &cobra.Command{
+		Use:   "holdfast",
+		Short: "Keeps an HTTP service up: balances, heals, starts and restarts it, and says why",
+		Example: `  holdfast up --to :3000            in front of something that runs
+  holdfast up -- node server.js     start it, watch it, restart it
+  holdfast up -c holdfast.yaml      as the file says
+  holdfast up --demo                three functions to play with
+  holdfast status                   how is it?`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.PersistentFlags().StringVar(&g.dataDir, "data-dir", "", "where Holdfast keeps its state (default ./holdfast-data, or as configured)")
+	root.PersistentFlags().StringVarP(&g.output, "output", "o", "table", "table or json")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if g.output != "table" && g.output != "json" {
+			return fmt.Errorf("-o %s: want table or json", g.output)
+		}
+		return nil
+	}
+	root.AddCommand(upCommand(g), demoFunctionCommand(g), guardCommand(g), versionCommand(g))
+	root.AddCommand(commandsOfARunningOne(g)...)
+	return root
+}

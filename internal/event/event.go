@@ -1,0 +1,88 @@
+// Package event carries what happened to whoever wants to know: the log, the
+// terminal, alerts, the dashboard. Events are facts in the past tense; they
+// never ask for anything. The last ones are kept in memory, numbered, so that
+// a reader that lost its connection can go on where it stopped.
+package event
+
+import (
+	"sync"
+	"time"
+)
+
+// Event is one fact.
+type Event struct {
+	Seq      uint64    `json:"seq"` // set by the Bus, from 1 without gaps
+	At       time.Time `json:"at"`
+	Kind     Kind      `json:"kind"`
+	Function string    `json:"function,omitempty"`
+	Instance string    `json:"instance,omitempty"`
+	From     string    `json:"from,omitempty"`
+	To       string    `json:"to,omitempty"`
+	Source   string    `json:"source,omitempty"` // who says so: health, results, platform, operator
+	Reason   string    `json:"reason,omitempty"`
+}
+
+// Kind names what happened.
+type Kind string
+
+// The kinds.
+const (
+	InstanceStatus  Kind = "instance_status"
+	InstanceEjected Kind = "instance_ejected"
+	InstanceBack    Kind = "instance_back"
+	EjectionRefused Kind = "ejection_refused" // the cap on ejections kept it in
+	Panic           Kind = "panic"            // health is ignored, or no longer
+	Breaker         Kind = "breaker"
+	Recovery        Kind = "recovery" // an instance came back from failed
+	Process         Kind = "process"
+	Config          Kind = "config"
+)
+
+// Bus hands events to its subscribers and keeps the last ones. The zero value
+// is not ready; use NewBus. Safe for concurrent use.
+type Bus struct {
+	tell []func(Event)
+
+	mu   sync.Mutex
+	seq  uint64
+	ring []Event
+}
+
+// NewBus makes a bus that keeps the last keep events (at least 1). Each of
+// tell is called for every event, outside locks, by the goroutine that
+// publishes: it must not block.
+func NewBus(keep int, tell ...func(Event)) *Bus {
+	return &Bus{tell: tell, ring: make([]Event, 0, max(keep, 1))}
+}
+
+// Publish numbers an event, keeps it and hands it on. A zero time is now.
+func (b *Bus) Publish(e Event) {
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	b.mu.Lock()
+	b.seq++
+	e.Seq = b.seq
+	if len(b.ring) < cap(b.ring) {
+		b.ring = append(b.ring, e)
+	} else {
+		b.ring[int((e.Seq-1)%uint64(cap(b.ring)))] = e
+	}
+	b.mu.Unlock()
+	for _, tell := range b.tell {
+		tell(e)
+	}
+}
+
+// Since returns the kept events after number seq, oldest first.
+func (b *Bus) Since(seq uint64) []Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := uint64(len(b.ring))
+	from := max(seq, b.seq-n)
+	list := make([]Event, 0, b.seq-min(from, b.seq))
+	for s := from; s < b.seq; s++ {
+		list = append(list, b.ring[s%uint64(cap(b.ring))])
+	}
+	return list
+}

@@ -1,0 +1,13 @@
+// Package gateway puts the functions behind a listener. It turns the wanted
+// state (functions, their routes and instances) into the running one without
+// touching what did not change: exchanges under way, WebSockets and what was
+// learnt about instances survive every change of configuration.
+//
+//	listener ──► middleware.Engine ──► exchange.Machine ──► instances
+//	                                        │ record
+//	                                        ▼
+//	                               access log, failure watch
+//
+// The gateway serves from memory alone. Who says which instances there are and
+// how they are (static list, platform, prober) is connected by package app.
+package gateway

@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// ServeConfig bounds what clients may do.
+type ServeConfig struct {
+	HeaderBytes   int           // of a request's head
+	HeaderTimeout time.Duration // for a request's head
+	IdleTimeout   time.Duration // between two requests of a connection
+	// Shutdown is how long exchanges under way may go on once the service ends.
+	Shutdown time.Duration
+	// Draining is called when the service stops taking new exchanges. May be nil.
+	Draining func()
+}
+
+// Run serves requests from ln until ctx ends, then lets exchanges under way
+// finish for as long as ServeConfig.Shutdown, cuts what is left, and returns
+// when all of its goroutines are gone.
+func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error {
+	logging, stopLogging := context.WithCancel(context.WithoutCancel(ctx))
+	exchanges, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	var logs sync.WaitGroup
+	logs.Go(func() { g.access.run(logging) })
+	defer logs.Wait()
+	defer stopLogging()
+
+	live := &liveRequests{next: g.engine}
+	srv := &http.Server{
+		Handler: live, MaxHeaderBytes: c.HeaderBytes, ReadHeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout,
+		BaseContext: func(net.Listener) context.Context { return exchanges },
+		ErrorLog:    slog.NewLogLogger(g.config.Logger.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve gateway: %w", err)
+	case <-ctx.Done():
+	}
+	if c.Draining != nil {
+		c.Draining()
+	}
+	g.drain(srv, live, cut, c.Shutdown)
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve gateway: %w", err)
+	}
+	return nil
+}
+
+// drain stops accepting, waits for exchanges and upgraded connections, and
+// cuts those that are left.
+func (g *Gateway) drain(srv *http.Server, live *liveRequests, cut context.CancelFunc, limit time.Duration) {
+	until, stop := context.WithTimeout(context.Background(), limit)
+	defer stop()
+	err := srv.Shutdown(until)
+	left := live.wait(until)
+	if err != nil || left > 0 {
+		g.config.Logger.Warn("cut exchanges that did not finish in time", "left", left, "waited", limit)
+	}
+	cut()
+	_ = srv.Close() // Shutdown reported what there was to report
+	last, stop2 := context.WithTimeout(context.Background(), time.Second)
+	defer stop2()
+	live.wait(last)
+	g.engine.Close()
+}
+
+// liveRequests counts the requests inside, upgraded connections too, which
+// http.Server.Shutdown does not wait for.
+type liveRequests struct {
+	next http.Handler
+	mu   sync.Mutex
+	n    int
+	zero chan struct{} // closed when n falls to 0, if somebody waits
+}
+
+// ServeHTTP implements http.Handler.
+func (l *liveRequests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.add(1)
+	defer l.add(-1)
+	l.next.ServeHTTP(w, r)
+}
+
+func (l *liveRequests) add(d int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.n += d
+	if l.n == 0 && l.zero != nil {
+		close(l.zero)
+		l.zero = nil
+	}
+}
+
+// wait returns how many requests are left when ctx ends, 0 as soon as none is.
+func (l *liveRequests) wait(ctx context.Context) int {
+	l.mu.Lock()
+	if l.n == 0 {
+		l.mu.Unlock()
+		return 0
+	}
+	if l.zero == nil {
+		l.zero = make(chan struct{})
+	}
+	zero := l.zero
+	l.mu.Unlock()
+	select {
+	case <-zero:
+		return 0
+	case <-ctx.Done():
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.n
+	}
+}

@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"holdfast/balancer"
+	"holdfast/breaker"
+	"holdfast/exchange"
+	"holdfast/internal/event"
+	"holdfast/retry"
+)
+
+// watched makes a function's breaker and balancer publish what they do.
+func (g *Gateway) watched(c exchange.FunctionConfig) exchange.FunctionConfig {
+	name := c.Name
+	c.Balancer.OnEvent = func(e balancer.Event) { g.instanceEvent(name, e) }
+	if c.Breaker != nil {
+		b := *c.Breaker
+		b.OnEvent = func(e breaker.Event) { g.breakerEvent(name, e) }
+		c.Breaker = &b
+	}
+	return c
+}
+
+func (g *Gateway) breakerEvent(function string, e breaker.Event) {
+	g.config.Events.Publish(event.Event{
+		At: e.At, Kind: event.Breaker, Function: function,
+		From: e.From.String(), To: e.To.String(), Source: "results", Reason: e.Reason,
+	})
+}
+
+func (g *Gateway) instanceEvent(function string, e balancer.Event) {
+	out := event.Event{
+		At: e.At, Kind: kindOf(e.Kind), Function: function,
+		From: e.From.String(), To: e.To.String(), Source: e.Source, Reason: e.Reason,
+	}
+	if e.Instance != nil {
+		out.Instance = e.Instance.ID()
+	} else { // panic is about all instances
+		out.From, out.To = "", ""
+	}
+	g.config.Events.Publish(out)
+	if e.Kind == balancer.StatusChanged && e.From == balancer.Failed && e.To != balancer.Inactive {
+		out.Kind = event.Recovery
+		g.config.Events.Publish(out)
+	}
+}
+
+func kindOf(k balancer.EventKind) event.Kind {
+	switch k {
+	case balancer.StatusChanged:
+		return event.InstanceStatus
+	case balancer.Ejected:
+		return event.InstanceEjected
+	case balancer.EjectionRefused:
+		return event.EjectionRefused
+	case balancer.Returned:
+		return event.InstanceBack
+	case balancer.PanicEntered, balancer.PanicLeft:
+		return event.Panic
+	}
+	return event.InstanceStatus
+}
+
+// observe gets each finished exchange: the access log and whoever looks into
+// failed instances hear of it.
+func (g *Gateway) observe(r *exchange.Record) {
+	if g.config.Failed != nil {
+		for i := range r.Attempts[:r.N] {
+			switch a := &r.Attempts[i]; a.Kind {
+			case retry.Unreachable, retry.Timeout, retry.Reset:
+				g.config.Failed(r.Function.Name(), a.Instance.ID())
+			case retry.OK, retry.Status, retry.Canceled:
+			}
+		}
+	}
+	g.access.observe(r)
+}
