@@ -113,12 +113,12 @@ func (b *Budget) advance(now time.Time) {
 		b.started, b.head = true, now
 		return
 	}
-	steps := now.Sub(b.head) / b.width
-	if steps <= 0 {
+	elapsed := now.Sub(b.head)
+	if elapsed < b.width {
 		return
 	}
-	b.head = b.head.Add(steps * b.width)
-	for range min(steps, budgetBuckets) {
+	b.head = now.Add(-(elapsed % b.width)) // stays on the grid of the first call
+	for range min(elapsed/b.width, budgetBuckets) {
 		b.current = (b.current + 1) % budgetBuckets
 		old := &b.buckets[b.current]
 		b.sum.requests -= old.requests

@@ -22,9 +22,9 @@ const (
 type Policy struct {
 	// Attempts is how many extra tries an exchange gets, after its first attempt. 0 is none, at most 10.
 	Attempts int
-	// BaseDelay is the bound of the first wait; it doubles with every further try. 0 is 25 ms.
+	// BaseDelay is the bound of the first wait; it doubles with every further try. 0 is 25 ms, at most an hour.
 	BaseDelay time.Duration
-	// MaxDelay bounds every wait but one a server asked for. 0 is 250 ms.
+	// MaxDelay bounds every wait but one a server asked for. 0 is ten times BaseDelay.
 	MaxDelay time.Duration
 	// Statuses are the answers that are tried again, 400 to 599. nil is 500, 502, 503 and 504; an empty list is none.
 	Statuses []int
@@ -47,8 +47,8 @@ func (p *Policy) Validate() error {
 	switch {
 	case p.Attempts < 0 || p.Attempts > MaxAttempts:
 		return fmt.Errorf("retry policy: Attempts %d: want 0 to %d", p.Attempts, MaxAttempts)
-	case p.BaseDelay < 0:
-		return fmt.Errorf("retry policy: BaseDelay %s: must not be negative", p.BaseDelay)
+	case p.BaseDelay < 0 || p.BaseDelay > time.Hour:
+		return fmt.Errorf("retry policy: BaseDelay %s: want 0 to 1h", p.BaseDelay)
 	case p.MaxDelay < 0:
 		return fmt.Errorf("retry policy: MaxDelay %s: must not be negative", p.MaxDelay)
 	case p.maxDelay() < p.baseDelay():
@@ -65,7 +65,7 @@ func (p *Policy) Validate() error {
 }
 
 func (p *Policy) baseDelay() time.Duration     { return cmp.Or(p.BaseDelay, DefaultBaseDelay) }
-func (p *Policy) maxDelay() time.Duration      { return cmp.Or(p.MaxDelay, DefaultMaxDelay) }
+func (p *Policy) maxDelay() time.Duration      { return cmp.Or(p.MaxDelay, 10*p.baseDelay()) }
 func (p *Policy) maxRetryAfter() time.Duration { return cmp.Or(p.MaxRetryAfter, DefaultMaxRetryAfter) }
 
 func (p *Policy) retries(status int) bool {
