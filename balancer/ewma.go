@@ -29,28 +29,32 @@ func fade(since, now int64, invTau float64) float64 {
 // time towards floor, the latency of the fastest instance: from the last sample
 // while idle, from the last Begin while something is in flight.
 func (g *gauges) estimate(now int64, inflight int64, invTau, floor float64) float64 {
-	cost, since := g.cost.Load(), g.stamp.Load()
+	cost, since := g.cost.bits.Load(), g.stamp.Load()
 	if inflight > 0 {
 		since = max(since, g.began.Load())
 		if cost == 0 {
-			cost = assumedLatency
+			cost = math.Float64bits(assumedLatency)
 		}
 	}
-	// Branches that go either way cost a pick more than the arithmetic.
-	return min(cost, floor) + max(cost-floor, 0)*quickExp(float64(now-since)*invTau)
+	x := float64(now-since) * invTau
+	if x < 1e-3 { // busy, or time behind: not worth an exp
+		return math.Float64frombits(cost)
+	}
+	// Compared as integers, which takes no branch; positive floats sort alike.
+	low := math.Float64frombits(min(cost, math.Float64bits(floor)))
+	return low + (math.Float64frombits(cost)-low)*quickExp(x)
 }
 
-// quickExp is exp(-x) to four digits, 1 for x below 0, several times as fast: a pick
+// quickExp is exp(-x) for x >= 0 to three digits, several times as fast: a pick
 // needs two of them, and the estimates have no more than two digits.
 func quickExp(x float64) float64 {
-	y := max(x, 0) * math.Log2E
+	y := x * math.Log2E
 	if y >= 1000 {
 		return 0
 	}
-	whole := int(y)
-	f := y - float64(whole) // 2^-f as its Taylor polynomial, f in [0, 1)
-	part := 1 + f*(-0.693147181+f*(0.240226507+f*(-0.0555041087+
-		f*(0.00961812911+f*(-0.00133335581+f*0.000154035304)))))
+	whole := int(y + 0.5)
+	f := y - float64(whole) // 2^-f as its Taylor polynomial, f in [-0.5, 0.5]
+	part := (1 - 0.693147181*f) + f*f*(0.240226507-0.0555041087*f)
 	return part * math.Float64frombits(uint64(1023-whole)<<52)
 }
 
