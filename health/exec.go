@@ -87,7 +87,7 @@ func (e *Exec) judge(ctx context.Context, cmd *exec.Cmd, err error, out *output,
 	case ctx.Err() != nil:
 		return failed("command did not end within " + rounded(budget) + e.said(out))
 	case cmd.ProcessState == nil:
-		return failed("start command: " + e.startError(err))
+		return failed("start command: " + startError(ctx, err))
 	}
 	code := cmd.ProcessState.ExitCode()
 	if errors.Is(err, exec.ErrWaitDelay) && code == 0 {
@@ -100,11 +100,11 @@ func (e *Exec) judge(ctx context.Context, cmd *exec.Cmd, err error, out *output,
 }
 
 // startError describes why nothing was started, without the path.
-func (e *Exec) startError(err error) string {
+func startError(ctx context.Context, err error) string {
 	if errors.Is(err, exec.ErrNotFound) {
 		return "program not found in PATH"
 	}
-	return cause(context.Background(), err, 0)
+	return cause(ctx, err, 0)
 }
 
 // said returns the last line of the output, unless it contains a secret.

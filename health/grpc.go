@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -209,16 +210,17 @@ func (g *GRPC) broken(ctx context.Context, client *grpcClient, err error, budget
 	if dial := client.dialError(); dial != nil && code == codes.Unavailable {
 		return "connect: " + cause(ctx, dial, budget)
 	}
-	switch code {
-	case codes.DeadlineExceeded:
+	if code == codes.DeadlineExceeded {
 		return "grpc.health.v1: no answer within " + rounded(budget)
-	case codes.Unimplemented:
-		return "grpc.health.v1: the server does not offer it"
-	case codes.NotFound:
-		return "grpc.health.v1: the server does not know service " + fmt.Sprintf("%q", g.config.Service)
-	case codes.Unavailable:
-		return "grpc.health.v1: connection lost or refused by the server"
-	default:
-		return "grpc.health.v1: ended with code " + code.String()
 	}
+	if code == codes.NotFound {
+		return "grpc.health.v1: the server does not know service " + strconv.Quote(g.config.Service)
+	}
+	if code == codes.Unimplemented {
+		return "grpc.health.v1: the server does not offer it"
+	}
+	if code == codes.Unavailable {
+		return "grpc.health.v1: connection lost or refused by the server"
+	}
+	return "grpc.health.v1: ended with code " + code.String()
 }

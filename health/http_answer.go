@@ -93,7 +93,7 @@ func (s *scratch) giveBack() {
 // readAnswer reads one answer to a request with the method of req. An error
 // means that there was no complete head; a body that breaks is in bodyErr.
 func readAnswer(s *scratch, req *http.Request) (answer, error) {
-	resp, err := readHead(s, req)
+	resp, err := readHead(s, req) //nolint:bodyclose // the body holds no resource; closing would read on to its end
 	if err != nil {
 		return answer{}, err
 	}
@@ -113,7 +113,7 @@ func readHead(s *scratch, req *http.Request) (*http.Response, error) {
 		if err := s.expectHTTP(); err != nil {
 			return nil, err
 		}
-		resp, err := http.ReadResponse(s.br, req) //nolint:bodyclose // holds no resource; closing would read on to its end
+		resp, err := http.ReadResponse(s.br, req)
 		if err != nil {
 			return nil, s.headError(err)
 		}

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -62,12 +63,7 @@ func text(raw []byte) string {
 }
 
 func simple(b []byte) bool {
-	for _, c := range b {
-		if c == '\\' {
-			return false
-		}
-	}
-	return utf8.Valid(b)
+	return bytes.IndexByte(b, '\\') < 0 && utf8.Valid(b)
 }
 
 // lookup returns the raw value at a path of object keys and array indexes. doc

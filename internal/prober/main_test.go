@@ -2,6 +2,7 @@ package prober_test
 
 import (
 	"context"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -14,7 +15,13 @@ import (
 	"holdfast/internal/prober"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv("PROBER_TEST_SERVER") != "" {
+		serveChecked() // the other process of the measurement
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fake is a checker that takes its time and notes what happened to it.
 type fake struct {

@@ -176,7 +176,8 @@ func (g *gauge) Check(ctx context.Context) health.Result {
 	n := g.now.Add(1)
 	defer g.now.Add(-1)
 	g.all.Add(1)
-	for most := g.most.Load(); n > most && !g.most.CompareAndSwap(most, n); most = g.most.Load() {
+	for most := g.most.Load(); n > most; most = g.most.Load() {
+		g.most.CompareAndSwap(most, n)
 	}
 	select {
 	case <-time.After(time.Second):

@@ -42,7 +42,7 @@ func (p *Prober) dispatch(ctx context.Context, workers *sync.WaitGroup) (time.Du
 		if late == nil {
 			break
 		}
-		p.deliver(late.t, late.report)
+		p.deliver(ctx, late.t, late.report)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +137,7 @@ func (p *Prober) notifyIfFirst(t *target) {
 func (p *Prober) check(ctx context.Context, t *target) (r health.Result) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.log.Error("health check panicked", slog.String("target", t.Key),
+			p.log.ErrorContext(ctx, "health check panicked", slog.String("target", t.Key),
 				slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 			r = health.Result{Reason: "check panicked"}
 		}
@@ -149,7 +149,7 @@ func (p *Prober) check(ctx context.Context, t *target) (r health.Result) {
 func (p *Prober) finish(ctx context.Context, t *target, r health.Result) {
 	now := time.Now()
 	if report, ok := p.accept(ctx, t, r, now); ok {
-		p.deliver(t, report)
+		p.deliver(ctx, t, report)
 	}
 	p.mu.Lock()
 	t.running = false
@@ -217,13 +217,13 @@ func (p *Prober) record(t *target, r health.Result, now time.Time) Report {
 }
 
 // deliver logs a change and calls Report. p.mu is not held.
-func (p *Prober) deliver(t *target, r Report) {
+func (p *Prober) deliver(ctx context.Context, t *target, r Report) {
 	if r.Changed {
 		level := slog.LevelInfo
 		if r.State == health.Down {
 			level = slog.LevelWarn
 		}
-		p.log.Log(context.Background(), level, "health changed", slog.String("target", t.Key),
+		p.log.Log(ctx, level, "health changed", slog.String("target", t.Key),
 			slog.String("state", r.State.String()), slog.String("reason", r.Result.Reason))
 	}
 	if t.Report != nil {
@@ -250,12 +250,13 @@ func same(a, b health.Checker) bool {
 // dueHeap is a heap of targets, the one due first on top.
 type dueHeap []*target
 
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h *dueHeap) Len() int           { return len(*h) }
+func (h *dueHeap) Less(i, j int) bool { return (*h)[i].due.Before((*h)[j].due) }
 
-func (h dueHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
+func (h *dueHeap) Swap(i, j int) {
+	s := *h
+	s[i], s[j] = s[j], s[i]
+	s[i].index, s[j].index = i, j
 }
 
 // Push is heap.Interface's.
