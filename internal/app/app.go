@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
+	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -50,8 +53,8 @@ type App struct {
 	socket        net.Listener
 
 	reloading sync.Mutex // one reload at a time
-	config  atomic.Pointer[config.Config]
-	origins atomic.Pointer[config.Origins]
+	config    atomic.Pointer[config.Config]
+	origins   atomic.Pointer[config.Origins]
 }
 
 // eventsKept is how many events a terminal can look back on.
@@ -109,9 +112,12 @@ func (a *App) wire(c *config.Config, secret []byte) {
 	a.instances = newInstances(a.gateway, a.prober)
 	a.admin = admin.New(admin.Config{
 		Gateway: a.gateway, Events: a.events, Logs: a.logs, Version: a.options.Version,
-		Probe:   func(function, instance string) (prober.View, bool) { return a.prober.View(targetKey(function, instance)) },
+		Probe: func(function, instance string) (prober.View, bool) {
+			return a.prober.View(targetKey(function, instance))
+		},
 		Process: a.processOf,
-		Reload:  a.reload,
+		Reload:  a.reloadSentences,
+		Config:  func() ([]byte, error) { return config.Marshal(a.config.Load(), true) },
 	})
 }
 
@@ -170,4 +176,29 @@ func (a *App) close() {
 	if a.data != nil {
 		a.data.close()
 	}
+}
+
+// Describe says what is being kept up, one line per function.
+func (a *App) Describe() []string {
+	c := a.config.Load()
+	gateway, _ := a.Addresses()
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
+		f := c.Functions[name]
+		what := fmt.Sprintf("%d instances", len(f.Instances))
+		if p := f.Platform.Process; p != nil {
+			what = fmt.Sprintf("%d x %s", p.Instances, filepath.Base(p.Command[0]))
+		}
+		for _, r := range f.Routes {
+			lines = append(lines, fmt.Sprintf("  %-12s http://%s%s  (%s)", name, firstOf(r.Host, gateway), r.Path, what))
+		}
+	}
+	return lines
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
 }

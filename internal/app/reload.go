@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -19,7 +20,9 @@ const settleTime = 200 * time.Millisecond
 // watch reloads on request and when a file of the configuration changes, until
 // ctx ends. Folders are watched, not files: editors and ConfigMaps replace them.
 func (a *App) watch(ctx context.Context) {
-	changes, errs := a.watchFiles(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	changes, errs := a.watchFiles(ctx, &wg)
 	var settle <-chan time.Time
 	for {
 		select {
@@ -40,7 +43,7 @@ func (a *App) watch(ctx context.Context) {
 
 // watchFiles returns nil channels, which never fire, when there is nothing to
 // watch or watching is not possible.
-func (a *App) watchFiles(ctx context.Context) (changes <-chan struct{}, errs <-chan error) {
+func (a *App) watchFiles(ctx context.Context, wg *sync.WaitGroup) (changes <-chan struct{}, errs <-chan error) {
 	files := a.origins.Load().Files()
 	if len(files) == 0 {
 		return nil, nil
@@ -56,7 +59,7 @@ func (a *App) watchFiles(ctx context.Context) (changes <-chan struct{}, errs <-c
 		}
 	}
 	out := make(chan struct{}, 1)
-	go a.relevant(ctx, w, out)
+	wg.Go(func() { a.relevant(ctx, w, out) })
 	return out, w.Errors
 }
 
@@ -129,6 +132,16 @@ func (a *App) reload() ([]config.Change, error) {
 		}
 	}
 	return changes, nil
+}
+
+// reloadSentences is reload for those who do not know configurations.
+func (a *App) reloadSentences() ([]string, error) {
+	changes, err := a.reload()
+	lines := make([]string, len(changes))
+	for i, c := range changes {
+		lines[i] = c.String()
+	}
+	return lines, err
 }
 
 // needsRestart names the keys that are read once.

@@ -104,3 +104,11 @@ func hostAndPort(instanceURL string) string {
 	_, host, _ := strings.Cut(instanceURL, "://")
 	return host
 }
+
+// NewProcess returns n child processes of a command with every default.
+func NewProcess(command []string, n int) *Process {
+	p := &Process{}
+	catalog{}.fill(reflectOf(p), false)
+	p.Command, p.Instances = command, n
+	return p
+}

@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/internal/app"
+	"holdfast/internal/config"
+	"holdfast/internal/telemetry"
+)
+
+// upFlags are the flags of `up`.
+type upFlags struct {
+	files       []string
+	to          []string
+	count       int
+	demo        bool
+	listen      string
+	adminListen string
+	logLevel    string
+}
+
+func upCommand(g *global) *cobra.Command {
+	f := &upFlags{}
+	c := &cobra.Command{
+		Use:   "up [-c FILE | --to ADDRESS | --demo | -- COMMAND [ARG...]]",
+		Short: "Start Holdfast",
+		Long: `Start Holdfast in front of functions and keep them up.
+
+Without a file it needs no configuration: --to puts it in front of something
+that runs, -- starts a command on a port of its own (in $PORT), watches and
+restarts it. With -c, SIGHUP or a change of the file reads it again.`,
+		Example: `  holdfast up --to :3000 --to :3001
+  holdfast up -n 3 -- node server.js
+  holdfast up -c holdfast.yaml
+  holdfast up --demo`,
+		RunE: func(c *cobra.Command, args []string) error { return runUp(c, g, f, args) },
+	}
+	c.Flags().StringSliceVarP(&f.files, "config", "c", nil, "configuration file; several are merged in order (default holdfast.yaml if it is there)")
+	c.Flags().StringSliceVar(&f.to, "to", nil, "address to forward to: :3000, host:3000, http://host:3000")
+	c.Flags().IntVarP(&f.count, "instances", "n", 1, "how many of the command to run")
+	c.Flags().BoolVar(&f.demo, "demo", false, "run three demo functions to play with")
+	c.Flags().StringVar(&f.listen, "listen", "", "address for requests (default 127.0.0.1:8080; port 0: any)")
+	c.Flags().StringVar(&f.adminListen, "admin-listen", "", "address for metrics and health (default 127.0.0.1:8081)")
+	c.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error")
+	return c
+}
+
+func runUp(c *cobra.Command, g *global, f *upFlags, args []string) error {
+	o, err := f.options(g, args)
+	if err != nil {
+		return err
+	}
+	a, err := app.New(o)
+	if err != nil {
+		return explainProblems(err)
+	}
+	if err := announce(c.OutOrStdout(), a); err != nil {
+		return err
+	}
+	ctx := c.Context()
+	stopSignals := context.AfterFunc(ctx, func() {
+		if g.env.Interrupted != nil {
+			g.env.Interrupted()
+		}
+	})
+	defer stopSignals()
+	return a.Run(ctx)
+}
+
+// options turns flags into what app needs; exactly one source is allowed.
+func (f *upFlags) options(g *global, args []string) (app.Options, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return app.Options{}, fmt.Errorf("find own binary: %w", err)
+	}
+	load, err := f.source(args, self)
+	if err != nil {
+		return app.Options{}, err
+	}
+	load.Environ = g.env.Environ
+	load.Overrides = f.overrides(g)
+	return app.Options{
+		Config: load, Log: g.env.Stderr, Reload: reloads(g.env.Hangup), Version: version,
+		Guard: []string{self, "process-guard"}, Debug: debugComponents(g.env.Environ),
+	}, nil
+}
+
+var errSources = errors.New("give only one of -c FILE, --to ADDRESS, --demo and -- COMMAND")
+
+func (f *upFlags) source(args []string, self string) (config.Options, error) {
+	given := 0
+	for _, on := range []bool{len(f.files) > 0, len(f.to) > 0, f.demo, len(args) > 0} {
+		if on {
+			given++
+		}
+	}
+	if given > 1 {
+		return config.Options{}, errSources
+	}
+	var base *config.Config
+	var err error
+	switch {
+	case len(f.to) > 0:
+		base, err = config.ForTarget(f.to)
+	case len(args) > 0:
+		base, err = config.ForCommand(args, f.count)
+	case f.demo:
+		base, err = demoConfig(self)
+	default:
+		return f.fromFiles()
+	}
+	return config.Options{Base: base}, err
+}
+
+const defaultFile = "holdfast.yaml"
+
+var errNothing = errors.New("nothing to keep up: there is no " + defaultFile + " here; try `holdfast up --to :3000`, `holdfast up -- COMMAND`, `holdfast up -c FILE` or `holdfast up --demo`")
+
+// fromFiles takes the default file when none is named; without any, the
+// environment may still describe everything.
+func (f *upFlags) fromFiles() (config.Options, error) {
+	if len(f.files) > 0 {
+		return config.Options{Files: f.files}, nil
+	}
+	if _, err := os.Stat(defaultFile); err == nil {
+		return config.Options{Files: []string{defaultFile}}, nil
+	}
+	if os.Getenv("LOAD_BALANCER_INSTANCES") != "" {
+		return config.Options{}, nil
+	}
+	return config.Options{}, errNothing
+}
+
+// overrides are the keys set by flags.
+func (f *upFlags) overrides(g *global) map[string]any {
+	m := map[string]any{}
+	for key, value := range map[string]string{
+		"listen": f.listen, "admin.listen": f.adminListen, "log.level": f.logLevel, "data_dir": g.dataDir,
+	} {
+		if value != "" {
+			m[key] = value
+		}
+	}
+	return m
+}
+
+func debugComponents(environ []string) []string {
+	var own, general string
+	for _, kv := range environ {
+		if v, ok := strings.CutPrefix(kv, "HOLDFAST_DEBUG="); ok {
+			own = v
+		}
+		if v, ok := strings.CutPrefix(kv, "DEBUG="); ok {
+			general = v
+		}
+	}
+	return telemetry.DebugComponents(own, general)
+}
+
+// reloads turns signals into requests to reload.
+func reloads(hangup <-chan os.Signal) <-chan struct{} {
+	if hangup == nil {
+		return nil
+	}
+	out := make(chan struct{})
+	go func() { // lives as long as the process: signals have no end
+		for range hangup {
+			out <- struct{}{}
+		}
+	}()
+	return out
+}
+
+// announce says where everything is; scripts read the first two lines.
+func announce(w io.Writer, a *app.App) error {
+	gateway, admin := a.Addresses()
+	_, err := fmt.Fprintf(w, "gateway http://%s\nadmin   http://%s\n", gateway, admin)
+	for _, line := range a.Describe() {
+		if err == nil {
+			_, err = fmt.Fprintln(w, line)
+		}
+	}
+	return err
+}
+
+// explainProblems puts each problem of a configuration on a line of its own.
+func explainProblems(err error) error {
+	if problems, ok := errors.AsType[config.Problems](err); ok && len(problems) > 1 {
+		return fmt.Errorf("the configuration has %d problems:\n%w", len(problems), err)
+	}
+	return err
+}
+
+// demoConfig is the configuration of `up --demo`.
+func demoConfig(self string) (*config.Config, error) {
+	c := config.Default()
+	c.Functions = map[string]*config.Function{}
+	for _, name := range []string{"admin", "public", "attempts"} {
+		f := config.NewFunction("function")
+		f.Routes = []config.Route{{Path: "/api/" + name + "/"}}
+		p := config.NewProcess([]string{self, "demo-function", "--name", name, "--id", "{id}", "--port", "{port}"}, 2)
+		f.Platform.Process = p
+		f.Health.Path, f.Health.Type = "/api/"+name+"/health", "http"
+		c.Functions[name] = f
+	}
+	return c, nil
+}
