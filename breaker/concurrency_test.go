@@ -126,12 +126,15 @@ func TestConcurrentFailuresOpenOnce(t *testing.T) {
 			permits = append(permits, h.permit())
 		}
 		var wg sync.WaitGroup
-		for _, p := range permits {
-			wg.Go(func() { h.done(p, breaker.Failure) })
+		for i, p := range permits {
+			wg.Go(func() { h.Done(p, breaker.Failure, 0, epoch.Add(time.Duration(i))) })
 		}
 		wg.Wait()
 		if len(h.events) != 1 || h.events[0].FailureCount != 5 {
 			t.Fatalf("events %+v, want one after five failures", h.events)
+		}
+		if got := h.Snapshot(h.now).LastFailure; !got.Equal(h.events[0].At) {
+			t.Fatalf("a failure %s after the breaker opened was counted", got.Sub(h.events[0].At))
 		}
 	}
 }

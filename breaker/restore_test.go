@@ -90,6 +90,23 @@ func TestARestoredCountGoesOn(t *testing.T) {
 	h.is(breaker.Open)
 }
 
+func TestRestoringForgetsWhatTheBreakerKnew(t *testing.T) {
+	t.Parallel()
+	h := newBench(t, breaker.Config{Window: breaker.Window{Kind: breaker.WindowCount, MinimumCalls: 50}})
+	h.call(5, breaker.Failure)
+	h.now = h.NextAttempt()
+	h.call(2, breaker.Success)
+	probe := h.permit()
+	if err := h.Restore(breaker.Snapshot{State: breaker.HalfOpen}, h.now); err != nil {
+		t.Fatal(err)
+	}
+	h.done(probe, breaker.Success)
+	s := h.Snapshot(h.now)
+	if s.HalfOpenCalls != 0 || s.HalfOpenSuccesses != 0 || s.Window.Calls != 0 || s.FailureCount != 0 {
+		t.Errorf("snapshot %+v", s)
+	}
+}
+
 func TestAnUnknownStateIsNotRestored(t *testing.T) {
 	t.Parallel()
 	h := newBench(t, breaker.Config{})

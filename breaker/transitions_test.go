@@ -147,6 +147,9 @@ func TestReopeningGrowsWithJitterUpToTheMaximum(t *testing.T) {
 			t.Errorf("opening %d: snapshot says %d openings, %d failures", n+1, s.Openings, s.FailureCount)
 		}
 	}
+	if first := h.events[0]; first.Draw != 0 || first.Openings != 1 {
+		t.Errorf("the first opening drew %v", first.Draw)
+	}
 	h.now = h.NextAttempt()
 	h.call(3, breaker.Success)
 	h.call(5, breaker.Failure)

@@ -111,7 +111,7 @@ func TestTheBudgetAgreesWithANaiveModel(t *testing.T) {
 		b.Deposit(now)
 		n.requests = append(n.requests, now)
 		refused := 0
-		for step := range 3000 {
+		for step := range 1500 {
 			now = now.Add(time.Duration(r.Int64N(int64(20 * time.Millisecond))))
 			if r.IntN(300) == 0 {
 				now = now.Add(time.Duration(r.Int64N(int64(25 * time.Second))))
