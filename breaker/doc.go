@@ -21,7 +21,8 @@
 // stays open, and its Snapshot says so. Whether a result changes the state is decided by Config.Decide alone, a pure
 // function of the Inputs recorded in every Event; feeding them back gives the same Decision.
 //
-// An operator can hold a breaker open with ForceOpen and close it with Reset; the operator always wins.
+// An operator can hold a breaker open with ForceOpen and close it with Reset; the operator always wins. Whoever learns
+// from elsewhere that the callee may be back can bring NextAttempt forward with Hasten; the probes still decide.
 //
 // # Generations and lost permits
 //
