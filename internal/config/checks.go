@@ -223,8 +223,10 @@ func checkInstanceURL(text *string) (message, hint string) {
 	u, err := url.Parse(*text)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https":
-		if host, err := hostOf(*text); err == nil {
-			return "must begin with http:// or https://", "write " + host
+		if !strings.Contains(*text, "://") { // so that hostOf cannot come back here with the same text
+			if meant, err := hostOf(*text); err == nil {
+				return "must begin with http:// or https://", "write " + meant
+			}
 		}
 		return "must be a URL of the form http://host:port", example
 	case u.User != nil:

@@ -14,11 +14,14 @@ func (s *settler) routes() {
 	targets := s.fallbackTargets()
 	for _, name := range slices.Sorted(maps.Keys(s.config.Functions)) {
 		f := s.config.Functions[name]
-		if len(f.Routes) == 0 && !targets[name] {
-			s.add("functions."+name, "has no routes, and no other function falls back to it", "add routes: [{path: /"+name+"/}]")
+		if len(f.Routes) == 0 && !targets[name] && s.sound("functions."+name+".routes") {
+			s.add("functions."+name+".routes", "is missing, and no other function falls back to this one", "add routes: [{path: /"+name+"/}]")
 		}
 		for i, r := range f.Routes {
 			path := fmt.Sprintf("functions.%s.routes[%d]", name, i)
+			if !s.sound(path) {
+				continue
+			}
 			for _, match := range r.matches() {
 				if other, ok := seen[match]; ok {
 					s.add(path, "matches the same requests as "+other, "make one of them more specific by host, path, methods or headers")
@@ -74,6 +77,9 @@ func (s *settler) fallbacks() {
 				break
 			}
 			if functions[next] == nil {
+				if s.problems.at["functions."+next] {
+					break // it is there, but unreadable
+				}
 				s.unknownFallback(at, next, names)
 				break
 			}

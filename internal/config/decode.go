@@ -57,13 +57,16 @@ func (d *decoder) value(n *node, v reflect.Value, f *field, path string, at Orig
 	}
 	d.origins.of[path] = at
 	switch {
+	case n.broken:
+		d.problems.mark(path)
 	case isScalar(v.Type()):
 		d.scalar(n, v, f, path)
 	case v.Kind() == reflect.Pointer:
 		target := reflect.New(v.Type().Elem())
 		target.Elem().Set(d.filled(v.Type().Elem(), n.scalar("profile") == "service"))
-		d.structure(n, target.Elem(), path, at)
-		v.Set(target)
+		if d.structure(n, target.Elem(), path, at) {
+			v.Set(target)
+		}
 	case v.Kind() == reflect.Slice:
 		d.list(n, v, f, path)
 	case v.Kind() == reflect.Map:
@@ -73,10 +76,11 @@ func (d *decoder) value(n *node, v reflect.Value, f *field, path string, at Orig
 	}
 }
 
-func (d *decoder) structure(n *node, v reflect.Value, path string, at Origin) {
+// structure fills a struct, and reports whether n is a block at all.
+func (d *decoder) structure(n *node, v reflect.Value, path string, at Origin) bool {
 	if n.kind != mappingNode {
-		d.wrong(n, path, "must be a block of keys", exampleKey(d.catalog.of(v.Type())))
-		return
+		d.wrong(n, path, "must be a block of keys", blockHint(n, d.catalog.of(v.Type())))
+		return false
 	}
 	known := d.catalog.of(v.Type())
 	for _, p := range n.pairs {
@@ -93,6 +97,7 @@ func (d *decoder) structure(n *node, v reflect.Value, path string, at Origin) {
 			d.problems.add(at, joinPath(path, f.key), "is missing", "give it a value")
 		}
 	}
+	return true
 }
 
 // oneChoice reports keys that exclude each other.
@@ -111,7 +116,17 @@ func (d *decoder) oneChoice(n *node, known *fields, path string) {
 	}
 }
 
-func exampleKey(fs *fields) string {
+// blockHint puts a single value under the one key that must be given.
+func blockHint(n *node, fs *fields) string {
+	for i := range fs.list {
+		if f := &fs.list[i]; f.required && n.kind == scalarNode && isScalar(f.typ) && !n.secret {
+			return "write {" + f.key + ": " + shown(n, false) + "}"
+		}
+	}
+	return knownKeys(fs)
+}
+
+func knownKeys(fs *fields) string {
 	return "known keys here: " + strings.Join(fs.keys(), ", ")
 }
 
@@ -204,7 +219,13 @@ func (d *decoder) scalar(n *node, v reflect.Value, f *field, path string) {
 	}
 	text := n.text
 	if message, hint := f.check(&text); message != "" {
-		d.problems.add(n.from, path, message+", is "+shown(n, secret), hint)
+		if text != "" || !strings.HasSuffix(message, "empty") {
+			message += ", is " + shown(n, secret)
+		}
+		if n.secret {
+			hint = "" // it may quote the value
+		}
+		d.problems.add(n.from, path, message, hint)
 		return
 	}
 	if err := parseScalar(v, text); err != nil {

@@ -47,8 +47,8 @@ func (e *encoder) omit(f *field, n *node, service bool) bool {
 	}
 	switch n.kind {
 	case scalarNode:
-		empty := n.text == "" || n.text == "0" || n.text == "false"
-		return empty && def == "" || e.sparse && n.text == def && f.key != "type"
+		empty := n.text == "" || n.text == "0" || n.text == "0s" || n.text == "false"
+		return empty && def == "" || e.sparse && n.text == canonical(f.typ, def) && f.key != "type"
 	case listNode:
 		return len(n.items) == 0 && def == ""
 	case mappingNode:
@@ -113,22 +113,35 @@ func mapKeys(v reflect.Value) map[string]bool {
 }
 
 func (e *encoder) scalar(v reflect.Value, f *field, path string) *node {
-	n := &node{kind: scalarNode, quoted: v.Type().Kind() == reflect.String}
-	switch x := v.Interface().(type) {
-	case string:
-		n.text = x
-	case float64:
-		n.text = strconv.FormatFloat(x, 'f', -1, 64)
-	case fmt.Stringer:
-		n.text = x.String()
-	default:
-		n.text = fmt.Sprint(x)
-	}
+	n := &node{kind: scalarNode, text: plainText(v), quoted: v.Kind() == reflect.String}
 	n.hidden = hiddenIf(maskText(n.text), n.text)
 	if e.secrets[path] || f.holdsSecret(path) {
 		n.hidden = masked
 	}
 	return n
+}
+
+// plainText is a single value as it is written, without quotes.
+func plainText(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case string:
+		return x
+	case float64:
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	case fmt.Stringer:
+		return x.String()
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// canonical is a default in the spelling of the encoder: 2m for 120s.
+func canonical(t reflect.Type, def string) string {
+	if def == "" || !isScalar(t) {
+		return def
+	}
+	v := reflect.New(t).Elem()
+	setScalar(v, def)
+	return plainText(v)
 }
 
 func hiddenIf(shown, text string) string {

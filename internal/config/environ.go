@@ -88,7 +88,7 @@ func (l *loader) variable(path []string, value string, from Origin) *node {
 		}
 		return list
 	}
-	r := reader{origin: from, problems: l.problems}
+	r := reader{origin: from, path: strings.Join(path, "."), problems: l.problems}
 	return r.read([]byte(value))
 }
 

@@ -140,6 +140,9 @@ func (f *files) withIncludes(name string, tree *node, chain []string) *node {
 	}
 	var under *node
 	for i, item := range list {
+		if item.broken {
+			continue
+		}
 		if item.kind != scalarNode || item.text == "" {
 			f.problems.add(item.from, fmt.Sprintf("include[%d]", i), "must be the name of a file, is "+shown(item, false), "")
 			continue

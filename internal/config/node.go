@@ -33,6 +33,7 @@ type node struct {
 	text   string // of a scalar
 	quoted bool   // a scalar that was written in quotes
 	secret bool   // a scalar that was read from a secret file
+	broken bool   // has a problem already
 	hidden string // what to show instead of text, when it is a secret
 	items  []*node
 	pairs  []pair

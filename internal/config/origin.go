@@ -81,10 +81,13 @@ func (o *Origins) at(path string) Origin {
 		if from, ok := o.of[path]; ok {
 			return from
 		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+		path = above(path)
 	}
 	return Origin{}
 }
+
+// above is the path of the block or list that path is in.
+func above(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
 // written reports whether somebody wrote the key at path.
 func (o *Origins) written(path string) bool {

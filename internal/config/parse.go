@@ -32,6 +32,7 @@ const (
 type reader struct {
 	file     string
 	origin   Origin // of every node when the text is not from a file
+	path     string // of the whole text
 	problems *collector
 	// expand replaces ${...}; nil leaves values as they are.
 	expand  func(text string) (expanded, error)
@@ -69,10 +70,10 @@ func (r *reader) read(text []byte) *node {
 			continue
 		}
 		if i > 0 && root != nil {
-			r.problems.add(r.at(doc.Start), "", "has a second YAML document", "keep one document in a file and use include for more")
+			r.problems.add(r.at(doc.Start), r.path, "has a second YAML document", "keep one document in a file and use include for more")
 			break
 		}
-		root, _ = r.node(doc.Body, "", 0)
+		root, _ = r.node(doc.Body, r.path, 0)
 	}
 	return root
 }
@@ -93,7 +94,7 @@ func (r *reader) isText(text []byte) bool {
 		}
 		if message != "" {
 			at := r.place(line, utf8.RuneCount(text[start:i])+1)
-			r.problems.add(at, "", message, "save it as plain UTF-8 text")
+			r.problems.add(at, r.path, message, "save it as plain UTF-8 text")
 			return false
 		}
 		i += size
@@ -121,10 +122,10 @@ func (r *reader) parse(text string) (file *ast.File, err error) {
 
 func (r *reader) syntax(err error) {
 	if e, ok := errors.AsType[yaml.Error](err); ok {
-		r.problems.add(r.at(e.GetToken()), "", "is not valid YAML: "+maskText(e.GetMessage()), "check indentation, quotes and brackets here and on the line before")
+		r.problems.add(r.at(e.GetToken()), r.path, "is not valid YAML: "+maskText(e.GetMessage()), "check indentation, quotes and brackets here and on the line before")
 		return
 	}
-	r.problems.add(r.place(1, 1), "", maskText(firstLine(err.Error())), "check it with a YAML linter")
+	r.problems.add(r.place(1, 1), r.path, maskText(firstLine(err.Error())), "check it with a YAML linter")
 }
 
 func (r *reader) at(tk *token.Token) Origin {
@@ -327,7 +328,8 @@ func (r *reader) scalar(text string, quoted bool, tk *token.Token, path string) 
 		if p, ok := errors.AsType[*expandError](err); ok {
 			r.problems.add(out.from, path, p.message, p.hint)
 		}
-		return &node{kind: nullNode, from: out.from}
+		out.broken = true
+		return out
 	}
 	out.text, out.secret = v.text, v.secret
 	return out

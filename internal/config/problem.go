@@ -77,10 +77,16 @@ type collector struct {
 	seen map[string]bool
 	rank map[string]int // file -> order of reading
 	more bool
+	// at holds the paths that have a problem, beneath also all paths above
+	// them: rules about several keys stay silent where one of them is broken.
+	at, beneath map[string]bool
 }
 
 func newCollector() *collector {
-	return &collector{seen: map[string]bool{}, rank: map[string]int{}}
+	return &collector{
+		seen: map[string]bool{}, rank: map[string]int{},
+		at: map[string]bool{}, beneath: map[string]bool{},
+	}
 }
 
 func (c *collector) add(at Origin, path, message, hint string) {
@@ -89,6 +95,7 @@ func (c *collector) add(at Origin, path, message, hint string) {
 		Variable: at.Variable, Override: at.Kind == OriginOverride,
 		Path: path, Message: message, Hint: hint,
 	}
+	c.mark(path)
 	id := p.Error()
 	if p.Line > 0 {
 		id = p.place() + message
@@ -102,6 +109,13 @@ func (c *collector) add(at Origin, path, message, hint string) {
 	}
 	c.seen[id] = true
 	c.list = append(c.list, p)
+}
+
+func (c *collector) mark(path string) {
+	c.at[path] = true
+	for ; path != "" && !c.beneath[path]; path = above(path) {
+		c.beneath[path] = true
+	}
 }
 
 // err returns the sorted problems, or nil when there are none.

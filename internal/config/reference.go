@@ -4,17 +4,18 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 )
 
 // Reference returns the manual of all keys as Markdown: one table for each
-// block, in the order in which blocks appear.
+// block, each followed by those inside it.
 func Reference() string {
 	w := referenceWriter{catalog: catalog{}, manual: readManual()}
 	w.section("The file", "", reflect.TypeFor[document]())
 	for len(w.todo) > 0 {
-		next := w.todo[0]
-		w.todo = w.todo[1:]
+		next := w.todo[len(w.todo)-1]
+		w.todo = w.todo[:len(w.todo)-1]
 		w.section("`"+next.path+"`", next.path, next.typ)
 	}
 	return w.out.String()
@@ -35,6 +36,7 @@ type section struct {
 func (w *referenceWriter) section(title, path string, t reflect.Type) {
 	fmt.Fprintf(&w.out, "## %s\n\n%s\n\n", title, w.intro(t))
 	w.out.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
+	before := len(w.todo)
 	for i := range w.catalog.of(t).list {
 		f := &w.catalog.of(t).list[i]
 		fmt.Fprintf(&w.out, "| `%s` | %s | %s | %s |\n", f.key, f.kind(), f.shownDefault(), cell(w.manual.field(f)))
@@ -46,6 +48,7 @@ func (w *referenceWriter) section(title, path string, t reflect.Type) {
 			w.todo = append(w.todo, section{at, block})
 		}
 	}
+	slices.Reverse(w.todo[before:])
 	w.out.WriteString("\n")
 }
 

@@ -30,8 +30,17 @@ func (s *settler) settle() {
 	s.fallbacks()
 }
 
+// add reports a problem, unless the key has one already.
 func (s *settler) add(path, message, hint string) {
-	s.problems.add(s.origins.at(path), path, message, hint)
+	if !s.problems.at[path] {
+		s.problems.add(s.origins.at(path), path, message, hint)
+	}
+}
+
+// sound reports whether none of the keys, nor anything inside them, has a
+// problem of its own.
+func (s *settler) sound(paths ...string) bool {
+	return !slices.ContainsFunc(paths, func(path string) bool { return s.problems.beneath[path] })
 }
 
 func (s *settler) function(f *Function, path string) {
@@ -52,7 +61,7 @@ func (s *settler) function(f *Function, path string) {
 
 // source checks that there is something to send requests to.
 func (s *settler) source(f *Function, path string) {
-	if len(f.Instances) > 0 || f.Platform.Process != nil {
+	if len(f.Instances) > 0 || f.Platform.Process != nil || !s.sound(path+".instances", path+".platform") {
 		return
 	}
 	const message = "has no instances"
@@ -75,7 +84,10 @@ func (s *settler) instances(f *Function, path string) {
 		if in.ID == "" {
 			in.ID = hostAndPort(in.URL)
 		}
-		if j, twice := first[in.ID]; twice && in.ID != "" {
+		if !s.sound(at) {
+			continue
+		}
+		if j, twice := first[in.ID]; twice {
 			s.add(at, fmt.Sprintf("has the same id as instance %d, %s", j, in.ID), "ids are unique in a function; without an id it is host:port of the url")
 			continue
 		}
@@ -171,7 +183,7 @@ func (s *settler) scaling(c *Scaling, path string) {
 		{"active_connections", float64(down.ActiveConnections), float64(up.ActiveConnections)},
 	} {
 		lower, upper := path+".scale_down_threshold."+pair.key, path+".scale_up_threshold."+pair.key
-		if pair.up > 0 && pair.down >= pair.up {
+		if pair.up > 0 && pair.down >= pair.up && s.sound(lower, upper) {
 			at := lower
 			if !s.origins.written(at) {
 				at = upper
@@ -197,7 +209,7 @@ func (s *settler) process(p *Process, path string) {
 	if p == nil {
 		return
 	}
-	if s.origins.written(path+".command") && (len(p.Command) == 0 || p.Command[0] == "") {
+	if s.origins.written(path+".command") && s.sound(path+".command") && (len(p.Command) == 0 || p.Command[0] == "") {
 		s.add(path+".command", "names no program", `write ["node", "server.js"]`)
 	}
 	if !p.Ports.IsZero() && p.Ports.Len() < p.Instances {
@@ -207,7 +219,7 @@ func (s *settler) process(p *Process, path string) {
 
 // atMost reports low > high.
 func (s *settler) atMost(lowPath string, low int, highPath string, high int) {
-	if low <= high {
+	if low <= high || !s.sound(lowPath, highPath) {
 		return
 	}
 	at, key := lowPath, highPath[strings.LastIndexByte(highPath, '.')+1:]
@@ -233,7 +245,7 @@ func order[T interface {
 	cmp.Ordered
 	~int | ~int64
 }](s *settler, lowPath string, low *T, highPath string, high *T) {
-	if *low <= *high {
+	if *low <= *high || !s.sound(lowPath, highPath) {
 		return
 	}
 	switch {

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // unknown reports a key nobody knows, with the key that was probably meant.
 func (d *decoder) unknown(p pair, known *fields, path string) {
@@ -21,24 +18,34 @@ func (d *decoder) meant(key string, known *fields, path string) string {
 			return "did you mean " + joinPath(joinPath(path, f.key), key) + "?"
 		}
 	}
-	slices.Sort(keys)
-	return "known keys here: " + strings.Join(keys, ", ")
+	return knownKeys(known)
 }
 
 // nearest is the candidate that looks most like word, or "" when none does.
-// Case, dashes and underscores do not count; beyond that a third of the letters
-// may differ.
+// Case, dashes and underscores do not count. A third of the letters may differ
+// from the candidate or from its last words (treshold, failure_threshold); else
+// the same beginning is enough (retries, retry).
 func nearest(word string, candidates []string) string {
 	if len(word) > 64 {
 		return ""
 	}
 	best, distance := "", max(1, len(word)/3)+1
 	for _, c := range candidates {
-		if d := editDistance(fold(word), fold(c)); d < distance {
-			best, distance = c, d
+		for tail := c; tail != ""; _, tail, _ = strings.Cut(tail, "_") {
+			if d := editDistance(fold(word), fold(tail)); d < distance {
+				best, distance = c, d
+			}
 		}
 	}
-	return best
+	if best != "" || len(word) < 4 {
+		return best
+	}
+	for _, c := range candidates {
+		if strings.HasPrefix(fold(c), fold(word)[:min(4, len(fold(word)))]) {
+			return c
+		}
+	}
+	return ""
 }
 
 func fold(s string) string {

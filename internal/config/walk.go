@@ -33,8 +33,9 @@ type walk struct {
 	catalog catalog
 	tree    *node
 	reached []string // keys found so far
-	failed  string   // the part that fits nowhere
-	known   []string // what would have fitted
+	failed  []string // the parts that fit nowhere
+	known   []string // what would have fitted in place of the first one
+	inList  bool     // the path goes on inside a list or a single value
 }
 
 // path returns the keys that parts name, or nil.
@@ -47,7 +48,7 @@ func (w *walk) path(parts []string) []string {
 		}
 		switch {
 		case isBlock(t):
-			f := w.field(t, parts[0])
+			f := w.field(t, parts)
 			if f == nil {
 				return nil
 			}
@@ -59,7 +60,7 @@ func (w *walk) path(parts []string) []string {
 			key, used := functionNamed(n, parts)
 			w.reached, t, n, parts = append(w.reached, key), t.Elem(), n.value(key), parts[used:]
 		default:
-			w.failed = parts[0]
+			w.inList = true
 			return nil
 		}
 	}
@@ -67,11 +68,11 @@ func (w *walk) path(parts []string) []string {
 }
 
 // field finds the key of a block; `include` works in files only.
-func (w *walk) field(t reflect.Type, part string) *field {
+func (w *walk) field(t reflect.Type, parts []string) *field {
 	fs := w.catalog.of(t)
-	f := fs.byKey[strings.ToLower(part)]
+	f := fs.byKey[strings.ToLower(parts[0])]
 	if f == nil || f.key == "include" {
-		w.failed, w.known = part, fs.keys()
+		w.failed, w.known = parts, fs.keys()
 		return nil
 	}
 	return f
@@ -122,16 +123,26 @@ func equalName(s string) string { return strings.ReplaceAll(strings.ToLower(s), 
 
 // hint says what the variable may have meant.
 func (w *walk) hint() string {
-	part := strings.ToLower(w.failed)
-	at := prefix + strings.ToUpper(strings.Join(append(w.reached, ""), "__"))
-	if near := nearest(part, w.known); near != "" {
-		return "did you mean " + at + strings.ToUpper(near) + "?"
+	at := spelled(w.reached)
+	if w.inList {
+		return "give " + at + " as a whole, as JSON"
 	}
+	part := strings.ToLower(w.failed[0])
 	if part == "include" {
 		return "include works in files only"
 	}
-	if i := strings.Index(part, "_"); i > 0 && nearest(part[:i], w.known) != "" {
-		return "levels are separated by two underscores: " + prefix + "LOG__LEVEL"
+	if near := nearest(part, w.known); near != "" {
+		return "did you mean " + spelled(append(append(w.reached, near), w.failed[1:]...)) + "?"
+	}
+	for _, key := range w.known {
+		if rest, ok := strings.CutPrefix(part, key+"_"); ok {
+			return "did you mean " + spelled(append(w.reached, key, rest)) + "? Levels are separated by two underscores"
+		}
 	}
 	return "a variable is HOLDFAST_ and the path in capitals, two underscores between levels; name it otherwise if it is not meant for Holdfast"
+}
+
+// spelled is the variable of a path.
+func spelled(path []string) string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(strings.Join(path, "__"), "-", "_"))
 }
