@@ -129,7 +129,7 @@ func (h *HTTP) broken(ctx context.Context, s *scratch, err error, budget time.Du
 // judge compares the answer with what is expected.
 func (h *HTTP) judge(ctx context.Context, a answer, budget time.Duration) Result {
 	r := Result{Status: a.status, Numbers: numbersOf(a.body)}
-	answered := h.plan.what + " answered " + strconv.Itoa(a.status)
+	answered := h.plan.answered(a.status)
 	if h.plan.lenient {
 		r.OK = a.status < http.StatusInternalServerError
 		r.Reason = answered + lenience(a.status)
@@ -148,6 +148,14 @@ func (h *HTTP) judge(ctx context.Context, a answer, budget time.Duration) Result
 		r.OK, r.Reason = true, answered
 	}
 	return r
+}
+
+// answered is shared where it can be: a tracker keeps the reasons.
+func (p *plan) answered(status int) string {
+	if status == http.StatusOK {
+		return p.well
+	}
+	return p.what + " answered " + strconv.Itoa(status)
 }
 
 // lenience explains a status that only a lenient check accepts.

@@ -61,6 +61,7 @@ type HTTPConfig struct {
 // from check to check.
 type plan struct {
 	what       string // method and path, as reasons show them
+	well       string // the reason of a check answered by 200
 	method     *http.Request
 	request    []byte
 	address    string
@@ -162,6 +163,7 @@ func (p *plan) prepareRequest(c HTTPConfig, u *url.URL) error {
 	}
 	p.method = &http.Request{Method: method}
 	p.what = method + " " + pathOf(u)
+	p.well = p.what + " answered 200"
 	p.request = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", method, u.RequestURI(), host, headers)
 	if u.Scheme == "https" {
 		p.tls = tlsFor(c.TLS, host)

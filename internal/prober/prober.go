@@ -19,6 +19,8 @@ const (
 	// hurry is the least time between the starts of two checks when a target
 	// is suspected over and over.
 	hurry = time.Second
+	// maxGrid is the coarsest grid that due times are moved to.
+	maxGrid = 250 * time.Millisecond
 )
 
 // Config configures a Prober. The zero value is usable.
@@ -61,6 +63,7 @@ type Prober struct {
 	concurrency int
 	log         *slog.Logger
 	wake        chan struct{} // capacity 1: the heap's top may have changed
+	epoch       time.Time     // of the grid of due times
 
 	mu      sync.Mutex // guards what follows and all targets; never held across a wait
 	targets map[string]*target
@@ -77,6 +80,7 @@ func New(c Config) *Prober {
 		concurrency: c.Concurrency,
 		log:         c.Logger,
 		wake:        make(chan struct{}, 1),
+		epoch:       time.Now(),
 		targets:     make(map[string]*target),
 	}
 	if p.concurrency <= 0 {

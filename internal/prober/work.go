@@ -198,12 +198,22 @@ func (p *Prober) settle(t *target, now time.Time) {
 	if t.fresh {
 		t.fresh, wait = false, spread(wait)
 	}
+	due := p.aligned(now.Add(wait), t.Policy.Interval)
 	if t.again && t.tracker.State() != health.Down {
 		t.tracker.Suspect()
-		wait = min(wait, max(t.started.Add(hurry).Sub(now), 0))
+		if soon := t.started.Add(hurry); soon.Before(due) {
+			due = soon
+		}
 	}
-	p.schedule(t, now.Add(wait))
+	p.schedule(t, due)
 	p.notifyIfFirst(t)
+}
+
+// aligned moves a due time to the nearest point of a grid of a twentieth of the
+// interval, at most maxGrid. What is due at the same moment wakes the process
+// once and not many times, which is most of what a check costs.
+func (p *Prober) aligned(due time.Time, interval time.Duration) time.Time {
+	return p.epoch.Add(due.Sub(p.epoch).Round(min(interval/20, maxGrid)))
 }
 
 // record counts the result and returns what to report. p.mu is held.
