@@ -11,6 +11,7 @@ const (
 	saltLevel  = 1 << 40
 	saltChoice = 2 << 40
 	saltAccept = 3 << 40
+	saltKeep   = 4 << 40
 )
 
 // Replay makes the choice again from the recorded inputs alone and returns its

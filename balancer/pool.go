@@ -40,6 +40,7 @@ type member struct {
 	per    float64 // mean weight / weight: makes in flight comparable
 	weight float32 // effective: after slow start
 	ramp   float32 // 1 unless in slow start
+	keep   float32 // ConsistentHash: share of its keys an instance in slow start takes
 	max    int32   // MaxInFlight, 0 none
 	at     uint32  // index in the group
 }
@@ -61,29 +62,46 @@ func (s *pool) build(groupSize int) {
 	}
 	switch s.strategy {
 	case WeightedRoundRobin:
-		s.wheel = newWheel(s.wholeWeights())
+		s.wheel = newWheel(s.wholeWeights(func(m *member) float32 { return m.weight }))
+	case RoundRobin:
+		if s.ramping { // slow start is the one thing that makes turns unequal
+			s.wheel = newWheel(s.wholeWeights(func(m *member) float32 { return m.ramp }))
+		}
 	case ConsistentHash:
+		s.keepKeys()
 		s.seat = slices.Repeat([]int32{-1}, groupSize)
 		for k := range s.members {
 			s.seat[s.members[k].at] = int32(k)
 		}
-	case RoundRobin:
 	case P2C, LeastConnections, ResponseTime, HealthBased, Prequal, Random:
 		s.alias = newAliasTable(weights)
 	}
 }
 
 // wholeWeights are in hundredths while somebody is in slow start.
-func (s *pool) wholeWeights() []uint64 {
+func (s *pool) wholeWeights(of func(*member) float32) []uint64 {
 	unit := float32(1)
 	if s.ramping {
 		unit = 100
 	}
 	whole := make([]uint64, len(s.members))
 	for k := range s.members {
-		whole[k] = max(uint64(s.members[k].weight*unit+0.5), 1)
+		whole[k] = max(uint64(of(&s.members[k])*unit+0.5), 1)
 	}
 	return whole
+}
+
+// keepKeys makes the keys kept out of a full table as many as the weight after
+// slow start is worth: what one gives up raises what the others should have.
+func (s *pool) keepKeys() {
+	full := 0.0
+	for k := range s.members {
+		full += float64(s.members[k].weight / s.members[k].ramp)
+	}
+	for k := range s.members {
+		m := &s.members[k]
+		m.keep = min(m.ramp*float32(full/s.sum), 1)
+	}
 }
 
 // position is the member looked at in a step. It is a pure function of the
@@ -92,9 +110,10 @@ func (s *pool) wholeWeights() []uint64 {
 func (s *pool) position(p *Pick, step uint32) int {
 	n, k := uint64(len(s.members)), uint64(step)
 	switch s.strategy {
-	case RoundRobin:
-		return int((p.Cursor + k) % n)
-	case WeightedRoundRobin:
+	case RoundRobin, WeightedRoundRobin:
+		if s.wheel == nil {
+			return int((p.Cursor + k) % n)
+		}
 		if k < drawSteps {
 			return s.wheel.at(p.Cursor + k)
 		}
@@ -142,10 +161,7 @@ func (s *pool) gather(p *Pick, now int64) bool {
 // gatherOne takes the first that fits; a second round is less particular.
 func (s *pool) gatherOne(p *Pick, now int64) bool {
 	n := uint32(len(s.members))
-	draws := n
-	if s.strategy != RoundRobin {
-		draws = drawSteps + n
-	}
+	draws := n + drawSteps
 	for step := range draws + n {
 		k := s.position(p, step)
 		if k >= 0 && s.consider(p, k, step, now, step < draws) {
@@ -251,7 +267,7 @@ func (s *pool) gatherAccepted(p *Pick, now int64) bool {
 func (s *pool) consider(p *Pick, k int, step uint32, now int64, particular bool) bool {
 	m := &s.members[k]
 	inflight := m.now.inflight.Load()
-	if why := s.unfit(p, m, inflight, step, particular); why != SkipNone {
+	if why := s.unfit(p, m, inflight, particular); why != SkipNone {
 		if p.whole || p.N < maxSkipped {
 			p.Considered[p.N] = Candidate{
 				Instance: m.inst, Weight: m.weight, step: step,
@@ -280,7 +296,7 @@ func (s *pool) consider(p *Pick, k int, step uint32, now int64, particular bool)
 }
 
 // unfit says why a member cannot be picked now.
-func (s *pool) unfit(p *Pick, m *member, inflight int64, step uint32, particular bool) Skip {
+func (s *pool) unfit(p *Pick, m *member, inflight int64, particular bool) Skip {
 	switch {
 	case len(p.Tried) > 0 && slices.Contains(p.Tried, m.inst):
 		return SkipTried
@@ -288,8 +304,6 @@ func (s *pool) unfit(p *Pick, m *member, inflight int64, step uint32, particular
 		return SkipFull
 	case !particular:
 		return SkipNone
-	case s.strategy == RoundRobin && m.ramp < 1 && unit(mix(p.Draw, uint64(step))) >= float64(m.ramp):
-		return SkipRamping
 	case s.strategy == ConsistentHash:
 		return s.unfitForKey(p, m, inflight)
 	}
@@ -300,7 +314,7 @@ func (s *pool) unfit(p *Pick, m *member, inflight int64, step uint32, particular
 // the same ones first.
 func (s *pool) unfitForKey(p *Pick, m *member, inflight int64) Skip {
 	switch {
-	case m.ramp < 1 && unit(mix(p.Key, uint64(m.at)<<32)) >= float64(m.ramp):
+	case m.ramp < 1 && unit(mix(p.Key, saltKeep+uint64(m.at))) >= float64(m.keep):
 		return SkipRamping
 	case s.overloaded(m, inflight):
 		return SkipLoaded
