@@ -1,0 +1,161 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"holdfast/internal/event"
+)
+
+// RequestExplained is the story of one exchange.
+type RequestExplained struct {
+	Request Request `json:"request"`
+	// Reproduced: the rules, run again on what was recorded, decide the same.
+	// Difference is the first decision that does not; it would be a bug.
+	Reproduced bool   `json:"reproduced"`
+	Difference string `json:"difference,omitempty"`
+	// Lines tell it to people.
+	Lines []string `json:"lines"`
+}
+
+// InstanceExplained says why an instance is as it is.
+type InstanceExplained struct {
+	Instance Instance `json:"instance"`
+	// Sources are all who have a say in the status, and what they say.
+	Sources []Source `json:"sources"`
+	// History is the last changes of status, oldest first.
+	History []Transition  `json:"history"`
+	Events  []event.Event `json:"events"`
+	Lines   []string      `json:"lines"`
+}
+
+// Source is one opinion on an instance. The worst one decides its status.
+type Source struct {
+	Name   string    `json:"name"` // platform, checks, results, operator
+	Says   string    `json:"says"`
+	Since  time.Time `json:"since,omitzero"` // zero: not known
+	Reason string    `json:"reason,omitempty"`
+	// Against says that this opinion keeps traffic away.
+	Against bool `json:"against"`
+}
+
+// BreakerExplained says why a breaker is as it is and what comes next.
+type BreakerExplained struct {
+	Breaker Breaker `json:"breaker"`
+	// Next is one sentence on what will change it.
+	Next   string        `json:"next"`
+	Events []event.Event `json:"events"`
+	Lines  []string      `json:"lines"`
+}
+
+const explainedEvents = 8
+
+func (s *Server) explainRequest(r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	rec, ok := s.config.Gateway.Records().Find(id)
+	if !ok {
+		return nil, refuse(http.StatusNotFound,
+			"only the last requests are remembered; their ids are in the answers' header X-Request-Id and in holdfast requests",
+			"no request with the id %q is remembered", id)
+	}
+	v := RequestExplained{Request: requestOf(&rec), Reproduced: true, Lines: rec.Explain()}
+	if err := rec.Replay(); err != nil {
+		v.Reproduced, v.Difference = false, err.Error()
+		v.Lines = append(v.Lines, "the rules decide differently now: "+v.Difference)
+	}
+	return v, nil
+}
+
+func (s *Server) explainInstance(r *http.Request) (any, error) {
+	fn, err := s.function(r.PathValue("function"))
+	if err != nil {
+		return nil, err
+	}
+	id, now := r.PathValue("id"), time.Now()
+	stats := fn.Balancer().Stats(now)
+	var ids []string
+	for n := range stats.Instances {
+		i := &stats.Instances[n]
+		if ids = append(ids, i.ID); i.ID != id {
+			continue
+		}
+		v := InstanceExplained{Instance: s.instance(fn.Name(), i, true), History: []Transition{}}
+		for _, t := range i.History {
+			v.History = append(v.History, Transition{t.At, t.From.String(), t.To.String(), t.Source, t.Reason})
+		}
+		v.Events = s.eventsAbout(explainedEvents, func(e *event.Event) bool { return e.Function == fn.Name() && e.Instance == id })
+		v.Sources = sourcesOf(&v)
+		v.Lines = v.lines(now)
+		return v, nil
+	}
+	return nil, refuse(http.StatusNotFound, meant(id, "instances", ids), "function %s has no instance %q", fn.Name(), id)
+}
+
+func (s *Server) explainBreaker(r *http.Request) (any, error) {
+	fn, err := s.function(r.PathValue("function"))
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	v := BreakerExplained{Breaker: breakerOf(fn, now)}
+	v.Next = v.Breaker.next(now)
+	v.Events = s.eventsAbout(explainedEvents, func(e *event.Event) bool { return e.Function == fn.Name() && e.Kind == event.Breaker })
+	v.Lines = v.lines(now)
+	return v, nil
+}
+
+// lines collects what people read.
+type lines struct {
+	now  time.Time
+	list []string
+}
+
+func (l *lines) add(format string, args ...any) {
+	l.list = append(l.list, fmt.Sprintf(format, args...))
+}
+
+// since writes a time and how long ago it was.
+func (l *lines) since(t time.Time) string {
+	if t.IsZero() {
+		return "the start"
+	}
+	return fmt.Sprintf("%s (%s ago)", clock(t, l.now), span(l.now.Sub(t)))
+}
+
+// until writes a time and how far away it is.
+func (l *lines) until(t time.Time) string {
+	return fmt.Sprintf("%s (in %s)", clock(t, l.now), span(t.Sub(l.now)))
+}
+
+// clock leaves the day out where it is today.
+func clock(t, now time.Time) string {
+	if t.Local().Format(time.DateOnly) == now.Local().Format(time.DateOnly) {
+		return t.Local().Format(time.TimeOnly)
+	}
+	return t.Local().Format(time.DateTime)
+}
+
+// span rounds a duration to what people want to know.
+func span(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	default:
+		return d.Round(time.Second).String()
+	}
+}
+
+func nextTry(t, now time.Time) string {
+	switch {
+	case t.IsZero():
+		return "held open by an operator"
+	case !t.After(now):
+		return "the next request may try"
+	default:
+		return "next attempt in " + span(t.Sub(now))
+	}
+}

@@ -1,0 +1,67 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Readiness says whether the gateway can serve.
+type Readiness struct {
+	Ready    bool `json:"ready"`
+	Draining bool `json:"draining"`
+	// Reasons are sentences on what is missing; empty when ready.
+	Reasons []string `json:"reasons,omitempty"`
+	// Functions lists every function with its available instances.
+	Functions []FunctionReadiness `json:"functions"`
+}
+
+// FunctionReadiness is one function's part of it.
+type FunctionReadiness struct {
+	Name      string `json:"name"`
+	Available int    `json:"available"`
+	Total     int    `json:"total"`
+}
+
+func (s *Server) alive(w http.ResponseWriter, _ *http.Request) {
+	writeText(w, http.StatusOK, "alive\n")
+}
+
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	v := s.readiness(time.Now())
+	status := http.StatusOK
+	if !v.Ready {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
+	}
+	if strings.Contains(r.Header.Get("Accept"), "json") {
+		writeJSON(w, status, v)
+		return
+	}
+	text := "ready\n"
+	if !v.Ready {
+		text = "not ready: " + strings.Join(v.Reasons, "; ") + "\n"
+	}
+	writeText(w, status, text)
+}
+
+func (s *Server) readiness(now time.Time) Readiness {
+	v := Readiness{Draining: s.draining.Load(), Functions: []FunctionReadiness{}}
+	if v.Draining {
+		v.Reasons = append(v.Reasons, "Holdfast is shutting down and takes no new requests")
+	}
+	functions := s.config.Gateway.Functions()
+	if len(functions) == 0 {
+		v.Reasons = append(v.Reasons, "no function is set up")
+	}
+	for _, fn := range functions {
+		stats := fn.Balancer().Stats(now)
+		v.Functions = append(v.Functions, FunctionReadiness{fn.Name(), stats.Available, len(stats.Instances)})
+		if stats.Available == 0 {
+			v.Reasons = append(v.Reasons, fmt.Sprintf("function %s has no available instance (of %d)", fn.Name(), len(stats.Instances)))
+		}
+	}
+	v.Ready = len(v.Reasons) == 0
+	return v
+}

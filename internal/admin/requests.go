@@ -1,0 +1,127 @@
+package admin
+
+import (
+	"net/http"
+	"time"
+
+	"holdfast/exchange"
+	"holdfast/retry"
+)
+
+// Requests is the answer about the last exchanges, the latest first.
+type Requests struct {
+	Requests []Request `json:"requests"`
+}
+
+// Request is one finished exchange.
+type Request struct {
+	ID       string    `json:"id"`
+	At       time.Time `json:"at"`
+	Method   string    `json:"method"`
+	Host     string    `json:"host"`
+	Path     string    `json:"path"`
+	Client   string    `json:"client,omitempty"`
+	Function string    `json:"function,omitempty"` // missing: no route matched
+	// Status is what the client got; 499: it had left.
+	Status int `json:"status"`
+	// Reason says why it failed; missing when it did not.
+	Reason string `json:"reason,omitempty"`
+	// Local: Holdfast answered itself.
+	Local    bool    `json:"local"`
+	Failed   bool    `json:"failed"`
+	HeadMS   float64 `json:"head_ms"`
+	TookMS   float64 `json:"took_ms"`
+	QueuedMS float64 `json:"queued_ms"`
+	Bytes    int64   `json:"bytes"`
+	// Fallback says why another function answered.
+	Fallback string    `json:"fallback,omitempty"`
+	Attempts []Attempt `json:"attempts"`
+}
+
+// Attempt is one try of an exchange. Instance is missing when its details are
+// no longer kept.
+type Attempt struct {
+	Instance string  `json:"instance,omitempty"`
+	Endpoint string  `json:"endpoint,omitempty"`
+	Strategy string  `json:"strategy,omitempty"`
+	Rule     string  `json:"rule,omitempty"`
+	StartMS  float64 `json:"start_ms"`
+	HeadMS   float64 `json:"head_ms"`
+	TookMS   float64 `json:"took_ms"`
+	Status   int     `json:"status,omitempty"`
+	Reason   string  `json:"reason,omitempty"`
+	Retried  bool    `json:"retried"`
+	// Retry is what the retry rule said; missing for a good answer.
+	Retry string `json:"retry,omitempty"`
+}
+
+const (
+	defaultRequests = 20
+	maxRequests     = 1000
+)
+
+func (s *Server) requests(r *http.Request) (any, error) {
+	n, err := number(r, "n", defaultRequests, maxRequests)
+	if err != nil {
+		return nil, err
+	}
+	failed, err := flag(r, "failed")
+	if err != nil {
+		return nil, err
+	}
+	var only *exchange.Function
+	if name := r.URL.Query().Get("function"); name != "" {
+		if only, err = s.function(name); err != nil {
+			return nil, err
+		}
+	}
+	list := s.config.Gateway.Records().Last(int(n), func(f *exchange.Facts) bool {
+		return (!failed || f.Failed()) && (only == nil || f.Function == only)
+	})
+	v := Requests{Requests: make([]Request, len(list))}
+	for i := range list {
+		v.Requests[i] = requestOf(&list[i])
+	}
+	return v, nil
+}
+
+func requestOf(r *exchange.Record) Request {
+	v := Request{
+		ID: r.ID.String(), At: r.Start, Method: r.Method.String(), Host: r.Host.String(), Path: r.Path.String(),
+		Status: int(r.Status), Reason: reasonOf(r.Reason), Local: r.Local, Failed: r.Failed(),
+		HeadMS: ms(r.Head), TookMS: ms(r.Took), QueuedMS: ms(r.Queued), Bytes: r.Bytes,
+		Fallback: reasonOf(r.Fallback), Attempts: make([]Attempt, r.N),
+	}
+	if r.Client.IsValid() {
+		v.Client = r.Client.String()
+	}
+	if r.Function != nil {
+		v.Function = r.Function.Name()
+	}
+	for i := range v.Attempts {
+		v.Attempts[i] = attemptOf(&r.Attempts[i])
+	}
+	return v
+}
+
+func attemptOf(a *exchange.AttemptRecord) Attempt {
+	if a.Instance == nil {
+		return Attempt{}
+	}
+	v := Attempt{
+		Instance: a.Instance.ID(), Endpoint: a.Instance.Endpoint(), Strategy: a.Pick.Strategy.String(), Rule: a.Pick.Rule.String(),
+		StartMS: ms(a.Start), HeadMS: ms(a.Head), TookMS: ms(a.Took), Status: int(a.Status), Reason: reasonOf(a.Reason),
+		Retried: a.Decision.Retry,
+	}
+	if a.Kind != retry.OK && a.Kind != retry.Canceled {
+		v.Retry = a.Decision.Reason.String()
+	}
+	return v
+}
+
+func reasonOf(r exchange.Reason) string {
+	if r == exchange.ReasonNone {
+		return ""
+	}
+	return r.String()
+}
