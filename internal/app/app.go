@@ -117,7 +117,7 @@ func (a *App) wire(c *config.Config, secret []byte) {
 		},
 		Process: a.processOf,
 		Reload:  a.reloadSentences,
-		Config:  func() ([]byte, error) { return config.Marshal(a.config.Load(), true) },
+		Config:  func() ([]byte, error) { return config.Marshal(a.config.Load(), true), nil },
 	})
 }
 

@@ -1,0 +1,247 @@
+// Package heal_test shows the main promise on the real binary: instances are
+// killed, frozen, slowed and made to fail under load, one after another, and no
+// GET fails and no POST is processed twice.
+package heal_test
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/test/holdfast"
+	"holdfast/test/need"
+)
+
+const (
+	rate           = 500 // requests a second over the three functions
+	attemptTimeout = time.Second
+	postShare      = 4 // every fourth request is a POST
+)
+
+var functions = []string{"admin", "public", "attempts"}
+
+func TestInstancesDieFreezeSlowDownAndFailAndNobodyNotices(t *testing.T) {
+	need.Plain(t)
+	for _, strategy := range []string{"p2c", "round-robin", "least-connections", "response-time", "prequal"} {
+		t.Run(strategy, func(t *testing.T) {
+			t.Parallel()
+			heal(t, strategy, 60*time.Second)
+		})
+	}
+}
+
+func heal(t *testing.T, strategy string, length time.Duration) {
+	ledger := filepath.Join(t.TempDir(), "ledger")
+	p := holdfast.Up(t, "-c", writeConfig(t, strategy, ledger))
+	p.Ready(t, 20*time.Second)
+	u, err := url.Parse(p.Gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chaos sync.WaitGroup
+	for i, name := range functions {
+		chaos.Go(func() { torment(t, p, name, time.Duration(i)*time.Second) })
+	}
+	results := load(u.Host, length)
+	chaos.Wait()
+	judge(t, strategy, results, ledger)
+}
+
+func writeConfig(t *testing.T, strategy, ledger string) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "log: {access: off}\ndefaults:\n  load_balancing: {strategy: %s}\n  timeouts: {attempt: %s}\nfunctions:\n", strategy, attemptTimeout)
+	for _, name := range functions {
+		fmt.Fprintf(&b, "  %s:\n    routes: [{path: /api/%s/}]\n    platform: {process: {instances: 3, command: [%q, demo-function, --name, %s, --id, '{id}', --port, '{port}', --ledger, %q]}}\n",
+			name, name, holdfast.Binary(t), name, ledger)
+	}
+	file := filepath.Join(t.TempDir(), "holdfast.yaml")
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// torment does all four things to a function, each to another instance where
+// there are enough, one after another. Nothing is restarted here; a frozen
+// process is thawed, since that is what frozen means.
+func torment(t *testing.T, p *holdfast.Process, name string, after time.Duration) {
+	time.Sleep(after + 3*time.Second)
+	signal(t, p, name, name+"-1", syscall.SIGKILL)
+	time.Sleep(5 * time.Second)
+	pid := signal(t, p, name, name+"-2", syscall.SIGSTOP)
+	time.Sleep(30 * time.Second)
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Errorf("thaw %s-2: %v", name, err)
+	}
+	time.Sleep(2 * time.Second)
+	misbehave(t, p, name, name+"-3", "slow=700ms&for=6s")
+	time.Sleep(8 * time.Second)
+	misbehave(t, p, name, name+"-1", "fail=500&for=5s")
+}
+
+type instance struct {
+	ID       string `json:"id"`
+	Endpoint string `json:"endpoint"`
+	Process  struct {
+		PID int `json:"pid"`
+	} `json:"process"`
+}
+
+func find(t *testing.T, p *holdfast.Process, name, id string) (instance, bool) {
+	t.Helper()
+	var answer struct {
+		Instances []instance `json:"instances"`
+	}
+	if err := p.API("/api/v1/instances?function="+name, &answer); err != nil {
+		t.Errorf("list instances: %v", err)
+		return instance{}, false
+	}
+	i := slices.IndexFunc(answer.Instances, func(i instance) bool { return i.ID == id })
+	if i < 0 {
+		t.Errorf("no instance %s in %+v", id, answer)
+		return instance{}, false
+	}
+	return answer.Instances[i], true
+}
+
+func signal(t *testing.T, p *holdfast.Process, name, id string, sig syscall.Signal) (pid int) {
+	t.Helper()
+	i, ok := find(t, p, name, id)
+	if !ok {
+		return 0
+	}
+	if err := syscall.Kill(i.Process.PID, sig); err != nil {
+		t.Errorf("%v to %s (pid %d): %v", sig, id, i.Process.PID, err)
+	}
+	return i.Process.PID
+}
+
+func misbehave(t *testing.T, p *holdfast.Process, name, id, how string) {
+	t.Helper()
+	i, ok := find(t, p, name, id)
+	if !ok {
+		return
+	}
+	res, err := http.Post(i.Endpoint+"/api/"+name+"/switch?"+how, "", nil)
+	if err != nil {
+		t.Errorf("switch %s to %s: %v", id, how, err)
+		return
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("switch %s to %s: %d", id, how, res.StatusCode)
+	}
+}
+
+type result struct {
+	method string
+	id     string
+	status int
+	body   string
+	err    error
+	took   time.Duration // since the planned time
+	at     time.Duration
+}
+
+// load sends requests at their planned times, whatever became of those before
+// (open model); one that cannot be sent counts as failed.
+func load(address string, length time.Duration) []result {
+	client := &rawClient{address: address, timeout: 15 * time.Second}
+	defer client.close()
+	n := int(length.Seconds()) * rate
+	results := make([]result, n)
+	start := time.Now()
+	var wg sync.WaitGroup
+	for i := range n {
+		planned := start.Add(time.Duration(i) * time.Second / rate)
+		time.Sleep(time.Until(planned))
+		wg.Go(func() {
+			r := &results[i]
+			name := functions[i%len(functions)]
+			r.method, r.id, r.at = http.MethodGet, fmt.Sprintf("%d", i), planned.Sub(start)
+			path := "/api/" + name + "/hello"
+			if i%postShare == 0 {
+				r.method, path = http.MethodPost, "/api/"+name+"/ledger"
+			}
+			r.status, r.body, r.err = client.do(r.method, path, r.id)
+			r.took = time.Since(planned)
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+func judge(t *testing.T, strategy string, results []result, ledger string) {
+	t.Helper()
+	var took []time.Duration
+	gets, posts, failedPosts, shown := 0, 0, 0, 0
+	acknowledged := map[string]bool{}
+	for _, r := range results {
+		good := r.err == nil && r.status == http.StatusOK
+		if r.method == http.MethodPost {
+			posts++
+			if !good {
+				failedPosts++
+			} else {
+				acknowledged[r.id] = true
+			}
+			continue
+		}
+		gets++
+		took = append(took, r.took)
+		if !good {
+			if shown++; shown <= 10 {
+				t.Errorf("GET %s at %v failed after %v: %d %q %v", r.id, r.at, r.took, r.status, strings.TrimSpace(r.body), r.err)
+			}
+		}
+	}
+	slices.Sort(took)
+	p50, p99, top := took[len(took)/2], took[len(took)*99/100], took[len(took)-1]
+	if p99 > attemptTimeout+100*time.Millisecond {
+		t.Errorf("p99 of GET is %v, allowed are %v", p99, attemptTimeout+100*time.Millisecond)
+	}
+	twice := checkLedger(t, ledger, acknowledged)
+	t.Logf("%-18s %d GET, %d failed, p50 %v p99 %v max %v; %d POST, %d without a good answer, %d processed twice",
+		strategy, gets, shown, p50.Round(10*time.Microsecond), p99.Round(time.Millisecond), top.Round(time.Millisecond), posts, failedPosts, twice)
+	t.Attr("GET failed", fmt.Sprint(shown))
+	t.Attr("GET p99", p99.Round(time.Millisecond).String())
+	t.Attr("POST processed twice", fmt.Sprint(twice))
+	t.Attr("POST without a good answer", fmt.Sprintf("%d of %d", failedPosts, posts))
+}
+
+// checkLedger reads what the instances wrote down: nothing twice, and nothing
+// missing that was acknowledged.
+func checkLedger(t *testing.T, path string, acknowledged map[string]bool) (twice int) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	seen := map[string]string{}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		id, who, _ := strings.Cut(lines.Text(), " ")
+		if before, again := seen[id]; again {
+			twice++
+			t.Errorf("POST %s was processed by %s and by %s", id, before, who)
+		}
+		seen[id] = who
+	}
+	for id := range acknowledged {
+		if seen[id] == "" {
+			t.Errorf("POST %s was acknowledged but is not in the ledger", id)
+		}
+	}
+	return twice
+}
+
