@@ -30,9 +30,11 @@ func (g *Gateway) SetInstances(function string, specs []balancer.Spec, now time.
 	return list, nil
 }
 
+// keepOrMake keeps an instance whose spec, defaults filled in, is the same.
 func keepOrMake(old *balancer.Instance, s balancer.Spec) *balancer.Instance {
-	if old != nil && old.Spec() == s {
+	fresh := balancer.NewInstance(s)
+	if old != nil && old.Spec() == fresh.Spec() {
 		return old
 	}
-	return balancer.NewInstance(s)
+	return fresh
 }
