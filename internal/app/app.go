@@ -103,7 +103,7 @@ func (a *App) open(c *config.Config) error {
 // wire makes the parts; none of them runs yet.
 func (a *App) wire(c *config.Config, secret []byte) {
 	a.events = event.NewBus(eventsKept, a.logEvent)
-	a.prober = prober.New(prober.Config{Logger: a.logs.For("prober")})
+	a.prober = prober.New(prober.Config{}) // what it finds shows as events
 	a.gateway = gateway.New(gateway.Config{
 		Logger: a.logs.For("gateway"), Access: a.logs.For("access"), Events: a.events,
 		Records: c.Limits.RecordRing, TrustedProxies: c.TrustedProxies, Secret: secret,

@@ -79,7 +79,7 @@ func (a *App) applyInstances(name string, f *config.Function) error {
 		return a.processes.apply(name, f)
 	}
 	a.processes.stop(name)
-	return a.instances.set(name, f, staticSpecs(f))
+	return a.instances.set(name, f, staticSpecs(f), always)
 }
 
 func accessOf(s string) gateway.Access {

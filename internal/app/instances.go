@@ -37,8 +37,8 @@ func newInstances(g *gateway.Gateway, p *prober.Prober) *instances {
 
 func targetKey(function, id string) string { return function + "/" + id }
 
-// set makes a function's instances those of specs and checks them.
-func (s *instances) set(name string, f *config.Function, specs []balancer.Spec) error {
+// set makes a function's instances those of specs and checks those that run.
+func (s *instances) set(name string, f *config.Function, specs []balancer.Spec, runs func(id string) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list, err := s.gateway.SetInstances(name, specs, time.Now())
@@ -47,6 +47,9 @@ func (s *instances) set(name string, f *config.Function, specs []balancer.Spec) 
 	}
 	wanted := map[string]bool{}
 	for _, i := range list {
+		if !runs(i.ID()) {
+			continue
+		}
 		key := targetKey(name, i.ID())
 		wanted[key] = true
 		if err := s.watch(key, name, f, i); err != nil {
@@ -90,20 +93,6 @@ func (s *instances) watch(key, name string, f *config.Function, i *balancer.Inst
 	return nil
 }
 
-// recheck forgets what checks said of an instance that was started anew.
-func (s *instances) recheck(name string, f *config.Function, id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := targetKey(name, id)
-	had, known := s.checked[key]
-	if !known || had.health.Disabled {
-		return nil
-	}
-	delete(s.checked, key)
-	s.gateway.Function(name).Balancer().SetHealth(had.instance, balancer.HealthUnknown, "started anew", time.Now())
-	return s.watch(key, name, f, had.instance)
-}
-
 // remove stops checking a function's instances.
 func (s *instances) remove(name string) {
 	s.mu.Lock()
@@ -130,6 +119,9 @@ func healthOf(s health.State) balancer.Health {
 	}
 	return balancer.HealthUnknown
 }
+
+// always is the answer of instances that Holdfast did not start.
+func always(string) bool { return true }
 
 // staticSpecs are the instances that the configuration lists.
 func staticSpecs(f *config.Function) []balancer.Spec {

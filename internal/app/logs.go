@@ -49,9 +49,11 @@ func levelOf(s string) slog.Level {
 func (a *App) logEvent(e event.Event) {
 	level := slog.LevelInfo
 	switch {
-	case e.To == "failed", e.To == "open", e.To == "refused", e.To == "gone", e.To == "crash_loop",
+	case e.To == "failed", e.To == "open", e.To == "refused",
 		e.Kind == event.InstanceEjected, e.Kind == event.EjectionRefused, e.Kind == event.Panic:
 		level = slog.LevelWarn
+	case e.Kind == event.Process: // its driver logs it with more detail
+		level = slog.LevelDebug
 	}
 	attrs := make([]slog.Attr, 0, 6)
 	for _, kv := range [][2]string{

@@ -9,6 +9,7 @@ import (
 
 	"holdfast/internal/config"
 	"holdfast/internal/event"
+	"holdfast/internal/platform"
 	"holdfast/internal/platform/process"
 )
 
@@ -71,7 +72,7 @@ func (p *processes) group(name string) *processGroup {
 	defer p.mu.Unlock()
 	g := p.groups[name]
 	if g == nil {
-		g = &processGroup{name: name, owner: p, states: map[string]processState{}}
+		g = &processGroup{name: name, owner: p, states: map[string]processState{}, published: map[string]platform.State{}}
 		p.groups[name] = g
 	}
 	return g

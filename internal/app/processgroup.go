@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/balancer"
+	"holdfast/exchange"
 	"holdfast/internal/config"
 	"holdfast/internal/event"
 	"holdfast/internal/platform"
@@ -25,7 +26,8 @@ type processGroup struct {
 	function  *config.Function
 	drivers   []*processDriver // the last one is the current
 	revisions int
-	states    map[string]processState // what the gateway was told last
+	states    map[string]processState   // what the gateway was told last
+	published map[string]platform.State // what the last event said
 	retired   bool
 }
 
@@ -184,13 +186,25 @@ func (g *processGroup) drain(ctx context.Context, id string) error {
 
 // changed is told of every change of an instance.
 func (g *processGroup) changed(i platform.Instance) {
-	g.owner.events.Publish(event.Event{
-		At: i.Since, Kind: event.Process, Function: g.name, Instance: i.ID,
-		To: i.State.String(), Source: "platform", Reason: i.Reason,
-	})
+	if g.newState(i) {
+		g.owner.events.Publish(event.Event{
+			At: i.Since, Kind: event.Process, Function: g.name, Instance: i.ID,
+			To: i.State.String(), Source: "platform", Reason: i.Reason,
+		})
+	}
 	if err := g.tell(); err != nil {
 		g.owner.logger.Error("update instances", "function", g.name, "error", err)
 	}
+}
+
+// newState says whether an instance is in another state than when it was
+// last asked for.
+func (g *processGroup) newState(i platform.Instance) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before, known := g.published[i.ID]
+	g.published[i.ID] = i.State
+	return !known || before != i.State
 }
 
 // list returns the instances of all drivers.
@@ -216,33 +230,35 @@ func (g *processGroup) tell() error {
 	for n, i := range list {
 		specs[n] = balancer.Spec{ID: i.ID, Endpoint: i.Endpoint, Weight: 1}
 	}
-	if err := g.owner.instances.set(g.name, g.function, specs); err != nil {
+	// Only what runs is checked, and what was started anew is checked anew.
+	same := map[string]bool{}
+	for _, i := range list {
+		same[i.ID] = i.State == platform.Running && g.states[i.ID] == stateOf(i)
+	}
+	if err := g.owner.instances.set(g.name, g.function, specs, func(id string) bool { return same[id] }); err != nil {
 		return err
 	}
+	fn := g.owner.instances.gateway.Function(g.name)
 	for _, i := range list {
-		if err := g.tellState(i); err != nil {
-			return err
-		}
+		g.tellState(fn, i)
 	}
-	return nil
+	return g.owner.instances.set(g.name, g.function, specs, func(id string) bool {
+		return g.states[id].state == platform.Running
+	})
 }
 
-func (g *processGroup) tellState(i platform.Instance) error {
-	fn := g.owner.instances.gateway.Function(g.name)
+// tellState tells the balancer what became of a process since the last time.
+func (g *processGroup) tellState(fn *exchange.Function, i platform.Instance) {
+	if before, known := g.states[i.ID]; known && before == stateOf(i) {
+		return
+	}
+	g.states[i.ID] = stateOf(i)
 	inst := fn.Instance(i.ID)
-	now := processState{i.State, i.PID}
-	if before, known := g.states[i.ID]; known && before == now {
-		return nil
-	}
-	g.states[i.ID] = now
-	if i.State == platform.Running { // a fresh process: what checks said is void
-		if err := g.owner.instances.recheck(g.name, g.function, i.ID); err != nil {
-			return err
-		}
-	}
+	fn.Balancer().SetHealth(inst, balancer.HealthUnknown, "a new process", time.Now())
 	fn.Balancer().SetLifecycle(inst, lifecycleOf(i.State), i.Reason, time.Now())
-	return nil
 }
+
+func stateOf(i platform.Instance) processState { return processState{i.State, i.PID} }
 
 func lifecycleOf(s platform.State) balancer.Lifecycle {
 	switch s {
