@@ -11,7 +11,7 @@ import (
 )
 
 // maxVisits bounds the values of the final configuration, aliases followed.
-const maxVisits = 2 << 20
+const maxVisits = 500_000
 
 // decoder fills structs from a tree and collects what does not fit.
 type decoder struct {
@@ -209,7 +209,6 @@ func (d *decoder) entry(p pair, elem reflect.Value, f *field, path string) {
 }
 
 func (d *decoder) scalar(n *node, v reflect.Value, f *field, path string) {
-	secret := f.holdsSecret(path)
 	if n.kind != scalarNode {
 		d.wrong(n, path, "must be a single value", "")
 		return
@@ -220,7 +219,7 @@ func (d *decoder) scalar(n *node, v reflect.Value, f *field, path string) {
 	text := n.text
 	if message, hint := f.check(&text); message != "" {
 		if text != "" || !strings.HasSuffix(message, "empty") {
-			message += ", is " + shown(n, secret)
+			message += ", is " + shown(n, f.holdsSecret(path))
 		}
 		if n.secret {
 			hint = "" // it may quote the value
@@ -229,11 +228,11 @@ func (d *decoder) scalar(n *node, v reflect.Value, f *field, path string) {
 		return
 	}
 	if err := parseScalar(v, text); err != nil {
-		d.problems.add(n.from, path, err.Error()+", is "+shown(n, secret), f.hint())
+		d.problems.add(n.from, path, err.Error()+", is "+shown(n, f.holdsSecret(path)), f.hint())
 		return
 	}
 	if message := f.outside(v); message != "" {
-		d.problems.add(n.from, path, message+", is "+shown(n, secret), f.hint())
+		d.problems.add(n.from, path, message+", is "+shown(n, f.holdsSecret(path)), f.hint())
 	}
 }
 

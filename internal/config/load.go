@@ -95,9 +95,14 @@ func (l *loader) base() *node {
 	return e.config(l.options.Base)
 }
 
-// decode fills a Config from the tree, lays `defaults` under each function, and
+// decode lays `defaults` under each function, fills a Config from the tree, and
 // checks what no single key shows.
 func (l *loader) decode(tree *node) *Config {
+	tree = l.withDefaults(tree, tree.value("defaults"))
+	if l.merger.exhausted() {
+		l.problems.add(Origin{}, "", "is too large once includes and defaults are merged", "use fewer keys in defaults, or fewer functions")
+		return nil
+	}
 	d := &decoder{
 		catalog: l.catalog, problems: l.problems, origins: l.origins,
 		secrets: map[string]bool{}, templates: map[template]reflect.Value{},
@@ -105,12 +110,7 @@ func (l *loader) decode(tree *node) *Config {
 	doc := document{}
 	l.catalog.fill(reflectOf(&doc), false)
 	if tree != nil {
-		defaults := tree.value("defaults")
-		tree = l.withDefaults(tree, defaults)
 		d.structure(tree, reflectOf(&doc), "", Origin{})
-	}
-	if l.merger.exhausted() {
-		l.problems.add(Origin{}, "", "is too large once includes and defaults are merged", "use fewer keys in defaults, or fewer functions")
 	}
 	config := &doc.Config
 	if len(d.secrets) > 0 {

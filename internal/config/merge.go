@@ -4,7 +4,7 @@ import "reflect"
 
 // maxMergedPairs is ten keys for each of the largest number of functions in
 // each of some dozens of blocks; a sane configuration stays far below it.
-const maxMergedPairs = 4 << 20
+const maxMergedPairs = 1_000_000
 
 // merger lays trees over each other and counts what it copies, because a large
 // `defaults:` block under many functions multiplies.

@@ -103,13 +103,16 @@ func (c *collector) add(at Origin, path, message, hint string) {
 	if c.seen[id] {
 		return
 	}
-	if len(c.list) >= maxProblems {
+	if c.full() {
 		c.more = true
 		return
 	}
 	c.seen[id] = true
 	c.list = append(c.list, p)
 }
+
+// full reports whether further problems are only counted.
+func (c *collector) full() bool { return len(c.list) >= maxProblems }
 
 func (c *collector) mark(path string) {
 	c.at[path] = true

@@ -1,10 +1,17 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // unknown reports a key nobody knows, with the key that was probably meant.
 func (d *decoder) unknown(p pair, known *fields, path string) {
-	d.problems.add(p.from, joinPath(path, p.key), "is not a known key", d.meant(p.key, known, path))
+	hint := ""
+	if !d.problems.full() {
+		hint = d.meant(p.key, known, path)
+	}
+	d.problems.add(p.from, joinPath(path, p.key), "is not a known key", hint)
 }
 
 func (d *decoder) meant(key string, known *fields, path string) string {
@@ -29,27 +36,33 @@ func nearest(word string, candidates []string) string {
 	if len(word) > 64 {
 		return ""
 	}
-	best, distance := "", max(1, len(word)/3)+1
+	best, distance, folded := "", max(1, len(word)/3)+1, fold(word)
 	for _, c := range candidates {
 		for tail := c; tail != ""; _, tail, _ = strings.Cut(tail, "_") {
-			if d := editDistance(fold(word), fold(tail)); d < distance {
+			if d := editDistance(folded, fold(tail)); d < distance {
 				best, distance = c, d
 			}
 		}
 	}
-	if best != "" || len(word) < 4 {
+	if best != "" || len(folded) < 4 {
 		return best
 	}
 	for _, c := range candidates {
-		if strings.HasPrefix(fold(c), fold(word)[:min(4, len(fold(word)))]) {
+		if strings.HasPrefix(fold(c), folded[:4]) {
 			return c
 		}
 	}
 	return ""
 }
 
+// fold leaves the letters and digits of a name, in lower case.
 func fold(s string) string {
-	return strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(s))
+	return strings.Map(func(c rune) rune {
+		if c == '-' || c == '_' || c == ' ' {
+			return -1
+		}
+		return unicode.ToLower(c)
+	}, s)
 }
 
 // editDistance counts the letters to insert, delete, replace or swap with their

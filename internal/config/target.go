@@ -79,7 +79,7 @@ func ForCommand(argv []string, n int) (*Config, error) {
 // hostOf reads an address the way people write it and returns it as a URL.
 func hostOf(target string) (string, error) {
 	text := strings.TrimSpace(target)
-	if _, err := strconv.ParseUint(text, 10, 16); err == nil {
+	if _, err := strconv.ParseUint(text, 10, 64); err == nil {
 		text = ":" + text
 	}
 	if !strings.Contains(text, "://") {
