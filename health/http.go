@@ -138,7 +138,7 @@ func (h *HTTP) judge(ctx context.Context, a answer, budget time.Duration) Result
 	switch why := h.plan.objection(a); {
 	case !h.plan.statuses.has(a.status):
 		r.Reason = answered
-	case a.bodyErr != nil && isTimeout(a.bodyErr) && ctx.Err() == nil, errors.Is(ctx.Err(), context.DeadlineExceeded) && a.bodyErr != nil:
+	case a.bodyErr != nil && isTimeout(a.bodyErr) && !errors.Is(ctx.Err(), context.Canceled):
 		r.Reason = answered + ", but its body did not end within " + rounded(budget)
 	case a.bodyErr != nil:
 		r.Reason = answered + ", but its body broke off: " + cause(ctx, a.bodyErr, budget)

@@ -6,8 +6,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -20,42 +18,6 @@ import (
 	"holdfast/health"
 	"holdfast/internal/prober"
 )
-
-// serveChecked answers health checks until its standard input ends. It first
-// prints its address.
-func serveChecked() {
-	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	fmt.Fprintln(os.Stdout, ln.Addr())
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go answerChecks(c)
-		}
-	}()
-	_, _ = io.Copy(io.Discard, os.Stdin)
-}
-
-func answerChecks(c net.Conn) {
-	defer c.Close()
-	const body = `{"status":"ok","cpu_percent":12.5,"memory_percent":40.25,"connections":17,"event_loop_lag_ms":0.8}`
-	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	buf := make([]byte, 512)
-	for {
-		if _, err := c.Read(buf); err != nil {
-			return
-		}
-		if _, err := c.Write(answer); err != nil {
-			return
-		}
-	}
-}
 
 // BenchmarkThousandTargets checks 1,000 targets every 5 s over HTTP for half a
 // minute, after fifty seconds of warming up. The server is another process, so that the CPU share is the
