@@ -40,8 +40,8 @@ func TestAThousandIdleInstancesCostLittle(t *testing.T) {
 	elapsed := time.Since(start)
 	share := (holdfast.CPU(t, p.PID()) - cpu).Seconds() / elapsed.Seconds()
 	rss, made := holdfast.RSS(t, p.PID()), checks.Load()-before
-	t.Attr("RSS", fmt.Sprintf("%.1f MiB", float64(rss)/(1<<20)))
-	t.Attr("share of one core", fmt.Sprintf("%.2f %%", share*100))
+	t.Attr("rss", fmt.Sprintf("%.1f MiB", float64(rss)/(1<<20)))
+	t.Attr("share_of_one_core", fmt.Sprintf("%.2f %%", share*100))
 	t.Attr("checks", fmt.Sprintf("%.0f/s", float64(made)/elapsed.Seconds()))
 	if want := elapsed.Seconds() / interval.Seconds() * functions * instances; float64(made) < 0.9*want {
 		t.Errorf("%d checks were made, want about %.0f", made, want)

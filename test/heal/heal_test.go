@@ -5,6 +5,7 @@ package heal_test
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -28,6 +29,15 @@ const (
 )
 
 var functions = []string{"admin", "public", "attempts"}
+
+// The strategies run side by side whatever the number of processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 func TestInstancesDieFreezeSlowDownAndFailAndNobodyNotices(t *testing.T) {
 	need.Plain(t)
@@ -213,10 +223,10 @@ func judge(t *testing.T, strategy string, results []result, ledger string) {
 	twice := checkLedger(t, ledger, acknowledged)
 	t.Logf("%-18s %d GET, %d failed, p50 %v p99 %v max %v; %d POST, %d without a good answer, %d processed twice",
 		strategy, gets, shown, p50.Round(10*time.Microsecond), p99.Round(time.Millisecond), top.Round(time.Millisecond), posts, failedPosts, twice)
-	t.Attr("GET failed", fmt.Sprint(shown))
-	t.Attr("GET p99", p99.Round(time.Millisecond).String())
-	t.Attr("POST processed twice", fmt.Sprint(twice))
-	t.Attr("POST without a good answer", fmt.Sprintf("%d of %d", failedPosts, posts))
+	t.Attr("get_failed", fmt.Sprint(shown))
+	t.Attr("get_p99", p99.Round(time.Millisecond).String())
+	t.Attr("post_processed_twice", fmt.Sprint(twice))
+	t.Attr("post_without_a_good_answer", fmt.Sprintf("%d of %d", failedPosts, posts))
 }
 
 // checkLedger reads what the instances wrote down: nothing twice, and nothing

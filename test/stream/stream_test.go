@@ -94,7 +94,7 @@ func TestAGigabytePassesBothWaysWithFlatMemory(t *testing.T) {
 		t.Fatalf("the instance got %s bytes, %v", got, err)
 	}
 	up := holdfast.RSS(t, p.PID())
-	t.Attr("RSS before, after 1 GB down, after 1 GB up", fmt.Sprintf("%s, %s, %s", mib(before), mib(down), mib(up)))
+	t.Attr("rss_before_down_up", fmt.Sprintf("%s, %s, %s", mib(before), mib(down), mib(up)))
 	if grown := max(down, up) - before; grown > 16<<20 {
 		t.Errorf("memory grew by %s", mib(grown))
 	}
@@ -127,7 +127,7 @@ func TestAThousandStreamsKeepMemoryFlat(t *testing.T) {
 	stop()
 	wg.Wait()
 	t.Attr("streams", fmt.Sprintf("%d, %d events, %d echoes", 2*streams, events.Load(), echoes.Load()))
-	t.Attr("RSS slope", fmt.Sprintf("%.2f MiB per 10 min", per10/(1<<20)))
+	t.Attr("rss_slope", fmt.Sprintf("%.2f MiB per 10 min", per10/(1<<20)))
 	if events.Load() < streams || echoes.Load() < streams {
 		t.Errorf("only %d events and %d echoes came through", events.Load(), echoes.Load())
 	}
