@@ -64,11 +64,11 @@ func (b *Balancer) Replace(instances []*Instance, now time.Time) {
 	defer b.unlock()
 	t := b.tick(now)
 	next := distinct(instances)
+	old, staying := setOf(b.all), setOf(next)
 	serving := slices.ContainsFunc(b.all, func(i *Instance) bool {
-		return i.lattice.everUsable && slices.Contains(next, i)
+		return i.lattice.everUsable && staying[i]
 	})
-	old := setOf(b.all)
-	b.leave(setOf(next))
+	b.leave(staying)
 	for _, i := range next {
 		i.lattice.picksBase = i.picks.Load()
 		if !old[i] {

@@ -12,6 +12,7 @@ import (
 // BenchmarkPick measures the choice alone.
 func BenchmarkPick(b *testing.B) {
 	eachStrategyAndSize(b, func(b *testing.B, set *balancer.Balancer) {
+		b.Helper()
 		now, rng := time.Now(), rand.New(rand.NewPCG(1, 2))
 		var p balancer.Pick
 		now = now.Add(time.Second) // so that estimates fall: the dearer case
@@ -26,6 +27,7 @@ func BenchmarkPick(b *testing.B) {
 // BenchmarkAttempt measures all four calls of an attempt.
 func BenchmarkAttempt(b *testing.B) {
 	eachStrategyAndSize(b, func(b *testing.B, set *balancer.Balancer) {
+		b.Helper()
 		now, rng := time.Now(), rand.New(rand.NewPCG(1, 2))
 		var p balancer.Pick
 		for b.Loop() {

@@ -85,7 +85,13 @@ type Ejection struct {
 }
 
 // withDefaults returns a copy in which every zero field has its default.
-func (c Config) withDefaults() Config {
+func (c *Config) withDefaults() Config {
+	d := *c
+	d.applyDefaults()
+	return d
+}
+
+func (c *Config) applyDefaults() {
 	setFloat(&c.OverprovisioningFactor, 1.4)
 	setDuration(&c.Decay, 10*time.Second)
 	setDuration(&c.FailurePenalty, 5*time.Second)
@@ -107,7 +113,6 @@ func (c Config) withDefaults() Config {
 	setDuration(&e.Window, 10*time.Second)
 	setDuration(&e.BaseTime, 30*time.Second)
 	setDuration(&e.MaxTime, max(300*time.Second, e.BaseTime))
-	return c
 }
 
 func setFloat(f *float64, to float64) {
@@ -123,7 +128,7 @@ func setDuration(d *time.Duration, to time.Duration) {
 }
 
 // validate reports every field that makes no sense, by name.
-func (c Config) validate() error {
+func (c *Config) validate() error {
 	e, s := c.Ejection, c.SlowStart
 	if int(c.Strategy) >= len(Strategies()) {
 		return fmt.Errorf("balancer config: Strategy %d is unknown", c.Strategy)

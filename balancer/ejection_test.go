@@ -143,8 +143,8 @@ func TestEjectionsGrowAndAreForgotten(t *testing.T) {
 	f := newFixture(t, balancer.Config{Ejection: balancer.Ejection{MaxTime: 100 * time.Second}}, same(3)...)
 	i := f.all[0]
 	f.fail(i, balancer.BadStatus, 5)
-	for n, want := range []time.Duration{30, 60, 90, 100, 100} {
-		want *= time.Second
+	for n, seconds := range []int{30, 60, 90, 100, 100} {
+		want := time.Duration(seconds) * time.Second
 		s := f.stats(0)
 		if got := s.EjectedUntil.Sub(f.now); got != want || s.EjectionCount != n+1 {
 			t.Fatalf("ejection %d lasts %v, count %d; want %v", n+1, got, s.EjectionCount, want)

@@ -18,11 +18,12 @@ const (
 	Ejected
 	// Returned reports the end of an ejection.
 	Returned
-	// EjectionRefused: the cap on ejections kept a failing instance in rotation.
-	// Reported once per BaseTime and instance.
+	// EjectionRefused means that the cap on ejections kept a failing instance in
+	// rotation. It is reported once per BaseTime and instance.
 	EjectionRefused
-	// PanicEntered and PanicLeft have no Instance.
+	// PanicEntered begins a time in which health is ignored. It has no Instance.
 	PanicEntered
+	// PanicLeft ends it.
 	PanicLeft
 )
 

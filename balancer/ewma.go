@@ -28,7 +28,7 @@ func fade(since, now int64, invTau float64) float64 {
 // estimate is the expected latency in ns for the next attempt. It falls with
 // time towards floor, the latency of the fastest instance: from the last sample
 // while idle, from the last Begin while something is in flight.
-func (g *gauges) estimate(now int64, inflight int64, invTau, floor float64) float64 {
+func (g *gauges) estimate(now, inflight int64, invTau, floor float64) float64 {
 	cost, since := g.cost.bits.Load(), g.stamp.Load()
 	if inflight > 0 {
 		since = max(since, g.began.Load())

@@ -51,7 +51,10 @@ func weights(ws ...int) []balancer.Spec {
 
 func same(n int) []balancer.Spec { return weights(make([]int, n)...) }
 
-func (f *fixture) up(i *balancer.Instance) { f.set.SetHealth(i, balancer.HealthUp, "passed", f.now) }
+func (f *fixture) up(i *balancer.Instance) {
+	f.set.SetHealth(i, balancer.HealthUp, "passed", f.now)
+}
+
 func (f *fixture) down(i *balancer.Instance) {
 	f.set.SetHealth(i, balancer.HealthDown, "refused", f.now)
 }

@@ -22,13 +22,13 @@ const (
 	None Failure = iota
 	// BadStatus is an answer of 500 or above.
 	BadStatus
-	// Unreachable: the connection was refused or not made in time.
+	// Unreachable means the connection was refused or not made in time.
 	Unreachable
-	// Timeout: no head of an answer in time.
+	// Timeout means no head of an answer in time.
 	Timeout
-	// Reset: the connection broke before or within the answer.
+	// Reset means the connection broke before or within the answer.
 	Reset
-	// Canceled: the client left. It says nothing about the instance.
+	// Canceled means the client left. It says nothing about the instance.
 	Canceled
 )
 

@@ -8,36 +8,29 @@ import (
 	"holdfast/balancer"
 )
 
-func eachStrategy(t *testing.T, run func(*testing.T, balancer.Strategy)) {
-	t.Helper()
+func TestNobodyIsTriedTwice(t *testing.T) {
+	t.Parallel()
 	for _, s := range balancer.Strategies() {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
-			run(t, s)
-		})
-	}
-}
-
-func TestNobodyIsTriedTwice(t *testing.T) {
-	t.Parallel()
-	eachStrategy(t, func(t *testing.T, s balancer.Strategy) {
-		for _, n := range []int{1, 2, 3, 8, 9, 40} {
-			f := newFixture(t, balancer.Config{Strategy: s}, same(n)...)
-			for range 20 {
-				var tried []*balancer.Instance
-				for range n {
-					p := f.pick(tried...)
-					if p.Instance == nil || slices.Contains(tried, p.Instance) {
-						t.Fatalf("%d of %d tried: picked %v (%s)", len(tried), n, p.Instance, p.None)
+			for _, n := range []int{1, 2, 3, 8, 9, 40} {
+				f := newFixture(t, balancer.Config{Strategy: s}, same(n)...)
+				for range 20 {
+					var tried []*balancer.Instance
+					for range n {
+						p := f.pick(tried...)
+						if p.Instance == nil || slices.Contains(tried, p.Instance) {
+							t.Fatalf("%d of %d tried: picked %v (%s)", len(tried), n, p.Instance, p.None)
+						}
+						tried = append(tried, p.Instance)
 					}
-					tried = append(tried, p.Instance)
-				}
-				if p := f.pick(tried...); p.Instance != nil || p.None != balancer.NoneLeft {
-					t.Fatalf("all %d tried: picked %v (%s)", n, p.Instance, p.None)
+					if p := f.pick(tried...); p.Instance != nil || p.None != balancer.NoneLeft {
+						t.Fatalf("all %d tried: picked %v (%s)", n, p.Instance, p.None)
+					}
 				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func TestAfterAllOfALevelAreTriedTheNextOneServes(t *testing.T) {
@@ -51,30 +44,33 @@ func TestAfterAllOfALevelAreTriedTheNextOneServes(t *testing.T) {
 
 func TestMaxInFlightHolds(t *testing.T) {
 	t.Parallel()
-	eachStrategy(t, func(t *testing.T, s balancer.Strategy) {
-		for _, n := range []int{1, 3, 12} {
-			specs := same(n)
-			for k := range specs {
-				specs[k].MaxInFlight = 5
-			}
-			f := newFixture(t, balancer.Config{Strategy: s}, specs...)
-			for range 5 * n {
-				p := f.pick()
-				if p.Instance == nil {
-					t.Fatalf("%d instances: nobody, %s, though there is room", n, p.None)
+	for _, s := range balancer.Strategies() {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			for _, n := range []int{1, 3, 12} {
+				specs := same(n)
+				for k := range specs {
+					specs[k].MaxInFlight = 5
 				}
-				f.set.Begin(p.Instance, f.now)
+				f := newFixture(t, balancer.Config{Strategy: s}, specs...)
+				for range 5 * n {
+					p := f.pick()
+					if p.Instance == nil {
+						t.Fatalf("%d instances: nobody, %s, though there is room", n, p.None)
+					}
+					f.set.Begin(p.Instance, f.now)
+				}
+				p := f.pick()
+				if p.Instance != nil || p.None != balancer.AllFull {
+					t.Errorf("%d instances full: picked %v (%s)", n, p.Instance, p.None)
+				}
+				f.set.Release(f.all[0], f.now)
+				if p := f.pick(); p.Instance != f.all[0] {
+					t.Errorf("one place left: picked %v (%s)", p.Instance, p.None)
+				}
 			}
-			p := f.pick()
-			if p.Instance != nil || p.None != balancer.AllFull {
-				t.Errorf("%d instances full: picked %v (%s)", n, p.Instance, p.None)
-			}
-			f.set.Release(f.all[0], f.now)
-			if p := f.pick(); p.Instance != f.all[0] {
-				t.Errorf("one place left: picked %v (%s)", p.Instance, p.None)
-			}
-		}
-	})
+		})
+	}
 }
 
 func TestAFullLevelSpillsOver(t *testing.T) {
@@ -123,23 +119,26 @@ func TestAffinity(t *testing.T) {
 
 func TestAnEmptySetSaysSo(t *testing.T) {
 	t.Parallel()
-	eachStrategy(t, func(t *testing.T, s balancer.Strategy) {
-		set, err := balancer.New(balancer.Config{Strategy: s})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var p balancer.Pick
-		if set.Pick(&p, time.Now()) || p.None != balancer.NoneConfigured || p.Replay() != nil {
-			t.Errorf("picked %v, %s", p.Instance, p.None)
-		}
-		stray := balancer.NewInstance(balancer.Spec{ID: "stray"})
-		set.Begin(stray, time.Now())
-		set.Observe(stray, balancer.Result{Failure: balancer.Reset}, time.Now())
-		set.Release(stray, time.Now())
-		if got := set.Stats(time.Now()); len(got.Instances) != 0 {
-			t.Errorf("stats %+v", got)
-		}
-	})
+	for _, s := range balancer.Strategies() {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			set, err := balancer.New(balancer.Config{Strategy: s})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var p balancer.Pick
+			if set.Pick(&p, time.Now()) || p.None != balancer.NoneConfigured || p.Replay() != nil {
+				t.Errorf("picked %v, %s", p.Instance, p.None)
+			}
+			stray := balancer.NewInstance(balancer.Spec{ID: "stray"})
+			set.Begin(stray, time.Now())
+			set.Observe(stray, balancer.Result{Failure: balancer.Reset}, time.Now())
+			set.Release(stray, time.Now())
+			if got := set.Stats(time.Now()); len(got.Instances) != 0 {
+				t.Errorf("stats %+v", got)
+			}
+		})
+	}
 }
 
 func TestTheOnlyInstanceIsNamedAsSuch(t *testing.T) {
@@ -187,8 +186,8 @@ func TestASlowSampleIsForgotten(t *testing.T) {
 				if s != balancer.HealthBased && during > 10 {
 					t.Errorf("%d of 1000 picks right after, want it left alone", during)
 				}
-				for range 20_000 {
-					f.wait(10 * time.Millisecond)
+				for range 4000 {
+					f.wait(50 * time.Millisecond)
 					f.attempt(5 * time.Millisecond)
 				}
 				before = f.stats(0).Picks

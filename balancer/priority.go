@@ -81,15 +81,15 @@ func (v *view) panicAll() {
 
 // choose draws a level by load; u is in [0, 1). -1 when there is none.
 func (v *view) choose(u float64) int {
-	first := -1
+	last := -1
 	for k := range v.levels {
 		l := &v.levels[k]
 		if l.load > 0 {
-			first = k
+			last = k
 		}
 		if u -= l.load; u < 0 {
 			return k
 		}
 	}
-	return first // rounding left a crumb
+	return last // rounding left a crumb
 }

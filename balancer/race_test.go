@@ -13,49 +13,52 @@ import (
 
 func TestEverythingAtOnce(t *testing.T) {
 	t.Parallel()
-	eachStrategy(t, func(t *testing.T, s balancer.Strategy) {
-		var events atomic.Int64
-		set, err := balancer.New(balancer.Config{
-			Strategy:  s,
-			SlowStart: balancer.SlowStart{Window: 50 * time.Millisecond},
-			Ejection:  balancer.Ejection{BaseTime: 5 * time.Millisecond},
-			OnEvent:   func(balancer.Event) { events.Add(1) },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all []*balancer.Instance
-		for k := range 24 {
-			all = append(all, balancer.NewInstance(balancer.Spec{ID: fmt.Sprint(k), Weight: 1 + k%3, Priority: k % 2}))
-		}
-		set.Replace(all, time.Now())
-		for _, i := range all {
-			set.SetHealth(i, balancer.HealthUp, "start", time.Now())
-		}
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() { attempts(set, 3000) })
-		}
-		wg.Go(func() { reports(set, all, 1000) })
-		wg.Go(func() {
-			for k := range 300 {
-				set.Replace(all[k%8:], time.Now())
-				set.Stats(time.Now())
-				if err := set.Update(balancer.Config{Strategy: s, OnEvent: func(balancer.Event) { events.Add(1) }}); err != nil {
-					t.Error(err)
+	for _, s := range balancer.Strategies() {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			var events atomic.Int64
+			set, err := balancer.New(balancer.Config{
+				Strategy:  s,
+				SlowStart: balancer.SlowStart{Window: 50 * time.Millisecond},
+				Ejection:  balancer.Ejection{BaseTime: 5 * time.Millisecond},
+				OnEvent:   func(balancer.Event) { events.Add(1) },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all []*balancer.Instance
+			for k := range 24 {
+				all = append(all, balancer.NewInstance(balancer.Spec{ID: fmt.Sprint(k), Weight: 1 + k%3, Priority: k % 2}))
+			}
+			set.Replace(all, time.Now())
+			for _, i := range all {
+				set.SetHealth(i, balancer.HealthUp, "start", time.Now())
+			}
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() { attempts(set, 1500) })
+			}
+			wg.Go(func() { reports(set, all, 400) })
+			wg.Go(func() {
+				for k := range 100 {
+					set.Replace(all[k%8:], time.Now())
+					set.Stats(time.Now())
+					if err := set.Update(balancer.Config{Strategy: s, OnEvent: func(balancer.Event) { events.Add(1) }}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			wg.Wait()
+			for _, i := range all {
+				if i.InFlight() != 0 {
+					t.Errorf("%s has %d in flight after all was released", i.ID(), i.InFlight())
 				}
 			}
-		})
-		wg.Wait()
-		for _, i := range all {
-			if i.InFlight() != 0 {
-				t.Errorf("%s has %d in flight after all was released", i.ID(), i.InFlight())
+			if events.Load() == 0 {
+				t.Error("no events")
 			}
-		}
-		if events.Load() == 0 {
-			t.Error("no events")
-		}
-	})
+		})
+	}
 }
 
 func attempts(set *balancer.Balancer, n int) {
@@ -136,7 +139,7 @@ func TestAnAttemptAllocatesNothing(t *testing.T) {
 				f.set.Release(p.Instance, f.now)
 			}
 			run()
-			if got := testing.AllocsPerRun(2000, run); got != 0 {
+			if got := testing.AllocsPerRun(500, run); got != 0 {
 				t.Errorf("%s with %d instances: %v allocations per attempt", s, n, got)
 			}
 		}

@@ -20,7 +20,7 @@ type Score struct {
 }
 
 // score reads the state of an instance as of now.
-func (s *pool) score(m *member, inflight int64, now int64) Score {
+func (s *pool) score(m *member, inflight, now int64) Score {
 	i := m.now
 	c := Score{Health: 1, Latency: 1, Load: 1 / (1 + float64(inflight)*m.per)}
 	if i.tier() != tierUsable {
