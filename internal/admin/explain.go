@@ -3,8 +3,10 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
+	"holdfast/exchange"
 	"holdfast/internal/event"
 )
 
@@ -52,12 +54,9 @@ type BreakerExplained struct {
 const explainedEvents = 8
 
 func (s *Server) explainRequest(r *http.Request) (any, error) {
-	id := r.PathValue("id")
-	rec, ok := s.config.Gateway.Records().Find(id)
-	if !ok {
-		return nil, refuse(http.StatusNotFound,
-			"only the last requests are remembered; their ids are in the answers' header X-Request-Id and in holdfast requests",
-			"no request with the id %q is remembered", id)
+	rec, err := s.record(r.PathValue("id"))
+	if err != nil {
+		return nil, err
 	}
 	v := RequestExplained{Request: requestOf(&rec), Reproduced: true, Lines: rec.Explain()}
 	if err := rec.Replay(); err != nil {
@@ -65,6 +64,31 @@ func (s *Server) explainRequest(r *http.Request) (any, error) {
 		v.Lines = append(v.Lines, "the rules decide differently now: "+v.Difference)
 	}
 	return v, nil
+}
+
+// leastID is how much of the beginning of an id is enough to look for.
+const leastID = 6
+
+// record finds a request by its id or the beginning of it.
+func (s *Server) record(id string) (exchange.Record, error) {
+	records := s.config.Gateway.Records()
+	if rec, ok := records.Find(id); ok {
+		return rec, nil
+	}
+	var list []exchange.Record
+	if len(id) >= leastID {
+		list = records.Last(2, func(f *exchange.Facts) bool { return strings.HasPrefix(f.ID.String(), id) })
+	}
+	switch len(list) {
+	case 1:
+		return list[0], nil
+	case 0:
+		return exchange.Record{}, refuse(http.StatusNotFound,
+			"only the last requests are remembered; their ids are in the answers' header X-Request-Id and in holdfast requests",
+			"no request with the id %q is remembered", id)
+	default:
+		return exchange.Record{}, refuse(http.StatusBadRequest, "give more of it", "several requests have an id that begins with %q", id)
+	}
 }
 
 func (s *Server) explainInstance(r *http.Request) (any, error) {

@@ -23,6 +23,7 @@ func (s *Server) public() http.Handler {
 
 func (s *Server) addPublic(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, index) })
+	mux.Handle("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
 }
@@ -38,7 +39,7 @@ func (s *Server) private() http.Handler {
 		"GET /api/v1/breakers":                            s.breakers,
 		"GET /api/v1/requests":                            s.requests,
 		"GET /api/v1/events":                              s.events,
-		"GET /api/v1/explain/request/{id}":                s.explainRequest,
+		"GET /api/v1/explain/request/{id...}":             s.explainRequest,
 		"GET /api/v1/explain/instance/{function}/{id...}": s.explainInstance,
 		"GET /api/v1/explain/breaker/{function}":          s.explainBreaker,
 		"GET /api/v1/log-levels":                          s.logLevels,

@@ -50,6 +50,7 @@ const (
 type Server struct {
 	config   Config
 	started  time.Time
+	metrics  http.Handler
 	draining atomic.Bool
 	recent   recent
 }
@@ -57,6 +58,9 @@ type Server struct {
 // New makes a server that answers nothing before Run.
 func New(c Config) *Server {
 	s := &Server{config: c, started: time.Now()}
+	s.metrics = telemetry.NewMetrics(telemetry.MetricsConfig{
+		Source: c.Gateway, Version: c.Version, DroppedLogs: c.Gateway.DroppedLogs,
+	}).Handler()
 	s.recent.start = s.started
 	return s
 }

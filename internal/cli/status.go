@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/internal/admin"
+)
+
+type statusView = admin.Status
+
+func statusCommand(g *global) *cobra.Command {
+	var watch bool
+	var interval time.Duration
+	c := &cobra.Command{
+		Use: "status", Short: "Show how everything is", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Long: `Show every function of the running Holdfast with its instances, breaker and
+what its requests did in the last half to whole minute, and what is wrong.`,
+		Example: "  holdfast status\n  holdfast status --watch",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !watch {
+				return showStatus(c, g)
+			}
+			return watchStatus(c, g, interval)
+		},
+	}
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again until Ctrl-C")
+	c.Flags().DurationVar(&interval, "interval", time.Second, "time between two looks of --watch")
+	return c
+}
+
+func showStatus(c *cobra.Command, g *global) error {
+	b, err := newClient(g).ask(c.Context(), http.MethodGet, "status", nil, nil)
+	if err != nil {
+		return err
+	}
+	if g.json() {
+		return writeIndented(c.OutOrStdout(), b)
+	}
+	s := g.screen(c.OutOrStdout())
+	return writeStatus(s, b)
+}
+
+const leastInterval = 100 * time.Millisecond
+
+// watchStatus draws over the last look on a terminal; elsewhere one look
+// follows the other. As JSON it is one line a look.
+func watchStatus(c *cobra.Command, g *global, interval time.Duration) error {
+	if interval < leastInterval {
+		return fmt.Errorf("--interval %s: want at least %s", interval, leastInterval)
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	s, client := g.screen(c.OutOrStdout()), newClient(g)
+	for first := true; ; first = false {
+		b, err := client.ask(c.Context(), http.MethodGet, "status", nil, nil)
+		if c.Context().Err() != nil {
+			return nil // Ctrl-C is how it ends
+		}
+		if err == nil {
+			err = writeLook(g, s, b, first)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-c.Context().Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func writeLook(g *global, s *screen, b []byte, first bool) error {
+	if g.json() {
+		_, err := s.w.Write(b)
+		return err
+	}
+	var look bytes.Buffer
+	if err := writeStatus(&screen{w: &look, width: s.width, colour: s.colour}, b); err != nil {
+		return err
+	}
+	before := ""
+	switch {
+	case s.terminal:
+		before = "\x1b[H\x1b[2J"
+	case !first:
+		before = "\n"
+	}
+	_, err := io.WriteString(s.w, before+look.String())
+	return err
+}
+
+func writeStatus(s *screen, b []byte) error {
+	var v admin.Status
+	if err := json.Unmarshal(b, &v); err != nil {
+		return fmt.Errorf("read the status: %w", err)
+	}
+	state := cell{"ready", green}
+	switch {
+	case v.Draining:
+		state = cell{"shutting down", yellow}
+	case !v.Ready:
+		state = cell{"not ready", red}
+	}
+	up := (time.Duration(v.UptimeSeconds) * time.Second).String()
+	fmt.Fprintf(s.w, "holdfast %s (pid %d) up %s, %s\n\n", clean(v.Version), v.PID, up, s.paint(state.text, state.colour))
+	err := statusTable(&v).write(s)
+	if len(v.Problems) > 0 {
+		fmt.Fprintln(s.w)
+	}
+	for _, p := range v.Problems {
+		_, writeErr := fmt.Fprintln(s.w, s.paint("!", red), clean(p))
+		err = errors.Join(err, writeErr)
+	}
+	return err
+}
+
+func statusTable(v *admin.Status) *table {
+	t := &table{columns: []column{
+		{name: "FUNCTION", least: 8},
+		{name: "INSTANCES", right: true},
+		{name: "BREAKER"},
+		{name: "REQ/S", right: true},
+		{name: "FAILED", right: true},
+		{name: "P50", right: true},
+		{name: "P99", right: true},
+		{name: "FLYING", right: true},
+		{name: "WAITING", right: true},
+	}}
+	for i := range v.Functions {
+		f := &v.Functions[i]
+		failed := cell{text: share(f.Recent.FailedPercent)}
+		if f.Recent.FailedPercent > 0 {
+			failed.colour = red
+		}
+		t.add(
+			text("%s", f.Name), instancesCell(f.Instances), stateCell(f.Breaker),
+			text("%s", rate(f.Recent.RequestsPerSecond)), failed,
+			text("%s", milliseconds(f.Recent.P50MS)), text("%s", milliseconds(f.Recent.P99MS)),
+			text("%d", f.InFlight), text("%d", f.Waiting),
+		)
+	}
+	return t
+}
+
+// instancesCell shows how many of the instances may get traffic.
+func instancesCell(n admin.InstanceCounts) cell {
+	c := text("%d/%d", n.Available, n.Total)
+	switch {
+	case n.Available == 0:
+		c.colour = red
+	case n.Available < n.Total:
+		c.colour = yellow
+	default:
+		c.colour = green
+	}
+	return c
+}

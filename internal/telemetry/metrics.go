@@ -1,0 +1,64 @@
+package telemetry
+
+import (
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"holdfast/exchange"
+)
+
+// Source is where the figures come from; a gateway is one.
+type Source interface {
+	Functions() []*exchange.Function
+}
+
+// MetricsConfig says what to show. Source is required.
+type MetricsConfig struct {
+	Source  Source
+	Version string
+	// DroppedLogs returns how many access log entries were dropped; nil: none
+	// can be.
+	DroppedLogs func() uint64
+}
+
+// Metrics answers Prometheus. Nothing is counted here: at each scrape the
+// functions' own counters are read, so a request costs nothing for being
+// measured. The number of series depends on the configuration alone: functions,
+// instances and fixed lists of classes, reasons and states.
+type Metrics struct{ registry *prometheus.Registry }
+
+const (
+	scrapesAtOnce = 4
+	scrapeTimeout = 10 * time.Second
+)
+
+// NewMetrics makes the metrics with a registry of their own.
+func NewMetrics(c MetricsConfig) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	// It panics for two metrics of one name, which no configuration can cause.
+	m.registry.MustRegister(newCollector(c), buildInfo(c.Version),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the figures in the format the client asks for. A figure that
+// cannot be read is left out; the others are still served.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeTimeout,
+	})
+}
+
+func buildInfo(version string) prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "holdfast_build_info", Help: "Always 1; the labels say which Holdfast runs and which Go built it.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
+	g.Set(1)
+	return g
+}
