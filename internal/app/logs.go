@@ -49,11 +49,11 @@ func levelOf(s string) slog.Level {
 func (a *App) logEvent(e event.Event) {
 	level := slog.LevelInfo
 	switch {
-	case e.To == "failed", e.To == "open", e.To == "refused",
+	case e.Kind == event.Process, e.To == "refused": // told in more detail by who found it
+		level = slog.LevelDebug
+	case e.To == "failed", e.To == "open",
 		e.Kind == event.InstanceEjected, e.Kind == event.EjectionRefused, e.Kind == event.Panic:
 		level = slog.LevelWarn
-	case e.Kind == event.Process: // its driver logs it with more detail
-		level = slog.LevelDebug
 	}
 	attrs := make([]slog.Attr, 0, 6)
 	for _, kv := range [][2]string{
