@@ -141,33 +141,23 @@ func (v *InstanceExplained) processLine(l *lines) {
 	if p.PID != 0 {
 		pid = fmt.Sprintf("pid %d", p.PID)
 	}
-	l.add("process: %s, %s, restarted %s", p.State, pid, times(p.Restarts))
-}
-
-func times(n int) string {
-	switch n {
-	case 0:
-		return "never"
-	case 1:
-		return "once"
-	default:
-		return fmt.Sprintf("%d times", n)
-	}
+	l.add("process: %s, %s, %d restarts", p.State, pid, p.Restarts)
 }
 
 func (v *InstanceExplained) trafficLines(l *lines) {
 	i := &v.Instance
-	l.add("traffic: %.1f%% of the picks (%d in all), %d in flight, %d good and %d failed attempts",
-		i.SharePercent, i.Picks, i.InFlight, i.Successes, i.Failures)
+	l.add("traffic: picked %d times, %.1f%% of all; %d in flight, %d good and %d failed attempts",
+		i.Picks, i.SharePercent, i.InFlight, i.Successes, i.Failures)
 	l.add("  latency: p50 %gms, p95 %gms, p99 %gms; estimate picks go by: %gms", i.P50MS, i.P95MS, i.P99MS, i.EWMAMS)
 	place := fmt.Sprintf("  weight %d (%.4g now), priority %d", i.Weight, i.EffectiveWeight, i.Priority)
 	if where := strings.Trim(i.Region+"/"+i.Zone, "/"); where != "" {
 		place += ", in " + where
 	}
-	l.add("%s; score %.2f = health %.2f x latency %.2f x errors %.2f x load %.2f",
-		place, i.Score.Total, i.Score.Health, i.Score.Latency, i.Score.Errors, i.Score.Load)
+	l.list = append(l.list, place)
+	l.add("  score %.2f = health %.2f x latency %.2f x errors %.2f x load %.2f",
+		i.Score.Total, i.Score.Health, i.Score.Latency, i.Score.Errors, i.Score.Load)
 	if i.EjectionsRefused > 0 {
-		l.add("  kept in although results speak against it, %s: too many are out already", times(i.EjectionsRefused))
+		l.add("  kept in %d times although results spoke against it: too many were out already", i.EjectionsRefused)
 	}
 }
 

@@ -62,12 +62,15 @@ different secret is not seen.`,
 			}
 			list := make([]string, len(changes))
 			for i, ch := range changes {
-				list[i] = config.Change(ch).String()
+				list[i] = config.Change{Path: ch.Path, Old: cut(ch.Old, shownValue), New: cut(ch.New, shownValue)}.String()
 			}
 			return writeChanges(g.screen(c.OutOrStdout()), list, "compared")
 		},
 	}
 }
+
+// shownValue keeps a whole function on one line; -o json has it all.
+const shownValue = 60
 
 // changeView is one difference as JSON.
 type changeView struct {
@@ -79,7 +82,11 @@ type changeView struct {
 // diffRunning compares both sides masked: of the running one nothing else is
 // known here.
 func diffRunning(c *cobra.Command, g *global, files []string) ([]changeView, error) {
-	wanted, _, err := config.Load(config.Options{Files: files, Environ: g.env.Environ})
+	o := config.Options{Files: files, Environ: g.env.Environ}
+	if g.dataDir != "" {
+		o.Overrides = map[string]any{"data_dir": g.dataDir}
+	}
+	wanted, _, err := config.Load(o)
 	if err != nil {
 		return nil, explainProblems(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,7 +48,7 @@ func instancesTable(v *admin.Instances, now time.Time) *table {
 		{name: "STATUS"},
 		{name: "SINCE", right: true},
 		{name: "SHARE", right: true},
-		{name: "FLYING", right: true},
+		{name: "INFLIGHT", right: true},
 		{name: "P99", right: true},
 		{name: "ENDPOINT OR WHY", least: 15},
 	}}
@@ -62,7 +63,7 @@ func instancesTable(v *admin.Instances, now time.Time) *table {
 // detail is where an instance is, or what is wrong with it.
 func detail(i *admin.Instance) cell {
 	if i.Status == "active" || i.Reason == "" {
-		return cell{text: i.Endpoint}
+		return cell{text: strings.TrimPrefix(i.Endpoint, "http://")}
 	}
 	return cell{text: i.Reason}
 }

@@ -132,7 +132,7 @@ func statusTable(v *admin.Status) *table {
 		{name: "FAILED", right: true},
 		{name: "P50", right: true},
 		{name: "P99", right: true},
-		{name: "FLYING", right: true},
+		{name: "INFLIGHT", right: true},
 		{name: "WAITING", right: true},
 	}}
 	for i := range v.Functions {

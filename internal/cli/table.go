@@ -98,22 +98,21 @@ func (t *table) write(s *screen) error {
 }
 
 func (t *table) line(b *strings.Builder, s *screen, row []cell, widths []int) {
+	var line strings.Builder
 	for i, c := range row {
 		shown := cut(clean(c.text), widths[i])
 		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(shown))
 		if i > 0 {
-			b.WriteString(gap)
+			line.WriteString(gap)
 		}
 		switch {
 		case t.columns[i].right:
-			b.WriteString(pad + s.paint(shown, c.colour))
-		case i == len(row)-1:
-			b.WriteString(s.paint(shown, c.colour))
+			line.WriteString(pad + s.paint(shown, c.colour))
 		default:
-			b.WriteString(s.paint(shown, c.colour) + pad)
+			line.WriteString(s.paint(shown, c.colour) + pad)
 		}
 	}
-	b.WriteByte('\n')
+	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 }
 
 // widths gives every column what it needs and takes from the widest of those

@@ -37,7 +37,7 @@ type describe func(name, help string, labels ...string) *prometheus.Desc
 func (d *descs) ofExchanges(about describe) {
 	const fn = "function"
 	d.exchanges = about("exchanges_total", "Finished exchanges by class of the status the client got; client_gone: it left before.", fn, "class")
-	d.reasons = about("exchange_reasons_total", "Finished exchanges by the reason of their end; an exchange that a fallback function took over counts in both functions.", fn, "reason")
+	d.reasons = about("exchange_reasons_total", "Finished exchanges by the reason of their end, ok: an instance answered, whatever the status; an exchange that a fallback function took over counts in both functions.", fn, "reason")
 	d.attempts = about("attempts_total", "Attempts on instances.", fn)
 	d.retries = about("retries_total", "Attempts that were not the first of their exchange.", fn)
 	d.fallbacks = about("fallbacks_total", "Exchanges answered by a fallback.", fn)
