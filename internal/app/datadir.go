@@ -51,7 +51,7 @@ func (d *dataDir) secret(name string) ([]byte, error) {
 		return nil, fmt.Errorf("read secret: %w", err)
 	}
 	b = make([]byte, secretBytes)
-	rand.Read(b) //nolint:errcheck // never fails
+	rand.Read(b) // never fails
 	return b, writeWhole(path, b)
 }
 

@@ -55,13 +55,13 @@ func (a *App) logEvent(e event.Event) {
 		e.Kind == event.InstanceEjected, e.Kind == event.EjectionRefused, e.Kind == event.Panic:
 		level = slog.LevelWarn
 	}
-	attrs := make([]slog.Attr, 0, 6)
+	attrs := make([]slog.Attr, 0, 7)
 	for _, kv := range [][2]string{
-		{"function", e.Function}, {"instance", e.Instance}, {"from", e.From}, {"to", e.To}, {"source", e.Source}, {"reason", e.Reason},
+		{"kind", string(e.Kind)}, {"function", e.Function}, {"instance", e.Instance}, {"from", e.From}, {"to", e.To}, {"source", e.Source}, {"reason", e.Reason},
 	} {
 		if kv[1] != "" {
 			attrs = append(attrs, slog.String(kv[0], kv[1]))
 		}
 	}
-	a.logs.For("events").LogAttrs(context.Background(), level, string(e.Kind), attrs...)
+	a.logs.For("events").LogAttrs(context.Background(), level, "event", attrs...)
 }

@@ -36,7 +36,7 @@ func (a *App) watch(ctx context.Context) {
 			settle = nil
 			a.reloadAndTell()
 		case err := <-errs:
-			a.logger.Warn("watch configuration files: changes may go unnoticed, SIGHUP still reloads", "error", err)
+			a.logger.WarnContext(ctx, "watch configuration files: changes may go unnoticed, SIGHUP still reloads", "error", err)
 		}
 	}
 }
@@ -50,12 +50,12 @@ func (a *App) watchFiles(ctx context.Context, wg *sync.WaitGroup) (changes <-cha
 	}
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		a.logger.Warn("watch configuration files: only SIGHUP reloads", "error", err)
+		a.logger.WarnContext(ctx, "watch configuration files: only SIGHUP reloads", "error", err)
 		return nil, nil
 	}
 	for _, f := range files {
 		if err := w.Add(filepath.Dir(f)); err != nil {
-			a.logger.Warn("watch configuration folder: only SIGHUP reloads", "folder", filepath.Dir(f), "error", err)
+			a.logger.WarnContext(ctx, "watch configuration folder: only SIGHUP reloads", "folder", filepath.Dir(f), "error", err)
 		}
 	}
 	out := make(chan struct{}, 1)

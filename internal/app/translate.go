@@ -1,6 +1,7 @@
 package app
 
 import (
+	"maps"
 	"math"
 	"net/http"
 	"time"
@@ -101,9 +102,7 @@ func fallbackOf(f *config.Function) *exchange.Fallback {
 		return nil
 	}
 	h := map[string]string{"Content-Type": fb.ContentType}
-	for k, v := range fb.Headers {
-		h[k] = v
-	}
+	maps.Copy(h, fb.Headers)
 	return &exchange.Fallback{Status: fb.Status, Body: fb.Body, Header: h}
 }
 

@@ -112,7 +112,7 @@ func (f *upFlags) source(args []string, self string) (config.Options, error) {
 	case len(args) > 0:
 		base, err = config.ForCommand(args, f.count)
 	case f.demo:
-		base, err = demoConfig(self)
+		base = demoConfig(self)
 	default:
 		return f.fromFiles()
 	}
@@ -199,7 +199,7 @@ func explainProblems(err error) error {
 }
 
 // demoConfig is the configuration of `up --demo`.
-func demoConfig(self string) (*config.Config, error) {
+func demoConfig(self string) *config.Config {
 	c := config.Default()
 	c.Functions = map[string]*config.Function{}
 	for _, name := range []string{"admin", "public", "attempts"} {
@@ -210,5 +210,5 @@ func demoConfig(self string) (*config.Config, error) {
 		f.Health.Path, f.Health.Type = "/api/"+name+"/health", "http"
 		c.Functions[name] = f
 	}
-	return c, nil
+	return c
 }

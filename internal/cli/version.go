@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the build.
-var version = "dev" //nolint:gochecknoglobals // the linker can only set a global
+// version is set by the build, through the linker.
+var version = "dev"
 
 func versionCommand(g *global) *cobra.Command {
 	return &cobra.Command{

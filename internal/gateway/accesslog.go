@@ -145,4 +145,6 @@ func attemptsOf(r *exchange.Record) []loggedAttempt {
 	return list
 }
 
-func ms(d time.Duration) float64 { return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond) }
+func ms(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
+}

@@ -254,4 +254,3 @@ func checkLedger(t *testing.T, path string, acknowledged map[string]bool) (twice
 	}
 	return twice
 }
-

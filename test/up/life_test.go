@@ -186,4 +186,3 @@ func TestACommandThatDoesNotExistIsNamed(t *testing.T) {
 		t.Errorf("answered %d %s, want 503", status, body)
 	}
 }
-
