@@ -8,11 +8,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // check tests the text of a single value against enum and format, and may
 // rewrite it to its plain form. message is empty when it is fine.
 func (f *field) check(text *string) (message, hint string) {
+	if !isText(*text) {
+		return "must be UTF-8 text without control characters", ""
+	}
 	if len(f.enum) > 0 {
 		return checkEnum(*text, f.enum)
 	}
@@ -23,6 +27,14 @@ func (f *field) check(text *string) (message, hint string) {
 		return "", ""
 	}
 	return checkFormat(f.format, text)
+}
+
+// isText reports whether s is UTF-8 whose only control characters are line ends
+// and tabs.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
+		return c < ' ' && c != '\n' && c != '\r' && c != '\t' || c == 0x7f
+	})
 }
 
 func checkEnum(text string, enum []string) (message, hint string) {
@@ -95,7 +107,7 @@ func checkMapKey(format, key string) (message, hint string) {
 	case "component":
 		return when(!plainKey(key), "is not the name of a component", "use letters, digits, - and _")
 	case "variable":
-		return when(key == "" || strings.ContainsAny(key, "=\x00"), "is not the name of an environment variable", "")
+		return when(key == "" || strings.Contains(key, "=") || !isText(key), "is not the name of an environment variable", "")
 	}
 	panic("no format for keys " + format)
 }
@@ -142,7 +154,7 @@ func checkListen(text *string) (message, hint string) {
 	}
 	host, port, err := net.SplitHostPort(*text)
 	n, errPort := strconv.Atoi(port)
-	if err != nil || errPort != nil || n < 0 || n > 65535 || strings.ContainsAny(host, " /@") {
+	if err != nil || errPort != nil || n < 0 || n > 65535 || strings.ContainsAny(host, " /@") || hasControl(host) {
 		return "must be host:port, such as 127.0.0.1:8080", "put an IPv6 address in brackets: [::1]:8080"
 	}
 	return "", ""

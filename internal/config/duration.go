@@ -53,17 +53,22 @@ func ParseDuration(s string) (Duration, error) {
 // Bytes is a size, written `64KiB` or as a whole number of bytes.
 type Bytes int64
 
-var byteUnits = []struct { //nolint:gochecknoglobals // a constant table
+type byteUnit struct {
 	suffix string
 	size   int64
-}{
-	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
-	{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
+}
+
+func binaryUnits() []byteUnit {
+	return []byteUnit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+}
+
+func decimalUnits() []byteUnit {
+	return []byteUnit{{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1}}
 }
 
 // String writes the largest binary unit that is exact: `64KiB`, `1000`.
 func (b Bytes) String() string {
-	for _, u := range byteUnits[:3] {
+	for _, u := range binaryUnits() {
 		if b != 0 && int64(b)%u.size == 0 {
 			return fmt.Sprintf("%d%s", int64(b)/u.size, u.suffix)
 		}
@@ -79,7 +84,7 @@ var errBytes = errors.New("must be a size such as 64KiB, 1MiB or a whole number 
 // ParseBytes reads `64KiB`, `1MB` or a whole number of bytes.
 func ParseBytes(s string) (Bytes, error) {
 	unit := int64(1)
-	for _, u := range byteUnits {
+	for _, u := range append(binaryUnits(), decimalUnits()...) {
 		if rest, ok := strings.CutSuffix(s, u.suffix); ok {
 			s, unit = strings.TrimSpace(rest), u.size
 			break

@@ -24,7 +24,7 @@ func (e *encoder) config(c *Config) *node {
 
 func (e *encoder) block(v reflect.Value, path string, service bool) *node {
 	out := &node{kind: mappingNode}
-	if w, ok := v.Interface().(BreakerWindow); ok && w.Calls == 0 && w.Duration == 0 {
+	if w, ok := reflect.TypeAssert[BreakerWindow](v); ok && w.Calls == 0 && w.Duration == 0 {
 		return out // its other keys have no effect, and reading says so
 	}
 	for i := range e.catalog.of(v.Type()).list {
@@ -67,7 +67,7 @@ func (e *encoder) value(v reflect.Value, f *field, path string, service bool) *n
 		if v.IsNil() {
 			return nil
 		}
-		if fn, ok := v.Interface().(*Function); ok {
+		if fn, ok := reflect.TypeAssert[*Function](v); ok {
 			service = fn.Profile == "service"
 		}
 		return e.block(v.Elem(), path, service)
@@ -84,7 +84,7 @@ func (e *encoder) list(v reflect.Value, f *field, path string) *node {
 	for i := range v.Len() {
 		out.items = append(out.items, e.value(v.Index(i), f, path+"["+strconv.Itoa(i)+"]", false))
 	}
-	if args, ok := v.Interface().([]string); ok && f.key == "command" {
+	if args, ok := reflect.TypeAssert[[]string](v); ok && f.key == "command" {
 		for i := range args {
 			out.items[i].hidden = cmp.Or(out.items[i].hidden, hiddenIf(maskArgument(args, i), args[i]))
 		}

@@ -66,9 +66,7 @@ func (l *loader) setVariable(tree *node, name string, path []string, value strin
 	if n == nil {
 		return tree
 	}
-	for i := len(path) - 1; i >= 0; i-- {
-		n = &node{kind: mappingNode, from: from, pairs: []pair{{key: path[i], from: from, value: n}}}
-	}
+	n = nested(path, from, n)
 	return l.merger.document(tree, n)
 }
 
@@ -88,7 +86,11 @@ func (l *loader) variable(path []string, value string, from Origin) *node {
 		}
 		return list
 	}
-	r := reader{origin: from, path: strings.Join(path, "."), problems: l.problems}
+	at := ""
+	for _, key := range path {
+		at = joinPath(at, key)
+	}
+	r := reader{origin: from, path: at, problems: l.problems}
 	return r.read([]byte(value))
 }
 

@@ -91,7 +91,7 @@ func reason(err error) string {
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {
-			return firstLine(err.Error())
+			return clip(err.Error())
 		}
 		err = inner
 	}

@@ -58,6 +58,7 @@ func TestHostileFilesAreRefusedSoon(t *testing.T) {
 		"NUL":                 {"listen: a\nlog: {level: \"é\x00\"}\n", "holdfast.yaml:2:16: holds a NUL byte"},
 		"UTF-8":               {"log: \xff\n", "holdfast.yaml:1:6: is not UTF-8 text"},
 		"UTF-16":              {"\xff\xfel\x00o\x00g\x00", "is not UTF-8 text"},
+		"lone CR":             {"log: {}\rlisten: x\n", "holdfast.yaml:1:8: holds the control character U+000D"},
 		"control":             {"log: \x1b[31m\n", "holds the control character U+001B"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -173,6 +173,16 @@ func TestNothingWrittenIsTheDefaults(t *testing.T) {
 	}
 }
 
+func TestLineEndsOfWindowsDoNotMovePlaces(t *testing.T) {
+	t.Parallel()
+	_, _, err := load(t, "listen: :1\r\nlog:\r\n  # ä\r\n  components: {\"ä\": info}\r\n  level: loud\r\n")
+	want := "holdfast.yaml:4:16: log.components[\"ä\"]: is not the name of a component; use letters, digits, - and _\n" +
+		"holdfast.yaml:5:10: log.level: must be one of debug, info, warn, error, is loud"
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
 func TestOmittedValuesFollowTheOnesThatWereWritten(t *testing.T) {
 	t.Parallel()
 	c, _, err := load(t, `
@@ -226,7 +236,7 @@ functions:
 
 func TestVariablesAreReplacedInFilesOnly(t *testing.T) {
 	t.Parallel()
-	c, _, err := load(t, `
+	_, _, missing := load(t, `
 functions:
   a:
     enabled: "${ENABLED}"
@@ -235,10 +245,10 @@ functions:
     fallback: {body: "costs $5, $${NAME}, $NAME, ${EMPTY}${EMPTY:-none}"}
     health: {headers: {X-A: "${file:token}"}}
 `, "ENABLED=false", "NAME=a", "PORT=9001", "EMPTY=", "HOLDFAST_DATA_DIR=${file:token}")
-	if err == nil || !strings.Contains(err.Error(), "needs the secret file token") {
-		t.Fatalf("got %v", err)
+	if missing == nil || !strings.Contains(missing.Error(), "needs the secret file token") {
+		t.Fatalf("got %v", missing)
 	}
-	c, _, err = config.Load(config.Options{
+	c, _, err := config.Load(config.Options{
 		Files:     []string{"f.yaml"},
 		Environ:   []string{"NAME=a", "HOLDFAST_DATA_DIR=${NAME}"},
 		Overrides: map[string]any{"functions.a.fallback.content_type": "${NAME}"},

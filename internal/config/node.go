@@ -74,6 +74,14 @@ func (n *node) scalar(key string) string {
 	return ""
 }
 
+// nested puts n under the keys of path.
+func nested(path []string, from Origin, n *node) *node {
+	for _, key := range slices.Backward(path) {
+		n = &node{kind: mappingNode, from: from, pairs: []pair{{key: key, from: from, value: n}}}
+	}
+	return n
+}
+
 // with returns n with key set to value.
 func (n *node) with(key string, at Origin, value *node) *node {
 	out := node{kind: mappingNode, from: at}

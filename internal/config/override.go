@@ -18,16 +18,14 @@ func (l *loader) overridesOver(tree *node) *node {
 		path := strings.Split(key, ".")
 		n, err := nodeOf(l.options.Overrides[key], from, len(path))
 		if err != nil {
-			l.problems.add(from, key, err.Error(), "hand it in as JSON would decode it")
+			l.problems.add(from, clip(key), err.Error(), "hand it in as JSON would decode it")
 			continue
 		}
 		if strings.Contains(key, "[") {
-			l.problems.add(from, key, "names an element of a list", "override the list as a whole")
+			l.problems.add(from, clip(key), "names an element of a list", "override the list as a whole")
 			continue
 		}
-		for i := len(path) - 1; i >= 0; i-- {
-			n = &node{kind: mappingNode, from: from, pairs: []pair{{key: path[i], from: from, value: n}}}
-		}
+		n = nested(path, from, n)
 		tree = l.merger.document(tree, l.withoutStale(n, below))
 	}
 	return tree

@@ -55,6 +55,8 @@ type expanded struct {
 // empty tree.
 func (r *reader) read(text []byte) *node {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	// The parser counts some lines twice that end as on Windows.
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	if !r.isText(text) {
 		return nil
 	}
@@ -89,7 +91,7 @@ func (r *reader) isText(text []byte) bool {
 			message = "is not UTF-8 text"
 		case c == 0:
 			message = "holds a NUL byte"
-		case c < ' ' && c != '\n' && c != '\r' && c != '\t', c == 0x7f:
+		case c < ' ' && c != '\n' && c != '\t', c == 0x7f:
 			message = fmt.Sprintf("holds the control character %U", c)
 		}
 		if message != "" {
@@ -122,10 +124,10 @@ func (r *reader) parse(text string) (file *ast.File, err error) {
 
 func (r *reader) syntax(err error) {
 	if e, ok := errors.AsType[yaml.Error](err); ok {
-		r.problems.add(r.at(e.GetToken()), r.path, "is not valid YAML: "+maskText(e.GetMessage()), "check indentation, quotes and brackets here and on the line before")
+		r.problems.add(r.at(e.GetToken()), r.path, "is not valid YAML: "+clip(e.GetMessage()), "check indentation, quotes and brackets here and on the line before")
 		return
 	}
-	r.problems.add(r.place(1, 1), r.path, maskText(firstLine(err.Error())), "check it with a YAML linter")
+	r.problems.add(r.place(1, 1), r.path, clip(err.Error()), "check it with a YAML linter")
 }
 
 func (r *reader) at(tk *token.Token) Origin {
@@ -299,6 +301,7 @@ func (r *reader) alias(in *ast.AliasNode, path string, depth int) (*node, int) {
 	}
 	a, ok := r.anchors[name]
 	if !ok {
+		name = clip(name)
 		r.problems.add(r.at(in.Start), path, "refers to *"+name+", which is not defined before it", "define it with &"+name+" further up")
 		return &node{kind: nullNode, from: r.at(in.Start)}, 1
 	}
@@ -314,7 +317,7 @@ func (r *reader) tag(in *ast.TagNode, path string, depth int) (*node, int) {
 	case "!!str", "!!int", "!!float", "!!bool", "!!map", "!!seq", "!!null":
 		return r.node(in.Value, path, depth)
 	}
-	r.problems.add(r.at(in.Start), path, "has the YAML tag "+in.Start.Value+", which means nothing here", "remove the tag")
+	r.problems.add(r.at(in.Start), path, "has the YAML tag "+clip(in.Start.Value)+", which means nothing here", "remove the tag")
 	return &node{kind: nullNode, from: r.at(in.Start)}, 1
 }
 
@@ -333,11 +336,6 @@ func (r *reader) scalar(text string, quoted bool, tk *token.Token, path string) 
 	}
 	out.text, out.secret = v.text, v.secret
 	return out
-}
-
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return s
 }
 
 // joinPath appends a key to a path.

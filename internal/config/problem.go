@@ -8,6 +8,8 @@ import (
 )
 
 // Problem is one thing that is wrong with the configuration.
+//
+//nolint:errname // what Load returns is Problems; one of them is a problem, not an error's name
 type Problem struct {
 	// File it was written in; empty when it came from somewhere else.
 	File string
@@ -55,6 +57,8 @@ func (p Problem) place() string {
 
 // Problems is everything that is wrong, in the order in which it was written.
 // Load returns it as its error: get at it with errors.AsType.
+//
+//nolint:errname // the name says what it is
 type Problems []Problem
 
 // Error is one line for each problem.

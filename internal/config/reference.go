@@ -8,10 +8,22 @@ import (
 	"strings"
 )
 
-// Reference returns the manual of all keys as Markdown: one table for each
-// block, each followed by those inside it.
+// referenceIntro is what holds for all keys.
+const referenceIntro = "# Configuration reference\n\n" +
+	"This page is generated from the source. A configuration is YAML; JSON is YAML too.\n" +
+	"Keys that do not exist are errors, and all errors are reported at once.\n\n" +
+	"- **Durations** are written `30s`, `1m30s`, `250ms`, or as a whole number of milliseconds. **Sizes** are written `64KiB`, `1MB`, or as a whole number of bytes.\n" +
+	"- **Variables**: `${NAME}` and `${NAME:-default}` are replaced by the environment, `${file:PATH}` by the content of a file (a secret; PATH is relative to the configuration file). `$${` is a plain `${`. Works in files only.\n" +
+	"- **Order**: defaults, then files in the order given (a file wins over what it includes), then the environment, then overrides through the admin API; the later one wins, key by key. Lists are replaced as a whole, `null` counts as not written.\n" +
+	"- **`defaults:`** lies under every function: a function's own keys win in whatever layer they are.\n" +
+	"- **Environment**: any key is a variable: `HOLDFAST_`, then the path in capitals with two underscores between levels. `HOLDFAST_LISTEN`, `HOLDFAST_LOG__LEVEL`, `HOLDFAST_FUNCTIONS__PUBLIC__RETRY__ATTEMPTS`. In names of functions, `-` is written `_`. Lists and blocks are JSON (`HOLDFAST_FUNCTIONS__PUBLIC__INSTANCES='[{\"url\": \"http://127.0.0.1:9001\"}]'`), lists of single values also `a,b`. An empty variable counts as not set. A `HOLDFAST_` variable that names no key is an error, except `HOLDFAST_DEBUG`.\n" +
+	"- `SUPABASE_MIN_CONNECTIONS` and `SUPABASE_MAX_CONNECTIONS` set `pool.min` and `pool.max`, `DEPLOYMENT_PLATFORM` sets `platform`, and `LOAD_BALANCER_INSTANCES`, a JSON list of `{id, url, weight}`, makes them the instances of the function `default`, which takes `/` unless it has routes.\n\n"
+
+// Reference returns the manual of all keys as Markdown: how to write them, then
+// one table for each block, each followed by those inside it.
 func Reference() string {
 	w := referenceWriter{catalog: catalog{}, manual: readManual()}
+	w.out.WriteString(referenceIntro)
 	w.section("The file", "", reflect.TypeFor[document]())
 	for len(w.todo) > 0 {
 		next := w.todo[len(w.todo)-1]

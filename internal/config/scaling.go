@@ -16,7 +16,7 @@ type Scaling struct {
 	ScaleDownThreshold ScaleDownThreshold `yaml:"scale_down_threshold"`
 }
 
-// ScaleUpThreshold: any one crossed adds an instance.
+// ScaleUpThreshold is a set of limits; any one crossed adds an instance.
 type ScaleUpThreshold struct {
 	// CPU use of the instances.
 	CPUPercent float64 `yaml:"cpu_percent" default:"70" service:"80" range:"0..100"`
@@ -30,7 +30,7 @@ type ScaleUpThreshold struct {
 	ActiveConnections int `yaml:"active_connections" default:"0" service:"100" range:"0..1000000"`
 }
 
-// ScaleDownThreshold: all must hold to remove an instance.
+// ScaleDownThreshold is a set of limits; all must hold to remove an instance.
 type ScaleDownThreshold struct {
 	// CPU use of the instances.
 	CPUPercent float64 `yaml:"cpu_percent" default:"30" service:"30" range:"0..100"`

@@ -36,6 +36,14 @@ func NewFunction(profile string) *Function {
 	return f
 }
 
+// NewProcess returns n child processes of a command with every default.
+func NewProcess(command []string, n int) *Process {
+	p := &Process{}
+	catalog{}.fill(reflectOf(p), false)
+	p.Command, p.Instances = command, n
+	return p
+}
+
 // ForTarget is the configuration of `up --to`: the function `default` takes
 // everything to the given addresses. They may be short: `3000`, `:3000`,
 // `host:3000`, `http://host:3000`. Hand it to Load as Base, so that the
@@ -67,9 +75,7 @@ func ForCommand(argv []string, n int) (*Config, error) {
 	c := Default()
 	f := NewFunction("")
 	f.Routes = []Route{{Path: "/"}}
-	p := &Process{}
-	catalog{}.fill(reflectOf(p), false)
-	p.Command, p.Instances = argv, max(1, n)
+	p := NewProcess(argv, max(1, n))
 	p.Env = map[string]string{"PORT": "{port}"}
 	f.Platform.Process = p
 	c.Functions = map[string]*Function{defaultFunction: f}
@@ -103,12 +109,4 @@ func hostOf(target string) (string, error) {
 func hostAndPort(instanceURL string) string {
 	_, host, _ := strings.Cut(instanceURL, "://")
 	return host
-}
-
-// NewProcess returns n child processes of a command with every default.
-func NewProcess(command []string, n int) *Process {
-	p := &Process{}
-	catalog{}.fill(reflectOf(p), false)
-	p.Command, p.Instances = command, n
-	return p
 }

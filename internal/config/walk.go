@@ -144,5 +144,5 @@ func (w *walk) hint() string {
 
 // spelled is the variable of a path.
 func spelled(path []string) string {
-	return prefix + strings.ToUpper(strings.ReplaceAll(strings.Join(path, "__"), "-", "_"))
+	return prefix + clip(strings.ToUpper(strings.ReplaceAll(strings.Join(path, "__"), "-", "_")))
 }

@@ -18,8 +18,8 @@ func TestTheDesignExampleLoadsWithEitherSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	withInstances := string(text)
-	cut := strings.Index(withInstances, "    instances:")
-	for name, yaml := range map[string]string{"instances": withInstances, "process": withInstances[:cut] + process} {
+	rest, _, _ := strings.Cut(withInstances, "    instances:")
+	for name, yaml := range map[string]string{"instances": withInstances, "process": rest + process} {
 		c, origins, err := load(t, yaml)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -38,8 +38,8 @@ func TestTheDesignExampleLoadsWithEitherSource(t *testing.T) {
 }
 
 // load reads one file called holdfast.yaml with an empty environment.
-func load(t testing.TB, yaml string, environ ...string) (*config.Config, *config.Origins, error) {
-	t.Helper()
+func load(tb testing.TB, yaml string, environ ...string) (*config.Config, *config.Origins, error) {
+	tb.Helper()
 	return config.Load(config.Options{
 		Files:    []string{"holdfast.yaml"},
 		Environ:  environ,
