@@ -3,6 +3,7 @@ package process_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -45,12 +46,10 @@ func playChild(part string) int {
 		if _, err := os.Stat(os.Getenv("GATE")); err != nil {
 			return 1
 		}
-	case "wait for gate": // blocks until somebody opens the FIFO for writing
-		gate, err := os.Open(os.Getenv("GATE"))
-		if err != nil {
+	case "wait for gate":
+		if err := awaitGate(); err != nil {
 			return exitCode(err)
 		}
-		_ = gate.Close()
 	case "never listens":
 		fmt.Println("still thinking")
 		awaitTerm()
@@ -59,11 +58,17 @@ func playChild(part string) int {
 		return exitCode(serve("127.0.0.1:0", 0))
 	case "deaf", "deaf helper":
 		signal.Ignore(syscall.SIGTERM)
-	case "with helper", "dies before helper":
+	case "with helper", "dies before helper", "with busy helper":
 		return playParent(part)
 	case "helper":
 		awaitTerm()
 		return 0
+	case "busy helper": // has something to finish after SIGTERM
+		term := make(chan os.Signal, 1)
+		signal.Notify(term, syscall.SIGTERM)
+		fmt.Println("ready")
+		<-term
+		return exitCode(awaitGate())
 	case "noisy":
 		makeNoise()
 	}
@@ -71,6 +76,15 @@ func playChild(part string) int {
 		select {}
 	}
 	return exitCode(serve(net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")), 0))
+}
+
+// awaitGate blocks until somebody opens the FIFO GATE for writing.
+func awaitGate() error {
+	gate, err := os.Open(os.Getenv("GATE"))
+	if err != nil {
+		return err
+	}
+	return gate.Close()
 }
 
 func exitCode(err error) int {
@@ -81,7 +95,12 @@ func exitCode(err error) int {
 	return 0
 }
 
+// awaitTerm returns at SIGTERM, except in a deaf child: Notify would undo the
+// Ignore there.
 func awaitTerm() {
+	if signal.Ignored(syscall.SIGTERM) {
+		select {}
+	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	<-term
@@ -102,7 +121,7 @@ func serve(addr string, helper int) error {
 		code, _ := strconv.Atoi(r.URL.Query().Get("code"))
 		os.Exit(code)
 	})
-	l, err := net.Listen("tcp", addr)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return err
 	}
@@ -114,14 +133,26 @@ func serve(addr string, helper int) error {
 
 // playParent starts a helper in its own process group and serves.
 func playParent(part string) int {
-	helper := exec.Command(os.Args[0])
+	helper := exec.CommandContext(context.Background(), os.Args[0])
 	helper.Env = append(os.Environ(), childEnv+"=deaf helper")
-	if part == "dies before helper" {
-		helper.Env = append(os.Environ(), childEnv+"=helper")
-	}
 	helper.Stdout = os.Stdout // holds the output pipe open too
+	switch part {
+	case "dies before helper":
+		helper.Env = append(helper.Env, childEnv+"=helper")
+	case "with busy helper":
+		helper.Env, helper.Stdout = append(helper.Env, childEnv+"=busy helper"), nil
+	}
+	var ready io.Reader
+	if part == "with busy helper" {
+		ready, _ = helper.StdoutPipe() // an error shows in the read
+	}
 	if err := helper.Start(); err != nil {
 		return exitCode(err)
+	}
+	if ready != nil {
+		if _, err := ready.Read(make([]byte, 1)); err != nil {
+			return exitCode(err)
+		}
 	}
 	return exitCode(serve(net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")), helper.Process.Pid))
 }

@@ -107,12 +107,19 @@ func TestAChildOnAnotherPortIsToldWhatToDo(t *testing.T) {
 	}
 }
 
-func TestATakenPortIsSaidAndUsedOnceItIsFree(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func listen(t *testing.T, addr string) net.Listener {
+	t.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+func TestATakenPortIsSaidAndUsedOnceItIsFree(t *testing.T) {
+	t.Parallel()
+	l := listen(t, "127.0.0.1:0")
 	addr := l.Addr().(*net.TCPAddr)
 	spec := child("serve")
 	spec.Ports = process.Range{From: addr.Port, To: addr.Port}
@@ -136,10 +143,7 @@ func TestARestartMovesWhenItsPortWasTaken(t *testing.T) {
 	before := r.awaitState("f-1", platform.Running)
 	_, _ = tryGet(t, before, "/exit?code=3")
 	r.awaitState("f-1", platform.Gone)
-	thief, err := net.Listen("tcp", strings.TrimPrefix(before.Endpoint, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	thief := listen(t, strings.TrimPrefix(before.Endpoint, "http://"))
 	defer func() { _ = thief.Close() }()
 	after := r.awaitState("f-1", platform.Running)
 	if after.Endpoint == before.Endpoint {

@@ -6,9 +6,11 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +33,7 @@ type running struct {
 // for a test.
 func child(part string) process.Spec {
 	return process.Spec{
-		Function: "f", Command: []string{os.Args[0]}, Env: map[string]string{childEnv: part},
+		Function: "f", Command: []string{os.Args[0]}, Env: map[string]string{childEnv: part, "GORACE": "atexit_sleep_ms=0"},
 		Backoff: process.Backoff{Base: time.Millisecond, Max: 20 * time.Millisecond},
 	}
 }
@@ -139,7 +141,11 @@ func get(t *testing.T, i platform.Instance, path string) string {
 func tryGet(t *testing.T, i platform.Instance, path string) (string, error) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get(i.Endpoint + path)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, i.Endpoint+path, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return "", err
 	}
@@ -154,4 +160,26 @@ func getPID(t *testing.T, i platform.Instance, path string) int {
 		t.Fatalf("the child answered no process id: %v", err)
 	}
 	return pid
+}
+
+// fifo makes what a child waits at with awaitGate.
+func fifo(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gate")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// openGate returns when the child has come to the gate, and lets it through.
+func openGate(t *testing.T, path string) {
+	t.Helper()
+	poll(t, "somebody at the gate", func() bool {
+		gate, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if err == nil {
+			_ = gate.Close()
+		}
+		return err == nil
+	})
 }

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,8 +19,8 @@ func TestWaitsDoubleUpToTheMaximum(t *testing.T) {
 		loop:    CrashLoop{Failures: 100, Within: time.Minute},
 	}
 	now := time.Unix(0, 0)
-	for i, want := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
-		if got := f.add(now, 0, 0); got != want*time.Millisecond {
+	for i, ms := range []int64{100, 200, 400, 800, 1000, 1000} {
+		if got := f.add(now, 0, 0); got.Milliseconds() != ms {
 			t.Errorf("failure %d waits %s", i+1, got)
 		}
 	}
@@ -218,5 +219,34 @@ func TestTheLastWordsAreCutToASentence(t *testing.T) {
 	}
 	if want := 3; len(slices.Compact(o.lines())) != want {
 		t.Errorf("kept are %q", o.lines())
+	}
+}
+
+func TestALifeThatWasRetiredDoesNotBecomeRunning(t *testing.T) {
+	t.Parallel()
+	d, err := New(Spec{Function: "f", Command: []string{"unused"}}, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s := d.newSlot(cancel)
+	life, ok := s.begin(ctx)
+	if !ok {
+		t.Fatal("the first life did not begin")
+	}
+	l, running := s.retire(false, "for a test")
+	if running || s.setRunning(life, l) {
+		t.Error("it was not drained and takes traffic")
+	}
+	life, ok = s.begin(ctx)
+	if !ok || !s.setRunning(life, s.current()) {
+		t.Error("the life after it does not become running")
+	}
+	if _, running := s.retire(true, "for a test"); !running {
+		t.Error("it would not be drained")
+	}
+	if _, ok := s.begin(ctx); ok {
+		t.Error("a life began after the last one")
 	}
 }

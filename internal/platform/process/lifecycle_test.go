@@ -3,13 +3,10 @@ package process_test
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,21 +17,14 @@ import (
 func TestAnInstanceIsRunningOnlyOnceItsPortAccepts(t *testing.T) {
 	t.Parallel()
 	spec := child("wait for gate")
-	gate := filepath.Join(t.TempDir(), "gate")
-	if err := syscall.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	gate := fifo(t)
 	spec.Env["GATE"] = gate
 	r := start(t, spec, process.Config{})
 	i := r.await("f-1", "has a process", func(i platform.Instance) bool { return i.PID != 0 })
 	if i.State != platform.Starting || i.Endpoint == "" {
 		t.Fatalf("before the child listens the instance is %+v", i)
 	}
-	open, err := os.OpenFile(gate, os.O_WRONLY, 0) // blocks until the child is there
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = open.Close()
+	openGate(t, gate)
 	r.awaitState("f-1", platform.Running)
 	r.stop()
 	want := []platform.State{platform.Starting, platform.Running, platform.Stopping, platform.Stopped}

@@ -62,6 +62,28 @@ func TestHelpersOfAChildEndWithItsGroup(t *testing.T) {
 	}
 }
 
+func TestHelpersMayFinishAfterTheChildHasEnded(t *testing.T) {
+	t.Parallel()
+	spec := child("with busy helper")
+	spec.Env["GATE"] = fifo(t)
+	r := start(t, spec, process.Config{})
+	i := r.awaitState("f-1", platform.Running)
+	helper := getPID(t, i, "/helper")
+	r.cancel()
+	poll(t, "the child ends", func() bool { return reaped(i.PID) })
+	select {
+	case <-r.done:
+		t.Error("the driver ended before the helper")
+		r.done <- nil
+	case <-time.After(200 * time.Millisecond):
+	}
+	openGate(t, spec.Env["GATE"])
+	r.stop()
+	if !dead(helper) {
+		t.Errorf("helper %d is left over", helper)
+	}
+}
+
 func TestHelpersLeftByACrashAreKilledBeforeTheRestart(t *testing.T) {
 	t.Parallel()
 	r := start(t, child("dies before helper"), process.Config{})
@@ -87,7 +109,7 @@ func TestChildrenDieWhenHoldfastIsKilled(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			middle := exec.Command(os.Args[0])
+			middle := exec.CommandContext(t.Context(), os.Args[0])
 			middle.Env = append(os.Environ(), childEnv+"=driver", "PART="+test.part)
 			if test.guarded {
 				middle.Env = append(middle.Env, "GUARDED=1")
