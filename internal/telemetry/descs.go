@@ -36,13 +36,13 @@ type describe func(name, help string, labels ...string) *prometheus.Desc
 
 func (d *descs) ofExchanges(about describe) {
 	const fn = "function"
-	d.exchanges = about("exchanges_total", "Finished exchanges by class of the status the client got; client_gone: it left before.", fn, "class")
-	d.reasons = about("exchange_reasons_total", "Finished exchanges by the reason of their end, ok: an instance answered, whatever the status; an exchange that a fallback function took over counts in both functions.", fn, "reason")
+	d.exchanges = about("exchanges_total", "Exchanges that are over for the function, by status class; client_gone: the client left. One handed to a fallback function counts in both.", fn, "class")
+	d.reasons = about("exchange_reasons_total", "The same exchanges by the reason of their end; ok: an instance answered, whatever the status.", fn, "reason")
 	d.attempts = about("attempts_total", "Attempts on instances.", fn)
 	d.retries = about("retries_total", "Attempts that were not the first of their exchange.", fn)
 	d.fallbacks = about("fallbacks_total", "Exchanges answered by a fallback.", fn)
 	d.bytes = about("response_body_bytes_total", "Bytes of answers' bodies sent to clients.", fn)
-	d.duration = about("exchange_duration_seconds", "Seconds from the arrival of a request to the head of its answer; streams and clients that left are not in it.", fn)
+	d.duration = about("exchange_duration_seconds", "Seconds from the arrival of a request to the head of its answer; long streams and clients that left are not in it.", fn)
 	d.inFlight = about("exchanges_in_flight", "Exchanges inside the function, without those that wait.", fn)
 	d.waiting = about("exchanges_waiting", "Exchanges that wait for a place, an instance or a probe of the breaker.", fn)
 	d.oldestWait = about("exchanges_oldest_wait_seconds", "Seconds the longest waiting exchange has waited.", fn)

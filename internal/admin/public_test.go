@@ -1,0 +1,97 @@
+package admin_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"holdfast/internal/admin"
+)
+
+func TestTheTCPListenerServesFiguresAndNothingElse(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.serve()
+	for _, c := range []struct {
+		method, path string
+		status       int
+		says         string
+	}{
+		{"GET", "/", 200, "/metrics"},
+		{"GET", "/healthz", 200, "alive"},
+		{"HEAD", "/healthz", 200, ""},
+		{"GET", "/readyz", 200, "ready"},
+		{"GET", "/metrics", 200, `holdfast_exchanges_total{class="2xx",function="public"}`},
+		{"POST", "/metrics", 405, "POST is not possible here"},
+		{"GET", "/api/v1/status", 404, "socket"},
+		{"GET", "/api/v1/config", 404, "there is nothing"},
+		{"POST", "/api/v1/reload", 404, "there is nothing"},
+		{"PUT", "/api/v1/log-levels", 404, "there is nothing"},
+		{"GET", "/debug/pprof/", 404, "there is nothing"},
+		{"GET", "/nothing", 404, "GET / lists"},
+	} {
+		res := s.do(s.client, c.method, s.tcp+c.path, "", nil)
+		if res.status != c.status || !strings.Contains(string(res.body), c.says) {
+			t.Errorf("%s %s: %d %s, want %d with %q", c.method, c.path, res.status, res.body, c.status, c.says)
+		}
+		if res.status == 405 && res.header.Get("Allow") == "" {
+			t.Errorf("%s %s: 405 without Allow", c.method, c.path)
+		}
+		if res.status >= 400 && !json.Valid(res.body) {
+			t.Errorf("%s %s: the refusal is no JSON: %s", c.method, c.path, res.body)
+		}
+	}
+}
+
+func TestReadyzSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	ready := func() (int, string) {
+		res := s.do(s.client, http.MethodGet, s.tcp+"/readyz", "", nil)
+		return res.status, string(res.body)
+	}
+	if status, text := ready(); status != 503 || text != "not ready: no function is set up" {
+		t.Errorf("without functions: %d %s", status, text)
+	}
+	s.health.Store(http.StatusInternalServerError)
+	s.apply(2)
+	if status, text := ready(); status != 503 || !strings.Contains(text, "function public has no available instance (of 2)") {
+		t.Errorf("without a good check: %d %s", status, text)
+	}
+	s.health.Store(http.StatusOK)
+	poll(t, "it is ready", func() bool { status, text := ready(); return status == 200 && text == "ready" })
+	s.health.Store(http.StatusInternalServerError)
+	poll(t, "it is not ready", func() bool { status, _ := ready(); return status == 503 })
+	s.health.Store(http.StatusOK)
+	poll(t, "it is ready again", func() bool { status, _ := ready(); return status == 200 })
+	s.admin.SetDraining()
+	if status, text := ready(); status != 503 || !strings.Contains(text, "shutting down") {
+		t.Errorf("while draining: %d %s", status, text)
+	}
+}
+
+func TestReadyzGivesDetailsAsJSON(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.apply(2)
+	s.prober.Remove("private/private-1")
+	poll(t, "public is available", func() bool { return s.gateway.Function("public").Balancer().Stats(now()).Available == 2 })
+	if err := s.stop("private"); err != nil {
+		t.Fatal(err)
+	}
+	res := s.do(s.client, http.MethodGet, s.tcp+"/readyz", "application/json", nil)
+	var v admin.Readiness
+	if err := json.Unmarshal(res.body, &v); err != nil {
+		t.Fatal(err)
+	}
+	if res.status != 503 || v.Ready || v.Draining || len(v.Reasons) != 1 || len(v.Functions) != 2 {
+		t.Fatalf("%d %+v", res.status, v)
+	}
+	if f := v.Functions[0]; f.Name != "private" || f.Available != 0 || f.Total != 0 {
+		t.Errorf("private: %+v", f)
+	}
+	if f := v.Functions[1]; f.Name != "public" || f.Available != 2 || f.Total != 2 {
+		t.Errorf("public: %+v", f)
+	}
+}
