@@ -59,7 +59,7 @@ type SlowStart struct {
 	// Shape of the ramp: 1 is a straight line, more starts faster.
 	Aggression float64 `yaml:"aggression" default:"1" range:"0.01..100"`
 	// Share at the beginning.
-	MinWeightPercent float64 `yaml:"min_weight_percent" default:"10" range:"0..100"`
+	MinWeightPercent float64 `yaml:"min_weight_percent" default:"10" range:"0.1..100"`
 }
 
 // Ejection takes an instance out of rotation by its own results. It counts
@@ -73,7 +73,7 @@ type Ejection struct {
 	FailureRatePercent float64 `yaml:"failure_rate_percent" default:"50" range:"0..100"`
 	// Attempts before rates count.
 	MinRequests int `yaml:"min_requests" default:"20" range:"1..1000000"`
-	// Ejected when slower than the median of the others by this factor. 0: not used.
+	// Ejected when slower than the median of the others by this factor, at least 1. 0: not used.
 	LatencyFactor float64 `yaml:"latency_factor" default:"3" range:"0..1000"`
 	// Length of the first ejection; it grows with each further one.
 	BaseTime Duration `yaml:"base_time" default:"30s" range:"1ms..24h"`

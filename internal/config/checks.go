@@ -21,7 +21,7 @@ func (f *field) check(text *string) (message, hint string) {
 		return checkEnum(*text, f.enum)
 	}
 	if f.typ.Kind() == reflect.Map {
-		if f.format == "header" {
+		if strings.HasSuffix(f.format, "header") {
 			return checkHeaderValue(*text)
 		}
 		return "", ""
@@ -52,7 +52,7 @@ func checkEnum(text string, enum []string) (message, hint string) {
 }
 
 func checkFormat(format string, text *string) (message, hint string) {
-	if *text == "" && !slices.Contains([]string{"listen", "nonempty", "store", "path", "method", "instance-url", "statuses", "condition"}, format) {
+	if *text == "" && !slices.Contains([]string{"listen", "nonempty", "store", "path", "method", "check-method", "instance-url", "statuses", "condition"}, format) {
 		return "", "" // empty is the way to say none
 	}
 	switch format {
@@ -68,6 +68,11 @@ func checkFormat(format string, text *string) (message, hint string) {
 		return checkRouteHost(text)
 	case "path", "request-path":
 		return checkPath(*text, format == "request-path")
+	case "check-method":
+		if *text == "CONNECT" {
+			return "must be a method that asks for an answer", ""
+		}
+		return checkMethod(*text)
 	case "method":
 		return checkMethod(*text)
 	case "header-name", "token":
@@ -104,12 +109,25 @@ func checkMapKey(format, key string) (message, hint string) {
 		return when(!isFunctionName(key), "is not a function name", "use 1 to 63 lower-case letters, digits, - and _, beginning with a letter or digit")
 	case "header":
 		return when(!isToken(key), "is not a header name", "use letters, digits and -")
+	case "check-header":
+		return checkCheckHeader(key)
 	case "component":
 		return when(!plainKey(key), "is not the name of a component", "use letters, digits, - and _")
 	case "variable":
 		return when(key == "" || strings.Contains(key, "=") || !isText(key), "is not the name of an environment variable", "")
 	}
 	panic("no format for keys " + format)
+}
+
+// checkCheckHeader refuses headers that a health check sets itself.
+func checkCheckHeader(name string) (message, hint string) {
+	switch strings.ToLower(name) {
+	case "host":
+		return "has a key of its own", "write health.host"
+	case "connection", "content-length", "transfer-encoding", "upgrade", "expect", "te", "trailer":
+		return "is set by the check itself", "remove it"
+	}
+	return checkMapKey("header", name)
 }
 
 func isFunctionName(s string) bool {
@@ -213,8 +231,24 @@ func checkPath(s string, query bool) (message, hint string) {
 		return "must be a path without spaces, # and \\", "percent-encode them"
 	case hasQuery && !query:
 		return "must be a path without ?", "queries are not part of a match"
-	case strings.Contains(path+"/", "/../") || strings.Contains(path+"/", "/./"):
-		return "must be a path without . and .. segments", ""
+	}
+	return checkSegments(path)
+}
+
+// checkSegments refuses what a gateway and an application could read as
+// different paths, also when it is escaped.
+func checkSegments(path string) (message, hint string) {
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return "must have two hexadecimal digits behind each %", "write %25 for a plain %"
+	}
+	if hasControl(plain) || strings.Contains(plain, "\\") || !utf8.ValidString(plain) {
+		return "must not hold escaped control characters or backslashes", ""
+	}
+	for segment := range strings.SplitSeq(plain, "/") {
+		if name, _, _ := strings.Cut(segment, ";"); name == "." || name == ".." {
+			return "must be a path without . and .. segments", ""
+		}
 	}
 	return "", ""
 }

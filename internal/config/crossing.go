@@ -59,10 +59,29 @@ func (s *settler) fallbackTargets() map[string]bool {
 	return targets
 }
 
-// fallbacks checks that every chain of fallbacks ends at a function that exists.
+// maxFallbacks is how many functions an exchange falls back through.
+const maxFallbacks = 3
+
+// longFallbacks reports chains that an exchange would not follow to their end.
+func (s *settler) longFallbacks(names []string) {
+	for _, name := range names {
+		chain := []string{name}
+		for next := s.config.Functions[name].Fallback.Function; next != "" && s.config.Functions[next] != nil && !slices.Contains(chain, next); next = s.config.Functions[next].Fallback.Function {
+			chain = append(chain, next)
+			if len(chain) > 1+maxFallbacks {
+				s.add("functions."+name+".fallback.function", fmt.Sprintf("falls back through more than %d functions: %s", maxFallbacks, strings.Join(chain, " -> ")), "shorten the chain")
+				break
+			}
+		}
+	}
+}
+
+// fallbacks checks that every chain of fallbacks ends soon, at a function that
+// exists.
 func (s *settler) fallbacks() {
 	functions := s.config.Functions
 	names := slices.Sorted(maps.Keys(functions))
+	s.longFallbacks(names)
 	done := map[string]bool{} // known to end
 	for _, name := range names {
 		var chain []string

@@ -178,7 +178,7 @@ func (d *decoder) mapping(n *node, v reflect.Value, f *field, path string) {
 			d.problems.add(p.from, at, message, hint)
 			continue
 		}
-		if twin, ok := folded[strings.ToLower(p.key)]; ok && f.format == "header" {
+		if twin, ok := folded[strings.ToLower(p.key)]; ok && strings.HasSuffix(f.format, "header") {
 			d.problems.add(p.from, at, "is the same header as "+twin, "remove one of them")
 			continue
 		}

@@ -135,6 +135,6 @@ type Fallback struct {
 	Headers map[string]string `yaml:"headers" format:"header"`
 	// Name of the function that answers instead.
 	Function string `yaml:"function" choice:"function"`
-	// URL or path the client is sent to.
+	// URL or path the client is sent to. Behind one that ends in `*`, path and query of the request are appended.
 	Redirect string `yaml:"redirect" format:"redirect" choice:"redirect"`
 }

@@ -9,11 +9,11 @@ type Health struct {
 	// Port of the check. 0: the instance's own.
 	Port int `yaml:"port" range:"0..65535"`
 	// Method of the HTTP check.
-	Method string `yaml:"method" default:"GET" format:"method"`
+	Method string `yaml:"method" default:"GET" format:"check-method"`
 	// Host header of the HTTP check. Empty: the instance's own.
 	Host string `yaml:"host" format:"host-header"`
-	// Further headers of the HTTP check.
-	Headers map[string]string `yaml:"headers" format:"header"`
+	// Further headers of the HTTP check. The Host header is `host`.
+	Headers map[string]string `yaml:"headers" format:"check-header"`
 	// Statuses that count as healthy: single ones and ranges, separated by commas.
 	Status string `yaml:"status" default:"200-399" format:"statuses"`
 	// Text the body must contain. Empty: anything.
@@ -63,7 +63,7 @@ type CircuitBreaker struct {
 type BreakerWindow struct {
 	// Look at this many last calls. Either this or `duration`.
 	Calls int `yaml:"calls" range:"0..1000000" choice:"calls"`
-	// Look at this much time. Either this or `calls`.
+	// Look at this much time, at least 10ms. Either this or `calls`.
 	Duration Duration `yaml:"duration" range:"0..24h" choice:"duration"`
 	// Calls in the window before rates count.
 	MinimumCalls int `yaml:"minimum_calls" default:"20" range:"1..1000000"`

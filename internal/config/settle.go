@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 )
 
 // settler checks what no single key shows, and fills in the defaults that
@@ -136,6 +137,7 @@ func (s *settler) breaker(b *CircuitBreaker, path string) {
 		order(s, path+".minimum_calls", &w.MinimumCalls, path+".calls", &w.Calls)
 	}
 	if w.Calls > 0 || w.Duration > 0 {
+		s.window(w, path)
 		return
 	}
 	for _, key := range []string{".failure_rate_percent", ".slow_call_rate_percent", ".slow_call_duration", ".minimum_calls"} {
@@ -149,12 +151,25 @@ func (s *settler) breaker(b *CircuitBreaker, path string) {
 	}
 }
 
+// window checks one that is in use.
+func (s *settler) window(w *BreakerWindow, path string) {
+	if w.Duration > 0 && w.Duration < Duration(10*time.Millisecond) {
+		s.add(path+".duration", fmt.Sprintf("must be at least 10ms, is %s", w.Duration), "write 10s for ten seconds")
+	}
+	if w.FailureRatePercent == 0 && w.SlowCallRatePercent == 0 {
+		s.add(path+".failure_rate_percent", "is 0 and so is slow_call_rate_percent, so the window would never open the breaker", "give one of them, or remove the window")
+	}
+}
+
 func (s *settler) balancing(b *LoadBalancing, path string) {
 	if b.Strategy == "consistent-hash" && b.HashOn == (HashOn{}) {
 		b.HashOn.ClientIP = true
 	}
 	if b.Affinity.SameSite == "none" && !b.Affinity.Secure {
 		s.add(path+".affinity.same_site", "is none without secure: true", "browsers drop such a cookie; set secure: true, or lax")
+	}
+	if factor := b.Ejection.LatencyFactor; factor > 0 && factor < 1 {
+		s.add(path+".ejection.latency_factor", fmt.Sprintf("must be 0 or at least 1, is %v", factor), "leave it out for the default, 3")
 	}
 	order(s, path+".ejection.base_time", &b.Ejection.BaseTime, path+".ejection.max_time", &b.Ejection.MaxTime)
 }

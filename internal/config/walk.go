@@ -96,7 +96,7 @@ func (w *walk) entry(n *node, f *field, parts []string) []string {
 		}
 	}
 	switch f.format {
-	case "header":
+	case "header", "check-header":
 		key = strings.ReplaceAll(strings.ToLower(key), "_", "-")
 	case "component":
 		key = strings.ToLower(key)
