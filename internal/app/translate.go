@@ -97,7 +97,7 @@ func fallbackOf(f *config.Function) *exchange.Fallback {
 	fb := f.Fallback
 	switch {
 	case fb.Redirect != "":
-		return &exchange.Fallback{Redirect: fb.Redirect}
+		return &exchange.Fallback{Redirect: fb.Redirect, Status: fb.Status}
 	case fb.Body == "" && len(fb.Headers) == 0 && fb.Status == http.StatusServiceUnavailable:
 		return nil
 	}
@@ -132,7 +132,7 @@ func breakerOf(f *config.Function) *breaker.Config {
 func windowOf(kind breaker.WindowKind, w config.BreakerWindow) breaker.Window {
 	return breaker.Window{
 		Kind: kind, Calls: w.Calls, Duration: w.Duration.Std(), MinimumCalls: w.MinimumCalls,
-		FailureRatePercent: w.FailureRatePercent, SlowCallRatePercent: w.SlowCallRatePercent,
+		FailureRatePercent: orOff(w.FailureRatePercent), SlowCallRatePercent: w.SlowCallRatePercent,
 		SlowCallDuration: w.SlowCallDuration.Std(),
 	}
 }

@@ -93,7 +93,7 @@ func TestFallbacksAreTranslated(t *testing.T) {
 		redirect, header string
 	}{
 		{"static", "    fallback: {status: 200, body: soon, headers: {X-A: b}}\n", http.StatusOK, "", "b"},
-		{"redirect", "    fallback: {redirect: 'https://example.org/*'}\n", 0, "https://example.org/*", ""},
+		{"redirect", "    fallback: {redirect: 'https://example.org/*'}\n", http.StatusTemporaryRedirect, "https://example.org/*", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
