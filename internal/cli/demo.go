@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/internal/child"
 	"holdfast/internal/demo"
-	"holdfast/internal/platform/process"
 )
 
 // demoFunctionCommand runs one instance of a demo function; `up --demo` starts
@@ -35,6 +35,6 @@ func demoFunctionCommand(*global) *cobra.Command {
 func guardCommand(*global) *cobra.Command {
 	return &cobra.Command{
 		Use: "process-guard", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return process.Guard(c.InOrStdin()) },
+		RunE: func(c *cobra.Command, _ []string) error { return child.RunGuard(c.InOrStdin()) },
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	hfchild "holdfast/internal/child"
 	"holdfast/internal/platform"
 	"holdfast/internal/platform/process"
 )
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 func playChild(part string) int {
 	switch part {
 	case "guard":
-		return exitCode(process.Guard(os.Stdin))
+		return exitCode(hfchild.RunGuard(os.Stdin))
 	case "driver":
 		return playDriver()
 	case "crash":

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"holdfast/internal/child"
 )
 
 // command makes the command of one instance on one port.
@@ -26,7 +28,7 @@ func (s Spec) command(id string, port int, environ []string) (*exec.Cmd, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &exec.Cmd{Path: path, Args: args, Env: env, Dir: s.Dir, SysProcAttr: childAttributes()}, nil
+	return &exec.Cmd{Path: path, Args: args, Env: env, Dir: s.Dir, SysProcAttr: child.Attributes()}, nil
 }
 
 // environ is the inherited environment, then what the spec says; the last of

@@ -29,12 +29,7 @@
 //
 // # When Holdfast dies
 //
-// On Linux the kernel kills each child when Holdfast ends, however it ends
-// (PR_SET_PDEATHSIG). The kernel's rule is about the thread which started the
-// child, not the process, and Go ends threads when it likes; so one locked
-// thread that lives as long as the driver starts all of them. The rule reaches
-// children only, not what they started: a child that is a wrapper (npm, sh)
-// needs Config.Guard, a second process that kills the groups when Holdfast's
-// end of a pipe closes. A descendant that leaves its process group on purpose
-// (a daemon) is beyond reach.
+// Children die with it, however it ends; package child says how. What a child
+// started itself is reached only with Config.Guard: a child that is a wrapper
+// (npm, sh) needs it.
 package process

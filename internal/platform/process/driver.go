@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"holdfast/internal/child"
 	"holdfast/internal/platform"
 )
 
@@ -27,8 +28,8 @@ type Driver struct {
 	cfg   Config
 	log   *slog.Logger
 	ports portSource
-	spawn spawner
-	guard *guard
+	spawn *child.Spawner
+	guard *child.Guard
 
 	turn  chan struct{} // held by the one Scale or Restart in progress
 	grow  chan grow     // Scale asks Run, which owns the instances' goroutines
@@ -62,7 +63,7 @@ func New(spec Spec, cfg Config) (*Driver, error) {
 		cfg:   cfg,
 		log:   cfg.Logger.With("component", "process", "function", spec.Function),
 		ports: newPortSource(spec.Ports),
-		spawn: spawner{jobs: make(chan spawnJob)},
+		spawn: child.NewSpawner(),
 		turn:  make(chan struct{}, 1),
 		grow:  make(chan grow),
 		ended: make(chan struct{}),
@@ -77,13 +78,14 @@ func (d *Driver) Run(ctx context.Context) error {
 	if err := d.begin(); err != nil {
 		return err
 	}
-	stopSpawner := d.spawn.run()
+	stopSpawner := d.spawn.Run()
 	defer stopSpawner()
-	if err := d.startGuard(); err != nil {
+	var err error
+	if d.guard, err = child.StartGuard(d.cfg.Guard); err != nil {
 		close(d.ended)
 		return err
 	}
-	defer d.stopGuard()
+	defer d.guard.Stop()
 
 	var slots sync.WaitGroup
 	d.add(ctx, &slots, d.spec.Instances)
@@ -178,7 +180,7 @@ func (d *Driver) Instances() []platform.Instance {
 // restarts; nil when there is no such instance.
 func (d *Driver) Output(id string) []string {
 	if s := d.find(id); s != nil {
-		return s.out.lines()
+		return s.out.Lines()
 	}
 	return nil
 }

@@ -6,58 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 )
-
-func TestWaitsDoubleUpToTheMaximum(t *testing.T) {
-	t.Parallel()
-	f := failures{
-		backoff: Backoff{Base: 100 * time.Millisecond, Max: time.Second, ResetAfter: time.Minute},
-		loop:    CrashLoop{Failures: 100, Within: time.Minute},
-	}
-	now := time.Unix(0, 0)
-	for i, ms := range []int64{100, 200, 400, 800, 1000, 1000} {
-		if got := f.add(now, 0, 0); got.Milliseconds() != ms {
-			t.Errorf("failure %d waits %s", i+1, got)
-		}
-	}
-	if got := f.add(now, 0, 0.999); got < 900*time.Millisecond || got > 901*time.Millisecond {
-		t.Errorf("with jitter it waits %s", got)
-	}
-	if got := f.add(now, time.Minute, 0); got != 100*time.Millisecond {
-		t.Errorf("after running well it waits %s", got)
-	}
-}
-
-func TestOnlyFailuresWithinTheTimeMakeACrashLoop(t *testing.T) {
-	t.Parallel()
-	f := failures{
-		backoff: Backoff{Base: time.Millisecond, Max: time.Second, ResetAfter: time.Minute},
-		loop:    CrashLoop{Failures: 3, Within: 10 * time.Second},
-	}
-	now := time.Unix(0, 0)
-	for range 20 {
-		f.add(now, time.Second, 0)
-		now = now.Add(6 * time.Second)
-		if f.looping {
-			t.Fatal("rare failures are called a crash loop")
-		}
-	}
-	f.add(now, 0, 0)
-	if wait := f.add(now, 0, 0); !f.looping || wait != time.Second {
-		t.Errorf("three failures within 10 s: looping %v, wait %s", f.looping, wait)
-	}
-	now = now.Add(time.Hour)
-	if wait := f.add(now, 30*time.Second, 0); !f.looping || wait != time.Second {
-		t.Error("the loop is forgotten although the instance never ran for ResetAfter")
-	}
-	if wait := f.add(now, time.Minute, 0); f.looping || wait != time.Millisecond {
-		t.Error("the loop is remembered although the instance ran for ResetAfter")
-	}
-}
 
 func TestTwoDriversNeverHoldTheSamePort(t *testing.T) {
 	t.Parallel()
@@ -158,67 +109,6 @@ func TestAFileThatCannotBeWrittenIsLoggedOnce(t *testing.T) {
 	f.close()
 	if strings.Count(log.String(), "output file not written") != 1 {
 		t.Errorf("the log says %q", log.String())
-	}
-}
-
-func TestALineIsMadeSafeToShow(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		raw     string
-		dropped int
-		want    string
-	}{
-		{"plain", 0, "plain"},
-		{"tab\tand ümlaut", 0, "tab\tand ümlaut"},
-		{"dos\r", 0, "dos"},
-		{"\x1b[1;31mbold red\x1b[0m", 0, "bold red"},
-		{"\x1b[unfinished", 0, "nfinished"},
-		{"\x1b[12", 0, ""},
-		{"\x1b]0;title\x07", 0, "\ufffd]0;title\ufffd"},
-		{"\u009b31m", 0, "\ufffd31m"},
-		{"cut in a character \xc3", 5, "cut in a character  [line cut]"},
-		{"cut after one ü", 5, "cut after one ü [line cut]"},
-	}
-	for _, test := range tests {
-		if got := clean([]byte(test.raw), test.dropped); got != test.want {
-			t.Errorf("%q becomes %q, want %q", test.raw, got, test.want)
-		}
-	}
-}
-
-func TestListeningSocketsOfAGroupAreFound(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"0100007F:1F90":                         "127.0.0.1:8080",
-		"00000000000000000000000001000000:0050": "[::1]:80",
-		"0000000000000000FFFF00000100007F:0050": "127.0.0.1:80",
-	} {
-		if got, err := parseKernelAddr(text); err != nil || got.String() != want {
-			t.Errorf("%s is read as %v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", ":", "01:00", "0100007F:", "0100007F:12345", "zz:1"} {
-		if got, err := parseKernelAddr(text); err == nil {
-			t.Errorf("%q is read as %v", text, got)
-		}
-	}
-	if own := listeningPorts(-5); len(own) != 0 {
-		t.Errorf("a group of nobody listens on %v", own)
-	}
-}
-
-func TestTheLastWordsAreCutToASentence(t *testing.T) {
-	t.Parallel()
-	o := newOutput("f-1", Output{Lines: 3}, nil, slog.New(slog.DiscardHandler))
-	if o.last() != "" {
-		t.Error("there are last words of a silent child")
-	}
-	o.write([]byte(strings.Repeat("ü", 300) + "\n\n  \n"))
-	if last := o.last(); len(last) > 210 || !strings.HasPrefix(last, "üü") || !strings.HasSuffix(last, "ü...") {
-		t.Errorf("the last words are %q", last)
-	}
-	if want := 3; len(slices.Compact(o.lines())) != want {
-		t.Errorf("kept are %q", o.lines())
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"holdfast/internal/child"
 )
 
 const (
@@ -15,12 +17,12 @@ const (
 
 // awaitReady waits until the child accepts a connection on its port. failure
 // is one sentence; it is "" when the child is ready and when ctx ended first.
-func (s *slot) awaitReady(ctx context.Context, c *child) (failure string) {
+func (s *slot) awaitReady(ctx context.Context, c *child.Process) (failure string) {
 	began := time.Now()
 	timeout := time.NewTimer(s.d.spec.ReadyTimeout)
 	defer timeout.Stop()
 	for pause := readyFirst; ; pause = min(pause*2, readyLast) {
-		if accepts(ctx, s.port) && !c.gone() {
+		if accepts(ctx, s.port) && !c.Gone() {
 			return ""
 		}
 		timer := time.NewTimer(pause)
@@ -29,9 +31,9 @@ func (s *slot) awaitReady(ctx context.Context, c *child) (failure string) {
 		case <-ctx.Done():
 			timer.Stop()
 			return ""
-		case <-c.exited:
+		case <-c.Exited():
 			timer.Stop()
-			return "not ready: it " + c.describeEnd(time.Since(began), s.out.last())
+			return "not ready: it " + c.DescribeEnd(time.Since(began), s.out.Last())
 		case <-timeout.C:
 			timer.Stop()
 			return s.notReady(c)
@@ -40,11 +42,11 @@ func (s *slot) awaitReady(ctx context.Context, c *child) (failure string) {
 }
 
 // notReady adds what is known about why nobody answers.
-func (s *slot) notReady(c *child) string {
+func (s *slot) notReady(c *child.Process) string {
 	failure := fmt.Sprintf("not ready: port %d accepted no connection within %s", s.port, s.d.spec.ReadyTimeout)
-	if ports := listeningPorts(c.pid); len(ports) > 0 {
+	if ports := listeningPorts(c.PID()); len(ports) > 0 {
 		failure += fmt.Sprintf("; it listens on %s instead: pass {port} in the command, or have it read PORT and HOST", ports[0])
-	} else if line := s.out.last(); line != "" {
+	} else if line := s.out.Last(); line != "" {
 		failure += fmt.Sprintf("; its last output: %q", line)
 	}
 	return failure

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"holdfast/internal/child"
 	"holdfast/internal/platform"
 )
 
@@ -19,14 +20,15 @@ import (
 type slot struct {
 	d      *Driver
 	id     string
-	out    *output
+	out    *child.Output
+	file   *lineFile
 	cancel context.CancelFunc // ends the instance for good
 	done   chan struct{}      // closed when it is gone from the driver
 
 	// Owned by run.
 	port     int
 	hold     io.Closer // keeps the port from other drivers
-	failures failures
+	failures child.Failures
 
 	mu      sync.Mutex // guards what follows
 	view    platform.Instance
@@ -48,11 +50,18 @@ type life struct {
 }
 
 func newSlot(d *Driver, id string, cancel context.CancelFunc) *slot {
+	file := newLineFile(id, d.spec.Output, d.log)
 	return &slot{
 		d: d, id: id, cancel: cancel,
-		out:      newOutput(id, d.spec.Output, d.cfg.Output, d.log),
+		out: child.NewOutput(d.spec.Output.Lines, func(line string) {
+			file.write(line)
+			if d.cfg.Output != nil {
+				d.cfg.Output(id, line)
+			}
+		}),
+		file:     file,
 		done:     make(chan struct{}),
-		failures: failures{backoff: d.spec.Backoff, loop: d.spec.CrashLoop},
+		failures: child.Failures{Backoff: d.spec.Backoff, CrashLoop: d.spec.CrashLoop},
 		view:     platform.Instance{ID: id, State: platform.Starting, Since: time.Now()},
 		changed:  make(chan struct{}),
 	}
@@ -83,7 +92,7 @@ func (s *slot) begin(ctx context.Context) (context.Context, bool) {
 // run lives one life after the other until ctx ends or the slot leaves. The
 // first one was begun already, so that it can be retired before run gets to it.
 func (s *slot) run(ctx, life context.Context) {
-	defer s.out.close()
+	defer s.file.close()
 	defer s.releasePort()
 	for more := ctx.Err() == nil; more; {
 		l := s.current()
@@ -122,7 +131,7 @@ func (s *slot) live(ctx context.Context, l *life) (ran time.Duration, failure st
 	if err != nil {
 		return 0, err.Error()
 	}
-	s.set(func(i *platform.Instance) { i.PID = c.pid })
+	s.set(func(i *platform.Instance) { i.PID = c.PID() })
 	failure = s.awaitReady(ctx, c)
 	if failure == "" && s.setRunning(ctx, l) {
 		since := time.Now()
@@ -130,7 +139,7 @@ func (s *slot) live(ctx context.Context, l *life) (ran time.Duration, failure st
 		s.watch(ctx, c, l)
 		ran = time.Since(since)
 		if ctx.Err() == nil {
-			failure = c.describeEnd(ran, s.out.last())
+			failure = c.DescribeEnd(ran, s.out.Last())
 		}
 	}
 	s.stopChild(ctx, c)
@@ -148,7 +157,7 @@ func (s *slot) announceStart() {
 }
 
 // start finds a port and starts the child on it.
-func (s *slot) start(ctx context.Context) (*child, error) {
+func (s *slot) start(ctx context.Context) (*child.Process, error) {
 	if err := s.takePort(ctx); err != nil {
 		return nil, err
 	}
@@ -156,12 +165,12 @@ func (s *slot) start(ctx context.Context) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := startChild(&s.d.spawn, cmd, s.out, s.d.guard)
+	c, err := child.Start(s.d.spawn, cmd, s.out, s.d.guard)
 	if err != nil {
 		return nil, startError(s.d.spec, cmd, err)
 	}
 	s.d.log.LogAttrs(ctx, slog.LevelInfo, "instance started",
-		slog.String("instance", s.id), slog.Int("pid", c.pid), slog.Int("port", s.port))
+		slog.String("instance", s.id), slog.Int("pid", c.PID()), slog.Int("port", s.port))
 	return c, nil
 }
 
@@ -187,41 +196,41 @@ func (s *slot) releasePort() {
 }
 
 // watch waits for the child's end or the life's, and tells when it retires.
-func (s *slot) watch(ctx context.Context, c *child, l *life) {
+func (s *slot) watch(ctx context.Context, c *child.Process, l *life) {
 	select {
-	case <-c.exited:
+	case <-c.Exited():
 	case <-ctx.Done():
 	case <-l.retired:
 		s.set(func(i *platform.Instance) { i.State, i.Reason = platform.Stopping, l.reason })
 		select {
-		case <-c.exited:
+		case <-c.Exited():
 		case <-ctx.Done():
 		}
 	}
 }
 
 // stopChild returns when the child and its group are gone.
-func (s *slot) stopChild(ctx context.Context, c *child) {
-	if ctx.Err() != nil && !c.gone() {
+func (s *slot) stopChild(ctx context.Context, c *child.Process) {
+	if ctx.Err() != nil && !c.Gone() {
 		s.set(func(i *platform.Instance) {
 			if i.State != platform.Stopping {
 				i.State, i.Reason = platform.Stopping, "asked to stop"
 			}
 		})
 	}
-	if c.stop(s.d.spec.StopTimeout) {
+	if c.Stop(s.d.spec.StopTimeout) {
 		s.d.log.LogAttrs(ctx, slog.LevelWarn, "instance killed: it did not end after SIGTERM",
-			slog.String("instance", s.id), slog.Int("pid", c.pid), slog.Duration("stop_timeout", s.d.spec.StopTimeout))
+			slog.String("instance", s.id), slog.Int("pid", c.PID()), slog.Duration("stop_timeout", s.d.spec.StopTimeout))
 	}
 }
 
 // backOff tells the failure and waits before the next life.
 func (s *slot) backOff(ctx context.Context, ran time.Duration, failure string) {
-	wait := s.failures.add(time.Now(), ran, rand.Float64())
+	wait := s.failures.Add(time.Now(), ran, rand.Float64())
 	state, level := platform.Gone, slog.LevelWarn
-	if s.failures.looping {
+	if s.failures.Looping() {
 		state, level = platform.CrashLoop, slog.LevelError
-		failure = fmt.Sprintf("%d failures in a row, the last one: %s", s.failures.inRow, failure)
+		failure = fmt.Sprintf("%d failures in a row, the last one: %s", s.failures.InRow(), failure)
 	}
 	s.set(func(i *platform.Instance) { i.State, i.PID, i.Reason = state, 0, failure })
 	s.d.log.LogAttrs(ctx, level, "instance failed", slog.String("instance", s.id),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"holdfast/internal/child"
 	"holdfast/internal/platform"
 )
 
@@ -47,14 +48,11 @@ type Range struct{ From, To int }
 // Backoff is the wait before a restart: Base (100 ms) after the first failure,
 // doubled by each further one up to Max (30 s). ResetAfter (30 s) of running
 // well makes the next failure a first one again.
-type Backoff struct{ Base, Max, ResetAfter time.Duration }
+type Backoff = child.Backoff
 
 // CrashLoop is when failures are called a crash loop: Failures (5) within
 // Within (60 s). Restarts then wait Backoff.Max.
-type CrashLoop struct {
-	Failures int
-	Within   time.Duration
-}
+type CrashLoop = child.CrashLoop
 
 // Output is what is kept of a child's standard output and error.
 type Output struct {
@@ -87,7 +85,7 @@ type Config struct {
 	// nil is Holdfast's own without HOLDFAST_* and the variables by which
 	// systemd addresses one process.
 	Environ []string
-	// Guard is a command (program and arguments) that runs [Guard] on its
+	// Guard is a command (program and arguments) that runs [child.RunGuard] on its
 	// standard input: it kills the children's groups should Holdfast be
 	// killed. Empty is no guard.
 	Guard []string

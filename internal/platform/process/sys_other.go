@@ -5,14 +5,7 @@ package process
 import (
 	"context"
 	"io"
-	"os/exec"
-	"syscall"
 )
-
-func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
-// awaitExit does not wait here: the wait that follows does, and reaps.
-func awaitExit(*exec.Cmd) {}
 
 type noHold struct{}
 

@@ -1,4 +1,4 @@
-package process
+package child
 
 import (
 	"bufio"
@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// Guard is the body of Config.Guard's command: it reads from r (its standard
+// RunGuard is the body of the command given to [StartGuard]: it reads from r (its standard
 // input) which process groups exist, and when r ends because Holdfast is gone,
 // however it went, it kills those that are left. Run by Holdfast's own binary
 // under a hidden command. It ignores the signals that end a terminal's or a
 // service's processes, since it has to outlive Holdfast by a moment.
-func Guard(r io.Reader) error {
+func RunGuard(r io.Reader) error {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	groups := make(map[int]bool)
 	lines := bufio.NewScanner(r)
@@ -41,50 +41,52 @@ func Guard(r io.Reader) error {
 	return nil
 }
 
-// guard is Holdfast's end of the guard process. A nil guard does nothing.
-type guard struct {
+// Guard is Holdfast's end of the guard process: it outlives Holdfast by a
+// moment and kills the children's groups should Holdfast be killed. A nil Guard
+// does nothing.
+type Guard struct {
 	cmd  *exec.Cmd
 	pipe *os.File
 }
 
-// startGuard starts the guard in a session of its own, so that what is done to
-// Holdfast's terminal or process group does not reach it.
-func (d *Driver) startGuard() error {
-	if len(d.cfg.Guard) == 0 {
-		return nil
+// StartGuard starts command, whose body is [RunGuard], in a session of its own,
+// so that what is done to Holdfast's terminal or process group does not reach
+// it. Without a command there is no guard, and no error.
+func StartGuard(command []string) (*Guard, error) {
+	if len(command) == 0 {
+		return nil, nil //nolint:nilnil // a nil Guard is one that does nothing
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("start process guard: %w", err)
+		return nil, fmt.Errorf("start process guard: %w", err)
 	}
-	cmd := exec.Command(d.cfg.Guard[0], d.cfg.Guard[1:]...) //nolint:noctx // it must outlive every context
+	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // it must outlive every context
 	cmd.Stdin, cmd.SysProcAttr = r, &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
 	_ = r.Close() // the guard has its own copy
 	if err != nil {
 		_ = w.Close()
-		return fmt.Errorf("start process guard: %w", err)
+		return nil, fmt.Errorf("start process guard: %w", err)
 	}
-	d.guard = &guard{cmd: cmd, pipe: w}
-	return nil
+	return &Guard{cmd: cmd, pipe: w}, nil
 }
 
-// stopGuard is called when no group is left.
-func (d *Driver) stopGuard() {
-	if d.guard == nil {
+// Stop is called when no group is left.
+func (g *Guard) Stop() {
+	if g == nil {
 		return
 	}
-	_ = d.guard.pipe.Close() // what it was to do when the pipe ends is nothing now
-	_ = d.guard.cmd.Wait()
+	_ = g.pipe.Close() // what it was to do when the pipe ends is nothing now
+	_ = g.cmd.Wait()
 }
 
-func (g *guard) add(group int)    { g.tell(group) }
-func (g *guard) remove(group int) { g.tell(-group) }
+func (g *Guard) add(group int)    { g.tell(group) }
+func (g *Guard) remove(group int) { g.tell(-group) }
 
 // tell never blocks for long: a line is far smaller than the pipe, and the
 // deadline covers a guard that somebody froze. A guard that is gone protects
 // nothing, but no child must suffer for that.
-func (g *guard) tell(n int) {
+func (g *Guard) tell(n int) {
 	if g == nil {
 		return
 	}

@@ -1,24 +1,27 @@
-package process
+package child
 
 import (
 	"os/exec"
 	"runtime"
 )
 
-// spawner starts processes from one OS thread that lives until it is told to
+// Spawner starts processes from one OS thread that lives until it is told to
 // end. The kernel's "kill the child when its parent dies" means the thread
 // which started it; with the starts on any of Go's threads, children would be
 // killed at random, when Go ends an idle thread.
-type spawner struct{ jobs chan spawnJob }
+type Spawner struct{ jobs chan spawnJob }
 
 type spawnJob struct {
 	cmd  *exec.Cmd
 	done chan error
 }
 
-// run starts the thread; stop waits for its end, after which start must not be
+// NewSpawner makes a spawner, which starts nothing before Run.
+func NewSpawner() *Spawner { return &Spawner{jobs: make(chan spawnJob)} }
+
+// Run starts the thread; stop waits for its end, after which Start must not be
 // called.
-func (s *spawner) run() (stop func()) {
+func (s *Spawner) Run() (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -34,7 +37,7 @@ func (s *spawner) run() (stop func()) {
 	}
 }
 
-func (s *spawner) start(cmd *exec.Cmd) error {
+func (s *Spawner) start(cmd *exec.Cmd) error {
 	done := make(chan error, 1)
 	s.jobs <- spawnJob{cmd: cmd, done: done}
 	return <-done

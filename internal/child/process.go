@@ -1,4 +1,4 @@
-package process
+package child
 
 import (
 	"errors"
@@ -23,8 +23,9 @@ const (
 	killGrace = 2 * time.Second
 )
 
-// child is one started process and the process group it leads.
-type child struct {
+// Process is one started process and the process group it leads. All methods
+// are safe for concurrent use.
+type Process struct {
 	cmd      *exec.Cmd
 	pid      int
 	exited   chan struct{} // closed when child, group and output are done
@@ -32,12 +33,17 @@ type child struct {
 
 	mu        sync.Mutex
 	groupGone bool // the group id may belong to somebody else from now on
-	killed    bool // SIGKILL was sent to the group by stop
+	killed    bool // SIGKILL was sent to the group by Stop
 }
 
-// startChild starts the command with its output going to out. The child is
-// already registered with the guard when it returns.
-func startChild(spawn *spawner, cmd *exec.Cmd, out *output, g *guard) (*child, error) {
+// Start starts the command with its output going to out, in the way of
+// [Attributes] when the command says nothing else. The child is already
+// registered with the guard when it returns. Whoever starts a child must not
+// leave before Exited is closed.
+func Start(spawn *Spawner, cmd *exec.Cmd, out *Output, g *Guard) (*Process, error) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = Attributes()
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("open output pipe: %w", err)
@@ -49,15 +55,20 @@ func startChild(spawn *spawner, cmd *exec.Cmd, out *output, g *guard) (*child, e
 		_ = r.Close()
 		return nil, err
 	}
-	c := &child{cmd: cmd, pid: cmd.Process.Pid, exited: make(chan struct{})}
+	c := &Process{cmd: cmd, pid: cmd.Process.Pid, exited: make(chan struct{})}
 	g.add(c.pid)
 	go c.wait(r, out, g)
 	return c, nil
 }
 
-// wait sees the child off. Its owner is whoever called startChild: it must not
-// leave before exited is closed.
-func (c *child) wait(r *os.File, out *output, g *guard) {
+// PID returns the process id, which is also the id of the group.
+func (c *Process) PID() int { return c.pid }
+
+// Exited is closed when child, group and output are done.
+func (c *Process) Exited() <-chan struct{} { return c.exited }
+
+// wait sees the child off; its owner is whoever called Start.
+func (c *Process) wait(r *os.File, out *Output, g *Guard) {
 	defer close(c.exited)
 	copied := make(chan struct{})
 	go func() {
@@ -80,7 +91,7 @@ func (c *child) wait(r *os.File, out *output, g *guard) {
 
 // awaitGroup waits for the rest of the group. Whoever stops the child kills it
 // in the end, after which the wait is bounded.
-func (c *child) awaitGroup() {
+func (c *Process) awaitGroup() {
 	tick := time.NewTicker(groupPoll)
 	defer tick.Stop()
 	var deadline time.Time
@@ -98,13 +109,16 @@ func (c *child) awaitGroup() {
 	c.mu.Unlock()
 }
 
-func (c *child) groupEmpty() bool {
+func (c *Process) groupEmpty() bool {
 	reapGroup(c.pid)
 	return errors.Is(syscall.Kill(-c.pid, 0), syscall.ESRCH)
 }
 
+// Kill ends the group at once. The end then counts as one of its own accord.
+func (c *Process) Kill() { c.signal(syscall.SIGKILL) }
+
 // signal reaches the whole group, unless it is gone.
-func (c *child) signal(sig syscall.Signal) {
+func (c *Process) signal(sig syscall.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.groupGone {
@@ -112,14 +126,14 @@ func (c *child) signal(sig syscall.Signal) {
 	}
 }
 
-func (c *child) wasKilled() bool {
+func (c *Process) wasKilled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.killed
 }
 
-// gone says whether child and group are gone.
-func (c *child) gone() bool {
+// Gone says whether child and group are gone.
+func (c *Process) Gone() bool {
 	select {
 	case <-c.exited:
 		return true
@@ -128,10 +142,10 @@ func (c *child) gone() bool {
 	}
 }
 
-// stop ends the group: SIGTERM, and SIGKILL after the timeout, which it
+// Stop ends the group: SIGTERM, and SIGKILL after the timeout, which it
 // reports. It returns when all is gone; for a child that is gone, at once.
-func (c *child) stop(timeout time.Duration) (killed bool) {
-	if c.gone() {
+func (c *Process) Stop(timeout time.Duration) (killed bool) {
+	if c.Gone() {
 		return false
 	}
 	c.stopping.Store(true)
@@ -152,8 +166,9 @@ func (c *child) stop(timeout time.Duration) (killed bool) {
 	return true
 }
 
-// describeEnd says how a child that is gone ended by itself.
-func (c *child) describeEnd(ran time.Duration, lastLine string) string {
+// DescribeEnd says how a child that is gone ended by itself, as the part of a
+// sentence that follows its name.
+func (c *Process) DescribeEnd(ran time.Duration, lastLine string) string {
 	how := "ended"
 	if status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
 		switch {
