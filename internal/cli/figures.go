@@ -10,6 +10,8 @@ func milliseconds(v float64) string {
 	switch {
 	case v <= 0:
 		return "-"
+	case v < 0.1:
+		return "<0.1ms"
 	case v < 10:
 		return fmt.Sprintf("%.1fms", v)
 	case v < 1000:
