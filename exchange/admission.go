@@ -1,132 +1,232 @@
 package exchange
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Waker wakes the engine of a waiting exchange. Wake must not block and may be
-// called more than once.
-type Waker interface{ Wake() }
-
-// admission holds the exchanges of a function that are inside and those that
-// wait, in the order they came. An exchange waits for one thing: a place
-// (max_in_flight), or a change (an instance becoming ready, a probe of the
-// breaker ending). A freed place is handed to the first who waits for one, so
-// that nobody can overtake; a change wakes all who wait for it.
+// admission counts the exchanges inside a function and holds those that wait.
+//
+// A place is given up and queued for without a common lock on the paths where
+// nobody waits. What keeps a place from being lost: who leaves gives up the
+// place before looking for a queue, who queues lines up before looking for a
+// place, so that one of the two sees the other.
 type admission struct {
 	inFlight atomic.Int64
+	limit    atomic.Int64 // max_in_flight; 0: none
+	queued   atomic.Int32 // those in places
+	waiting  atomic.Int32 // those in probes and instances
 
-	// waiting lets the hot path see without the lock that nobody waits.
-	waiting atomic.Int32
-
-	mu     sync.Mutex
-	queued int // of them, for a place
-	first  *Exchange
-	last   *Exchange
+	mu        sync.Mutex
+	size      int  // of the queue
+	places    line // for a place
+	probes    line // for a probe of the half-open breaker
+	instances line // for an instance
 }
 
-// waitFor says what an exchange waits for.
-type waitFor uint8
+// maxWaiting bounds the exchanges of a function that wait for an instance or a
+// probe, where the queue has no size of its own to bound them.
+const maxWaiting = 4096
 
-const (
-	waitNothing waitFor = iota
-	waitPlace
-	waitChange
-)
-
-// place is what admission looked at; the choice is a pure function of it.
-type place struct {
-	InFlight, Limit, Queued, QueueSize int
+// Place is what admission looked at.
+type Place struct {
+	InFlight, Limit   int32
+	Queued, QueueSize int32
 }
 
-type verdict uint8
+// Verdict is what admission decided.
+type Verdict uint8
 
+// The verdicts.
 const (
-	enter verdict = iota
-	queue
-	refuse
+	Entered Verdict = iota
+	Queued
+	Refused
 )
 
-func (p place) decide() verdict {
+// String gives the verdict in lower case.
+func (v Verdict) String() string {
+	switch v {
+	case Entered:
+		return "entered"
+	case Queued:
+		return "queued"
+	case Refused:
+		return "refused"
+	}
+	return "unknown"
+}
+
+// Decide is the rule of admission: nobody overtakes those who queue. A Limit
+// of 0 is none. It is pure.
+func (p Place) Decide() Verdict {
 	switch {
 	case p.Limit == 0, p.InFlight < p.Limit && p.Queued == 0:
-		return enter
+		return Entered
 	case p.Queued < p.QueueSize:
-		return queue
+		return Queued
 	default:
-		return refuse
+		return Refused
 	}
 }
 
-// enter takes a place, or a place in the queue, or neither.
-func (a *admission) enter(x *Exchange, p *Policy) (place, verdict) {
-	if p.MaxInFlight == 0 {
-		a.inFlight.Add(1)
-		return place{}, enter
-	}
+// set puts a limit in force and lets in whom it allows.
+func (a *admission) set(limit, size int) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	at := place{int(a.inFlight.Load()), p.MaxInFlight, a.queued, p.QueueSize}
-	v := at.decide()
-	switch v {
-	case enter:
+	a.limit.Store(int64(limit))
+	a.size = size
+	a.mu.Unlock()
+	a.letIn()
+}
+
+// enter takes a place, or a place in the queue, or neither. Who queues may own
+// a place right after, see claim.
+func (a *admission) enter(x *Exchange, now time.Time) (Place, Verdict) {
+	if a.limit.Load() == 0 {
 		a.inFlight.Add(1)
-	case queue:
-		a.push(x, waitPlace)
-	case refuse:
+		return Place{}, Entered
+	}
+	at, v := a.enterLimited(x, now)
+	if v == Queued {
+		a.letIn() // a place that was given up between the look and the line
 	}
 	return at, v
 }
 
-// leave gives the place to the first who waits for one, or frees it.
-func (a *admission) leave(limit int) {
-	if limit == 0 {
-		a.inFlight.Add(-1)
-		return
-	}
+func (a *admission) enterLimited(x *Exchange, now time.Time) (Place, Verdict) {
 	a.mu.Lock()
-	if limit > 0 && int(a.inFlight.Load()) > limit { // the limit was lowered
-		a.inFlight.Add(-1)
-		a.mu.Unlock()
-		return
+	defer a.mu.Unlock()
+	at := Place{
+		InFlight: clamp(a.inFlight.Load()), Limit: clamp(a.limit.Load()),
+		Queued: clamp(int64(a.places.n)), QueueSize: clamp(int64(a.size)),
 	}
-	x := a.firstFor(waitPlace)
-	if x == nil {
-		a.inFlight.Add(-1)
-		a.mu.Unlock()
-		return
+	v := at.Decide()
+	switch v {
+	case Entered:
+		a.inFlight.Add(1)
+	case Queued:
+		a.places.push(x, now)
+		a.queued.Add(1)
+	case Refused:
 	}
-	a.remove(x)
-	x.granted.Store(true)
-	w := x.waker
-	a.mu.Unlock()
-	w.Wake()
+	return at, v
 }
 
-// await queues an exchange until something changes; false: too many wait.
-func (a *admission) await(x *Exchange) bool {
+func clamp(n int64) int32 { return int32(min(n, math.MaxInt32)) }
+
+// leave gives a place up.
+func (a *admission) leave() {
+	a.inFlight.Add(-1)
+	if a.queued.Load() > 0 {
+		a.letIn()
+	}
+}
+
+// letIn hands the places that are free to the first in the queue.
+func (a *admission) letIn() {
+	for w := a.grant(); w != nil; w = a.grant() {
+		w.Wake()
+	}
+}
+
+func (a *admission) grant() Waker {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	x, limit := a.places.first, a.limit.Load()
+	if x == nil || limit > 0 && a.inFlight.Load() >= limit {
+		return nil
+	}
+	a.inFlight.Add(1)
+	a.places.remove(x)
+	a.queued.Add(-1)
+	x.spot.granted = true
+	return x.waker
+}
+
+// claim says whether a place was handed to an exchange in the queue.
+func (a *admission) claim(x *Exchange) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	granted := x.spot.granted
+	x.spot.granted = false
+	return granted
+}
+
+// quit takes an exchange out of whatever line it is in. It says whether a place
+// was handed to it: the place is its own then. Whoever was woken and goes wakes
+// the next, since the chance it was woken for may be there still.
+func (a *admission) quit(x *Exchange) (granted bool) {
+	a.mu.Lock()
+	granted = x.spot.granted
+	x.spot.granted = false
+	var next Waker
+	switch l := x.spot.in; l {
+	case nil:
+	case &a.places:
+		l.remove(x)
+		a.queued.Add(-1)
+	default:
+		told := x.spot.told
+		l.remove(x)
+		a.waiting.Add(-1)
+		if told {
+			next = l.tell()
+		}
+	}
+	a.mu.Unlock()
+	if next != nil {
+		next.Wake()
+	}
+	return granted
+}
+
+// await lines an exchange up in probes or instances; false: too many wait.
+func (a *admission) await(x *Exchange, l *line, now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.waiting.Load() >= maxWaiting {
 		return false
 	}
-	a.push(x, waitChange)
+	l.push(x, now)
+	a.waiting.Add(1)
 	return true
 }
 
-// changed wakes all who wait for a change. They are taken out first: one that
-// waits again at once is not woken twice by the same change.
+// arm readies an exchange in a line for the next wake-up, before it looks.
+func (a *admission) arm(x *Exchange) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if x.spot.in != nil {
+		x.spot.in.arm(x)
+	}
+}
+
+// freed wakes the first in a line: there is a chance for one.
+func (a *admission) freed(l *line) {
+	if a.waiting.Load() == 0 {
+		return
+	}
+	a.mu.Lock()
+	w := l.tell()
+	a.mu.Unlock()
+	if w != nil {
+		w.Wake()
+	}
+}
+
+// changed wakes all who wait for a probe or an instance.
 func (a *admission) changed() {
 	if a.waiting.Load() == 0 {
 		return
 	}
-	var wakers []Waker
 	a.mu.Lock()
-	for x := a.firstFor(waitChange); x != nil; x = a.firstFor(waitChange) {
-		a.remove(x)
-		wakers = append(wakers, x.waker)
+	wakers := make([]Waker, 0, a.waiting.Load())
+	for _, l := range []*line{&a.probes, &a.instances} {
+		for w := l.tell(); w != nil; w = l.tell() {
+			wakers = append(wakers, w)
+		}
 	}
 	a.mu.Unlock()
 	for _, w := range wakers {
@@ -134,80 +234,15 @@ func (a *admission) changed() {
 	}
 }
 
-// open lets the queue in as far as a new limit allows.
-func (a *admission) open(limit int) {
-	for {
-		a.mu.Lock()
-		x := a.firstFor(waitPlace)
-		if x == nil || limit > 0 && int(a.inFlight.Load()) >= limit {
-			a.mu.Unlock()
-			return
-		}
-		a.inFlight.Add(1)
-		a.remove(x)
-		x.granted.Store(true)
-		w := x.waker
-		a.mu.Unlock()
-		w.Wake()
-	}
-}
-
-// forget takes an exchange out of the queue, if it is still in it.
-func (a *admission) forget(x *Exchange) {
+// look returns how many wait and for how long the first has.
+func (a *admission) look(now time.Time) (n int, longest time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if x.waits != waitNothing {
-		a.remove(x)
-	}
-}
-
-func (a *admission) firstFor(what waitFor) *Exchange {
-	for x := a.first; x != nil; x = x.next {
-		if x.waits == what {
-			return x
+	for _, l := range []*line{&a.places, &a.probes, &a.instances} {
+		n += l.n
+		if l.first != nil {
+			longest = max(longest, now.Sub(l.first.spot.since))
 		}
 	}
-	return nil
-}
-
-func (a *admission) push(x *Exchange, what waitFor) {
-	x.waits, x.prev, x.next = what, a.last, nil
-	if a.last == nil {
-		a.first = x
-	} else {
-		a.last.next = x
-	}
-	a.last = x
-	a.waiting.Add(1)
-	if what == waitPlace {
-		a.queued++
-	}
-}
-
-func (a *admission) remove(x *Exchange) {
-	if x.prev == nil {
-		a.first = x.next
-	} else {
-		x.prev.next = x.next
-	}
-	if x.next == nil {
-		a.last = x.prev
-	} else {
-		x.next.prev = x.prev
-	}
-	if x.waits == waitPlace {
-		a.queued--
-	}
-	a.waiting.Add(-1)
-	x.waits, x.prev, x.next = waitNothing, nil, nil
-}
-
-// look returns how many wait and how long the first has.
-func (a *admission) look(now time.Time) (n int, oldest time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.first != nil {
-		oldest = now.Sub(a.first.rec.Start)
-	}
-	return int(a.waiting.Load()), oldest
+	return n, longest
 }

@@ -1,14 +1,12 @@
 package exchange
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
-	"net/netip"
+	"fmt"
 	"strings"
 	"time"
+
+	"holdfast/balancer"
 )
 
 // Affinity keeps a client on one instance as long as that instance takes
@@ -33,94 +31,84 @@ func (a Affinity) validate() error {
 	if n > 1 {
 		return errors.New("affinity names more than one of cookie, header and client_ip")
 	}
+	if strings.ContainsFunc(a.Cookie, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, c)
+	}) {
+		return fmt.Errorf("affinity cookie %q is not a cookie name", a.Cookie)
+	}
 	return nil
 }
 
-// token is the content of an affinity cookie.
-type token struct {
-	session    uint64
-	generation uint32 // raised by ClearSessions: older tokens are void
-	expires    int64  // unix seconds
-	instance   string
-}
-
-const (
-	tokenHead = 1 + 8 + 4 + 8 // version, session, generation, expiry
-	tokenMAC  = 16
-	tokenMax  = 512
-)
-
-// seal signs a token for one function; a token of another function or another
-// secret is not accepted.
-func (t token) seal(secret []byte, function string) string {
-	b := make([]byte, tokenHead, tokenHead+len(t.instance)+tokenMAC)
-	b[0] = 1
-	binary.BigEndian.PutUint64(b[1:], t.session)
-	binary.BigEndian.PutUint32(b[9:], t.generation)
-	binary.BigEndian.PutUint64(b[13:], uint64(t.expires))
-	b = append(b, t.instance...)
-	return base64.RawURLEncoding.EncodeToString(append(b, tokenSum(secret, function, b)...))
-}
-
-// openToken returns the token of a cookie value if it is genuine and not expired.
-func openToken(value string, secret []byte, function string, now time.Time) (token, bool) {
-	if value == "" || len(value) > tokenMax {
-		return token{}, false
-	}
-	b, err := base64.RawURLEncoding.DecodeString(value)
-	if err != nil || len(b) < tokenHead+tokenMAC || b[0] != 1 {
-		return token{}, false
-	}
-	body, mac := b[:len(b)-tokenMAC], b[len(b)-tokenMAC:]
-	if !hmac.Equal(mac, tokenSum(secret, function, body)) {
-		return token{}, false
-	}
-	t := token{
-		session:    binary.BigEndian.Uint64(body[1:]),
-		generation: binary.BigEndian.Uint32(body[9:]),
-		expires:    int64(binary.BigEndian.Uint64(body[13:])),
-		instance:   string(body[tokenHead:]),
-	}
-	return t, t.expires > now.Unix()
-}
-
-func tokenSum(secret []byte, function string, body []byte) []byte {
-	m := hmac.New(sha256.New, secret)
-	m.Write([]byte(function))
-	m.Write([]byte{0})
-	m.Write(body)
-	return m.Sum(nil)[:tokenMAC]
-}
-
-// cookieValue finds one cookie in a Cookie field.
-func cookieValue(field, name string) string {
-	for len(field) > 0 {
-		var pair string
-		pair, field, _ = strings.Cut(field, ";")
-		if k, v, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && k == name {
-			return v
+// findSession finds out which session the request belongs to and where that
+// session is.
+func (x *Exchange) findSession(r *Request, h Header, now time.Time) {
+	switch a := &x.rules.Affinity; {
+	case a.Cookie != "":
+		x.fromCookie(cookieValue(h.Get("Cookie"), a.Cookie), now)
+		return
+	case a.Header != "":
+		if v := h.Get(a.Header); v != "" {
+			x.session = hashString(v)
 		}
+	case a.ClientIP && r.Client.IsValid():
+		x.session = hashAddr(r.Client)
 	}
-	return ""
-}
-
-// hashString is FNV-1a with a final mix, good enough to spread sessions.
-func hashString(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
+	if x.session != 0 {
+		x.prefer = x.fn.sessions.find(x.session, now)
 	}
-	return mix(h)
 }
 
-func hashAddr(a netip.Addr) uint64 {
-	b := a.As16()
-	return mix(binary.BigEndian.Uint64(b[:8])*0x9e3779b97f4a7c15 ^ binary.BigEndian.Uint64(b[8:]))
+// fromCookie trusts a genuine cookie also when this process never saw the
+// session: it was made by another one, or before a restart.
+func (x *Exchange) fromCookie(value string, now time.Time) {
+	t, ok := openToken(value, x.fn.secret, x.fn.name)
+	if !ok || t.age(now) >= x.rules.Affinity.TTL || t.made <= x.fn.sessions.void.Load() {
+		x.session = x.draw(1 << 32)
+		return
+	}
+	x.token, x.hasToken, x.session = t, true, t.session
+	x.prefer = x.fn.set.Load().byHash[t.instance]
 }
 
-// mix is the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+// keepSession notes which instance answered the session. It returns the cookie
+// to set: when there is none yet, when the session moved, or when half of the
+// cookie's time is over.
+func (x *Exchange) keepSession(i *balancer.Instance, now time.Time) string {
+	a := &x.rules.Affinity
+	if x.session == 0 {
+		return ""
+	}
+	x.fn.sessions.keep(x.session, i, now, now.Add(a.TTL))
+	if a.Cookie == "" {
+		return ""
+	}
+	home := hashString(i.ID())
+	if x.hasToken && x.token.instance == home && x.token.age(now) <= a.TTL/2 {
+		return ""
+	}
+	made := max(now.UnixMilli(), x.fn.sessions.void.Load()+1) // also when the clock was set back
+	return token{session: x.session, made: made, instance: home}.seal(x.fn.secret, x.fn.name)
+}
+
+// key is what consistent-hash spreads requests by.
+func (x *Exchange) key(r *Request, header Header) uint64 {
+	h, value := &x.rules.Hash, ""
+	switch {
+	case h.Header != "":
+		value = header.Get(h.Header)
+	case h.Cookie != "":
+		value = cookieValue(header.Get("Cookie"), h.Cookie)
+	case h.ClientIP:
+		if r.Client.IsValid() {
+			return hashAddr(r.Client)
+		}
+	case h.Path, x.session == 0:
+		value = r.Path
+	default:
+		return x.session
+	}
+	if value == "" {
+		return x.rec.Draw // all that have none must not go to one instance
+	}
+	return hashString(value)
 }

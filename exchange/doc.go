@@ -9,21 +9,48 @@
 //
 //	Begin ──► Attempt ──► Head ──► Relay ──► Done ──► End
 //	  │          ▲  │       │                  ▲
-//	  │          │  └─Done──┤ (broken: retry)  │
+//	  │          │  └─Done──┤ (no head: retry) │
 //	  ├─► Wait ──┘ Next     ├─► Attempt, Wait  │
 //	  └─► Answer ───────────┴─► Answer ────────┘
 //
-// The order of the gates is fixed: route, function, breaker, admission
-// (concurrency and queue), affinity, strategy. A gate that is shut answers at
-// once or asks the engine to wait; a waiting exchange is woken through its
-// [Waker] and may be given up with [Exchange.Abort] at any moment.
+// The order of the gates is fixed: route, function, admission (concurrency and
+// queue), breaker, affinity, strategy. A gate that is shut answers at once or
+// asks the engine to wait; a waiting exchange is woken through its [Waker] and
+// may be given up with [Exchange.Abort] at any moment, as may any other.
 //
-// Who decides what: the router picks the function, [breaker] whether the
-// function is worth asking, [balancer] which instance, [retry] whether to ask
-// again. This package only puts their answers in order. Every decision is kept
-// with its inputs in a [Record]; [Record.Replay] runs the rules again on the
-// inputs and must come to the same decisions.
+// # Who decides what
 //
-// Concurrency: a [Machine] and its [Function]s are shared by all engines; an
-// [Exchange] belongs to one engine at a time and is reused after End.
+// The router picks the function, package breaker whether the function is worth
+// asking, package balancer which instance, package retry whether to ask again.
+// This package only puts their answers in order:
+//
+//   - The breaker hears of an exchange once, when it is over; of a long one
+//     (upgrade, stream) when its head arrives. Exchanges whose client left, or
+//     that never came to ask an instance, say nothing about the function.
+//   - The balancer hears of every attempt, and a second time when an answer
+//     breaks off after its head.
+//   - A retry on another instance needs that instance: it is chosen first, and
+//     the retry rule is told whether there is one.
+//   - A fallback function, or a redirect, gets a request only if it may be
+//     processed a second time.
+//
+// Every decision is kept with its inputs in a [Record]; [Record.Replay] runs the
+// rules again on the inputs and must come to the same decisions.
+//
+// # Waiting
+//
+// An exchange waits in one of three lines of its function: for a place
+// (max_in_flight), for a probe of a half-open breaker, or for an instance. A
+// freed place is handed to the first in line, so that nobody can overtake. In
+// the other two lines one is woken per chance that opens, and all when
+// something changes for all; whoever is woken looks again and may have to wait
+// on. Who waits looks before and after lining up, and again every quarter of a
+// second, since time alone can open a gate too. Lines are bounded.
+//
+// # Concurrency
+//
+// A [Machine] and its [Function]s are shared by all engines; an [Exchange]
+// belongs to one engine at a time and is reused after End. Only its spot in a
+// line is touched by others, under the lock of the function's lines. No Waker is
+// called under a lock.
 package exchange

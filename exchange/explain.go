@@ -12,21 +12,14 @@ import (
 // Explain tells the story of a record, one line a decision.
 func (r *Record) Explain() []string {
 	e := &explainer{r: r}
-	e.line("%s %s%s from %s at %s", &r.Method, &r.Host, &r.Path, r.Client, r.Start.Format(time.RFC3339Nano))
+	e.line("%s %s%s%s at %s", &r.Method, &r.Host, &r.Path, e.client(), r.Start.Format(time.RFC3339Nano))
 	if r.Function == nil {
 		e.line("no route matches: answered %d", r.Status)
 		return e.lines
 	}
-	e.line("route %s -> function %s", describeRoute(r.Route), r.Route.Function.Name())
-	e.admission()
-	for n := range r.Attempts[:r.N] {
-		if n == int(r.Joined) && n > 0 {
-			e.handedOver()
-		}
-		e.attempt(n)
-	}
-	if r.N == r.Joined && r.Fallback != ReasonNone {
-		e.handedOver()
+	e.line("route %s -> function %s", r.Route, r.Route.Function.Name())
+	for k := range r.Visits[:r.V] {
+		e.visit(k)
 	}
 	e.end()
 	return e.lines
@@ -41,36 +34,42 @@ func (e *explainer) line(format string, args ...any) {
 	e.lines = append(e.lines, fmt.Sprintf(format, args...))
 }
 
-func describeRoute(r *Route) string {
-	path := r.Path
-	if path == "" {
-		path = "/"
+func (e *explainer) client() string {
+	if !e.r.Client.IsValid() {
+		return ""
 	}
-	if len(r.Methods) > 0 {
-		path = strings.Join(r.Methods, "|") + " " + path
-	}
-	return r.Host + path
+	return " from " + e.r.Client.String()
 }
 
-func (e *explainer) admission() {
-	r := e.r
-	if p := r.Place; p.Limit > 0 {
-		what := map[verdict]string{enter: "entered", queue: "queued", refuse: "refused"}[r.Verdict]
-		e.line("admission: %d of %d in flight, %d of %d queued: %s", p.InFlight, p.Limit, p.Queued, p.QueueSize, what)
+// visit tells what one function did with the exchange.
+func (e *explainer) visit(k int) {
+	v := &e.r.Visits[k]
+	e.gates(v)
+	next := int(e.r.N)
+	if k+1 < int(e.r.V) {
+		next = int(e.r.Visits[k+1].First)
 	}
-	if r.Queued > 0 {
-		e.line("waited %s in the queue", short(r.Queued))
+	for n := int(v.First); n < next; n++ {
+		e.attempt(n)
 	}
-	if r.BreakerAsked && !r.BreakerAllowed {
+	if v.Left != ReasonNone {
+		e.line("%s: handed to fallback function %s", v.Left, e.r.Visits[k+1].Function.Name())
+	}
+}
+
+func (e *explainer) gates(v *Visit) {
+	if p := v.Place; p.Limit > 0 {
+		e.line("admission: %d of %d in flight, %d of %d queued: %s", p.InFlight, p.Limit, p.Queued, p.QueueSize, v.Verdict)
+	}
+	if v.Queued > 0 {
+		e.line("waited %s in the queue", short(v.Queued))
+	}
+	if v.BreakerAsked && !v.BreakerAllowed {
 		e.line("breaker: not let through")
 	}
-	if r.Waited != ReasonNone && r.Waited != ReasonQueued {
-		e.line("waited: %s", r.Waited)
+	if v.Waited != ReasonNone {
+		e.line("waited: %s", v.Waited)
 	}
-}
-
-func (e *explainer) handedOver() {
-	e.line("handed to fallback function %s: %s", e.r.Function.Name(), e.r.Fallback)
 }
 
 func (e *explainer) attempt(n int) {
@@ -88,7 +87,7 @@ func (e *explainer) attempt(n int) {
 	default:
 		e.line("  no answer: %s after %s", a.Reason, short(a.Took))
 	}
-	if a.Kind != retry.OK && a.Kind != retry.Canceled {
+	if asked := a.Decision != (retry.Decision{}); asked && a.Kind != retry.OK && a.Kind != retry.Canceled {
 		e.line("  %s", describeDecision(a.Decision))
 	}
 }
@@ -101,7 +100,12 @@ func describePick(p *balancer.Pick) string {
 	}
 	if p.N > 1 {
 		b.WriteString("; looked at")
-		for _, c := range p.Considered[:p.N] {
+		for k := range p.Considered[:p.N] {
+			c := &p.Considered[k]
+			if c.Skipped {
+				fmt.Fprintf(&b, " %s (%s)", c.Instance.ID(), c.Skip)
+				continue
+			}
 			fmt.Fprintf(&b, " %s=%.4g", c.Instance.ID(), c.Cost)
 		}
 	}
@@ -113,9 +117,9 @@ func describeDecision(d retry.Decision) string {
 	case !d.Retry:
 		return "not tried again: " + d.Reason.String()
 	case d.After > 0:
-		return fmt.Sprintf("tried again after %s: %s", short(d.After), d.Reason)
+		return fmt.Sprintf("%s, in %s", d.Reason, short(d.After))
 	default:
-		return "tried again at once: " + d.Reason.String()
+		return d.Reason.String() + " at once"
 	}
 }
 

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,8 @@ type FunctionConfig struct {
 	// Breaker is nil when the function has none.
 	Breaker *breaker.Config
 	Budget  retry.BudgetConfig
-	// Secret signs affinity cookies; needed for Affinity.Cookie. Gateways that
-	// share clients share it.
+	// Secret signs affinity cookies, at least 16 bytes; needed for
+	// Affinity.Cookie. Gateways that share clients share it.
 	Secret []byte
 }
 
@@ -28,33 +29,39 @@ type FunctionConfig struct {
 type Function struct {
 	name      string
 	secret    []byte
-	policy    atomic.Pointer[Policy]
-	breaker   atomic.Pointer[breaker.Breaker]
-	budget    atomic.Pointer[retry.Budget]
+	rules     atomic.Pointer[rules]
 	balancer  *balancer.Balancer
-	byID      atomic.Pointer[map[string]*balancer.Instance]
+	set       atomic.Pointer[instances]
 	admission admission
 	sessions  sessions
-	// generation of affinity cookies; ClearSessions raises it.
-	generation atomic.Uint32
-	stats      Stats
+	stats     Stats
+}
+
+// instances are those of a function by what names them.
+type instances struct {
+	byID   map[string]*balancer.Instance
+	byHash map[uint64]*balancer.Instance // in affinity cookies
 }
 
 // NewFunction makes a function without instances.
 func NewFunction(c FunctionConfig) (*Function, error) {
 	f := &Function{name: c.Name, secret: c.Secret}
-	f.byID.Store(&map[string]*balancer.Instance{})
+	f.set.Store(&instances{})
 	var err error
 	if f.balancer, err = balancer.New(f.watchInstances(c.Balancer)); err != nil {
 		return nil, fmt.Errorf("function %s: %w", c.Name, err)
 	}
-	return f, f.Update(c)
+	if err := f.Update(c); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // Update changes the rules and keeps what was learnt: instances with their
-// statistics, the breaker's state, sessions. Exchanges under way finish by the
-// rules they began with. The name and the secret stay. On an error nothing has
-// changed.
+// statistics, the breaker's state, an unchanged retry budget, sessions.
+// Exchanges under way finish by the rules they began with; those in the queue
+// are let in as far as a new limit allows. The name and the secret stay. On an
+// error nothing has changed.
 func (f *Function) Update(c FunctionConfig) error {
 	if err := f.update(c); err != nil {
 		return fmt.Errorf("function %s: %w", f.name, err)
@@ -62,45 +69,65 @@ func (f *Function) Update(c FunctionConfig) error {
 	return nil
 }
 
+// update does first what can fail.
 func (f *Function) update(c FunctionConfig) error {
-	if c.Policy.Affinity.Cookie != "" && len(f.secret) < 16 {
-		return fmt.Errorf("affinity by cookie needs a secret of at least 16 bytes")
-	}
-	if err := c.Policy.validate(); err != nil {
+	if err := f.validate(&c); err != nil {
 		return err
 	}
-	budget, err := retry.NewBudget(c.Budget)
-	if err != nil {
+	next := &rules{Policy: c.Policy.withDefaults(), paid: c.Budget, hashes: c.Balancer.Strategy == balancer.ConsistentHash}
+	if err := f.nextBudget(next); err != nil {
 		return err
 	}
-	br, err := f.nextBreaker(c.Breaker)
-	if err != nil {
-		return err
+	if c.Breaker != nil {
+		if err := c.Breaker.Validate(); err != nil {
+			return err
+		}
 	}
 	if err := f.balancer.Update(f.watchInstances(c.Balancer)); err != nil {
 		return err
 	}
-	policy := c.Policy.withDefaults()
-	f.policy.Store(&policy)
-	f.budget.Store(budget)
-	f.breaker.Store(br)
-	f.admission.open(policy.MaxInFlight)
+	if err := f.nextBreaker(next, c.Breaker); err != nil {
+		return err
+	}
+	f.rules.Store(next)
+	f.admission.set(next.MaxInFlight, next.QueueSize)
 	f.admission.changed()
 	return nil
 }
 
-func (f *Function) nextBreaker(c *breaker.Config) (*breaker.Breaker, error) {
-	if c == nil {
-		return nil, nil //nolint:nilnil // no breaker is a setting, not a failure
+func (f *Function) validate(c *FunctionConfig) error {
+	if c.Policy.Affinity.Cookie != "" && len(f.secret) < 16 {
+		return errors.New("affinity by cookie needs a secret of at least 16 bytes")
 	}
-	watched := f.watchBreaker(*c)
-	if br := f.breaker.Load(); br != nil {
-		return br, br.Update(watched)
+	if err := c.Policy.Fallback.validate(f); err != nil {
+		return err
 	}
-	return breaker.New(watched)
+	return c.Policy.validate()
 }
 
-// watchBreaker lets exchanges that wait for a probe know that it ended.
+func (f *Function) nextBudget(next *rules) (err error) {
+	if now := f.rules.Load(); now != nil && now.paid == next.paid {
+		next.budget = now.budget
+		return nil
+	}
+	next.budget, err = retry.NewBudget(next.paid)
+	return err
+}
+
+func (f *Function) nextBreaker(next *rules, c *breaker.Config) (err error) {
+	if c == nil {
+		return nil
+	}
+	watched := f.watchBreaker(*c)
+	if now := f.rules.Load(); now != nil && now.breaker != nil {
+		next.breaker = now.breaker
+		return next.breaker.Update(watched)
+	}
+	next.breaker, err = breaker.New(watched)
+	return err
+}
+
+// watchBreaker lets exchanges that wait for a probe know of its state.
 func (f *Function) watchBreaker(c breaker.Config) breaker.Config {
 	told := c.OnEvent
 	c.OnEvent = func(e breaker.Event) {
@@ -121,55 +148,70 @@ func (f *Function) watchInstances(c balancer.Config) balancer.Config {
 		if told != nil {
 			told(e)
 		}
-		if e.From == balancer.Failed && e.To != balancer.Failed {
-			if br := f.breaker.Load(); br != nil {
-				br.Hasten("instance "+e.Instance.ID()+" is back", e.At)
-			}
+		if br := f.Breaker(); br != nil && cameBack(&e) {
+			br.Hasten("instance "+e.Instance.ID()+" is back", e.At)
 		}
 		f.admission.changed()
 	}
 	return c
 }
 
+// cameBack says whether somebody saw an instance return. The end of an ejection
+// is not that: its time is over, and nobody knows how it is.
+func cameBack(e *balancer.Event) bool {
+	return e.Kind == balancer.StatusChanged && e.Source != "ejection" &&
+		e.From == balancer.Failed && (e.To == balancer.Recovering || e.To == balancer.Active)
+}
+
 // SetInstances replaces the instances; those kept by pointer keep their state.
 func (f *Function) SetInstances(list []*balancer.Instance, now time.Time) {
-	byID := make(map[string]*balancer.Instance, len(list))
+	set := &instances{
+		byID:   make(map[string]*balancer.Instance, len(list)),
+		byHash: make(map[uint64]*balancer.Instance, len(list)),
+	}
 	for _, i := range list {
-		byID[i.ID()] = i
+		set.byID[i.ID()], set.byHash[hashString(i.ID())] = i, i
 	}
 	f.balancer.Replace(list, now)
-	f.byID.Store(&byID)
+	f.set.Store(set)
 	f.admission.changed()
 }
 
 // Instance returns the instance with this id, or nil.
-func (f *Function) Instance(id string) *balancer.Instance { return (*f.byID.Load())[id] }
+func (f *Function) Instance(id string) *balancer.Instance { return f.set.Load().byID[id] }
 
 // Name returns the function's name.
 func (f *Function) Name() string { return f.name }
 
 // Policy returns the rules in force, defaults filled in. Read-only.
-func (f *Function) Policy() *Policy { return f.policy.Load() }
+func (f *Function) Policy() *Policy { return &f.rules.Load().Policy }
 
 // Balancer returns the function's balancer.
 func (f *Function) Balancer() *balancer.Balancer { return f.balancer }
 
 // Breaker returns the function's breaker, or nil when it has none.
-func (f *Function) Breaker() *breaker.Breaker { return f.breaker.Load() }
+func (f *Function) Breaker() *breaker.Breaker {
+	if r := f.rules.Load(); r != nil {
+		return r.breaker
+	}
+	return nil // while it is made
+}
 
 // Stats returns the function's counters.
 func (f *Function) Stats() *Stats { return &f.stats }
 
-// InFlight returns the exchanges that are inside, without those that wait.
+// InFlight returns the exchanges that are inside: those with a place, also
+// while they wait for an instance.
 func (f *Function) InFlight() int { return int(f.admission.inFlight.Load()) }
 
-// Waiting returns how many exchanges wait and for how long the first has.
-func (f *Function) Waiting(now time.Time) (n int, oldest time.Duration) {
+// Waiting returns how many exchanges wait, for a place, a probe or an instance,
+// and for how long the first of them has.
+func (f *Function) Waiting(now time.Time) (n int, longest time.Duration) {
 	return f.admission.look(now)
 }
 
-// RetryBudget returns the state of the retry budget.
-func (f *Function) RetryBudget() *retry.Budget { return f.budget.Load() }
+// RetryBudget returns the retry budget.
+func (f *Function) RetryBudget() *retry.Budget { return f.rules.Load().budget }
 
 // Sessions returns how many sessions affinity holds.
 func (f *Function) Sessions(now time.Time) int { return f.sessions.count(now) }
@@ -177,6 +219,19 @@ func (f *Function) Sessions(now time.Time) int { return f.sessions.count(now) }
 // ClearSessions forgets all sessions, also those in cookies that are still to
 // come back, and returns how many were alive.
 func (f *Function) ClearSessions(now time.Time) int {
-	f.generation.Add(1)
+	f.VoidSessions(now)
 	return f.sessions.clear(now)
+}
+
+// VoidSessions voids all affinity cookies made up to t. It never brings voided
+// ones back. Call it after a restart with what SessionsVoid said before.
+func (f *Function) VoidSessions(t time.Time) { f.sessions.voidUntil(t.UnixMilli()) }
+
+// SessionsVoid returns up to which time affinity cookies are void; zero: none
+// is.
+func (f *Function) SessionsVoid() time.Time {
+	if ms := f.sessions.void.Load(); ms != 0 {
+		return time.UnixMilli(ms)
+	}
+	return time.Time{}
 }

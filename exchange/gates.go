@@ -7,180 +7,215 @@ import (
 	"holdfast/breaker"
 )
 
+// lookAgain is how often a waiting exchange looks without being woken: an
+// ejection that ends or a lost probe make no noise.
+const lookAgain = 250 * time.Millisecond
+
 // admit takes a place in the function, or one in its queue.
-func (x *Exchange) admit(now time.Time) (Step, bool) {
-	at, v := x.fn.admission.enter(x, x.policy)
-	x.rec.Place, x.rec.Verdict = at, v
-	switch v {
-	case enter:
+func (x *Exchange) admit(now time.Time) (step Step, through bool) {
+	v := x.rec.at()
+	v.Place, v.Verdict = x.fn.admission.enter(x, now)
+	switch v.Verdict {
+	case Entered:
 		x.inside, x.stage = true, stageBreaker
-		return Step{}, false
-	case queue:
-		x.stage = stageQueue
-		x.waitUntil = earlier(now.Add(x.policy.QueueTimeout), x.deadline)
-		return x.wait(ReasonQueued), true
-	default:
-		return x.fail(ReasonQueueFull, now), true
+		return Step{}, true
+	case Queued:
+		x.lined, x.stage = true, stageQueue
+		x.since, x.until = now, earlier(now.Add(x.rules.QueueTimeout), x.deadline)
+		return Step{}, true
+	case Refused:
 	}
+	return x.fail(ReasonQueueFull, now), false
 }
 
-// queueing goes on once a place was granted; nobody else can take it.
-func (x *Exchange) queueing(now time.Time) (Step, bool) {
-	if !x.granted.Load() {
-		if now.Before(x.waitUntil) {
-			return x.wait(ReasonQueued), true
-		}
-		x.fn.admission.forget(x)
+// queue goes on once a place was handed over; nobody else can take it.
+func (x *Exchange) queue(now time.Time) (step Step, through bool) {
+	over := !now.Before(x.until)
+	switch {
+	case x.fn.admission.claim(x):
+		x.inside = true
+	case over:
+		x.unline() // which finds a place that came just now
 	}
-	if x.granted.Swap(false) { // also when it came while we gave up
-		x.rec.Queued = now.Sub(x.rec.Start)
-		x.inside, x.stage = true, stageBreaker
-		return Step{}, false
+	waited := now.Sub(x.since)
+	switch {
+	case x.inside:
+		x.lined, x.stage = false, stageBreaker
+		x.noteQueued(waited)
+		return Step{}, true
+	case over:
+		x.noteQueued(waited)
+		return x.fail(ReasonQueueTimeout, now), false
 	}
-	return x.fail(ReasonQueueTimeout, now), true
+	return x.wait(ReasonQueued, x.until), false
+}
+
+func (x *Exchange) noteQueued(d time.Duration) {
+	x.rec.at().Queued = d
+	x.rec.Queued += d
 }
 
 // askBreaker takes a permit. While the probes of a half-open breaker are under
-// way the others wait: their fate is known in a moment.
-func (x *Exchange) askBreaker(now time.Time) (Step, bool) {
-	x.unwait()
-	if x.breaker == nil || x.allow(now) {
-		x.stage = stagePick
-		return Step{}, false
+// way the others wait: the fate of the probes is known in a moment.
+func (x *Exchange) askBreaker(now time.Time) (step Step, through bool) {
+	br := x.rules.breaker
+	if br == nil {
+		x.stage, x.asked = stagePick, now
+		return Step{}, true
 	}
-	if x.breaker.State() != breaker.HalfOpen || !now.Before(x.holdUntil) {
-		return x.fail(ReasonBreakerOpen, now), true
+	armed := x.arm()
+	allowed := x.allow(br, now)
+	if !allowed && !armed && x.worthProbing(br, now) && x.lineUp(&x.fn.admission.probes, now) {
+		allowed = x.allow(br, now) // a probe may have ended between the look and the line
 	}
-	if !x.await() {
-		return x.fail(ReasonBreakerOpen, now), true
+	if allowed {
+		x.unline()
+		x.stage, x.asked = stagePick, now
+		return Step{}, true
 	}
-	if x.allow(now) { // the probe ended between the two looks
-		x.unwait()
-		x.stage = stagePick
-		return Step{}, false
+	if x.lined && x.worthProbing(br, now) {
+		return x.waitInLine(ReasonHalfOpen, now), false
 	}
-	x.waitUntil = earlier(x.holdUntil, x.deadline)
-	return x.wait(ReasonHalfOpen), true
+	return x.fail(ReasonBreakerOpen, now), false
 }
 
-func (x *Exchange) allow(now time.Time) bool {
-	var ok bool
-	x.permit, ok = x.breaker.Allow(now)
-	x.permitted = ok
-	x.rec.BreakerAsked, x.rec.BreakerAllowed = true, ok
-	return ok
+// worthProbing: the breaker is half-open, or was until just now.
+func (x *Exchange) worthProbing(br *breaker.Breaker, now time.Time) bool {
+	return br.State() != breaker.Open && x.mayHold(now)
+}
+
+func (x *Exchange) allow(br *breaker.Breaker, now time.Time) bool {
+	x.permit, x.permitted = br.Allow(now)
+	v := x.rec.at()
+	v.BreakerAsked, v.BreakerAllowed = true, x.permitted
+	return x.permitted
 }
 
 // backoff waits until the next try is due.
-func (x *Exchange) backoff(now time.Time) (Step, bool) {
-	if now.Before(x.waitUntil) {
-		return x.wait(ReasonBackoff), true
+func (x *Exchange) backoff(now time.Time) (step Step, through bool) {
+	if now.Before(x.until) {
+		return x.wait(ReasonBackoff, x.until), false
 	}
 	x.stage = stagePick
-	return Step{}, false
+	return Step{}, true
 }
 
 // pick chooses an instance; when none takes traffic yet but one is on its way,
-// the exchange waits for it.
+// or all are full, the exchange waits.
 func (x *Exchange) pick(now time.Time) Step {
-	x.unwait()
-	if int(x.rec.N) >= maxAttempts {
+	if x.chosen {
+		return x.send(now)
+	}
+	if x.rec.N == maxAttempts {
 		return x.fail(ReasonNoInstance, now)
 	}
-	p := x.pickInto(now)
-	if p.Instance != nil {
-		return x.send(p, now)
+	armed := x.arm()
+	nobody := x.choose(now)
+	if nobody != balancer.Somebody && !armed && x.worthWaiting(nobody, now) && x.lineUp(&x.fn.admission.instances, now) {
+		nobody = x.choose(now) // one may have come between the look and the line
 	}
-	reason := x.whyNobody(p)
-	if !x.worthWaiting(reason) || !now.Before(x.holdUntil) || !x.await() {
-		return x.fail(reason, now)
+	switch {
+	case nobody == balancer.Somebody:
+		x.unline()
+		return x.send(now)
+	case x.lined && x.worthWaiting(nobody, now):
+		return x.waitInLine(whyNobody(nobody), now)
 	}
-	if p = x.pickInto(now); p.Instance != nil { // it came between the two looks
-		x.unwait()
-		return x.send(p, now)
-	}
-	x.waitUntil = earlier(x.holdUntil, x.deadline)
-	return x.wait(reason)
+	return x.fail(whyNobody(nobody), now)
 }
 
-// pickInto asks the balancer. An instance is asked twice only when no other is
-// there to be asked.
-func (x *Exchange) pickInto(now time.Time) *balancer.Pick {
-	n := int(x.rec.N)
+// choose asks the balancer for the next attempt's instance. One that was tried
+// is asked again only when nobody else is there to be asked.
+func (x *Exchange) choose(now time.Time) balancer.Nobody {
+	tried := x.tried[x.rec.at().First:x.rec.N]
+	if x.ask(tried, now) || len(tried) > 0 && x.ask(nil, now) {
+		return balancer.Somebody
+	}
+	return x.rec.Attempts[x.rec.N].Pick.None
+}
+
+func (x *Exchange) ask(tried []*balancer.Instance, now time.Time) bool {
+	n := x.rec.N
 	p := &x.rec.Attempts[n].Pick
-	*p = balancer.Pick{Key: x.rec.Key, Draw: x.draw(uint64(2 * n)), Tried: x.tried[:n], Prefer: x.prefer}
-	if n > 0 {
-		p.Prefer = nil // affinity yields to a retry
+	p.Key, p.Draw, p.Tried, p.Prefer = x.rec.Key, x.draw(uint64(2*n)), tried, nil
+	if n == x.rec.at().First {
+		p.Prefer = x.prefer // affinity yields to a retry
 	}
-	if !x.fn.balancer.Pick(p, now) && n > 0 {
-		again := balancer.Pick{Key: x.rec.Key, Draw: p.Draw}
-		x.fn.balancer.Pick(&again, now)
-		*p = again
-	}
-	return p
+	found := x.fn.balancer.Pick(p, now)
+	p.Tried = nil // a record holds no memory of the exchange
+	return found
 }
 
-func (x *Exchange) whyNobody(p *balancer.Pick) Reason {
-	switch p.None {
+func whyNobody(n balancer.Nobody) Reason {
+	switch n {
 	case balancer.NoneReady, balancer.NoneConfigured:
 		return ReasonStarting
 	case balancer.AllFull:
 		return ReasonInstancesFull
-	default:
-		return ReasonNoInstance
+	case balancer.NoneLeft, balancer.Somebody:
+	}
+	return ReasonNoInstance
+}
+
+// worthWaiting: somebody is on the way, or will have room. What has failed comes
+// back only where a platform looks after it.
+func (x *Exchange) worthWaiting(n balancer.Nobody, now time.Time) bool {
+	return (n != balancer.NoneLeft || x.rules.Managed) && x.mayHold(now)
+}
+
+// mayHold says whether the exchange may wait on for a probe or an instance. The
+// time it has begins with the first wait before an attempt.
+func (x *Exchange) mayHold(now time.Time) bool {
+	if x.hold.IsZero() {
+		x.hold = now.Add(x.rules.WaitForInstance)
+	}
+	return now.Before(x.hold)
+}
+
+// arm readies an exchange that is in a line for the next wake-up: what changes
+// after its look must wake it. False: it is in none.
+func (x *Exchange) arm() bool {
+	if x.lined {
+		x.fn.admission.arm(x)
+	}
+	return x.lined
+}
+
+// lineUp joins a line; false: it is full.
+func (x *Exchange) lineUp(l *line, now time.Time) bool {
+	x.lined = x.fn.admission.await(x, l, now)
+	return x.lined
+}
+
+// unline leaves whatever line the exchange is in.
+func (x *Exchange) unline() {
+	if x.lined {
+		x.lined = false
+		x.inside = x.fn.admission.quit(x) || x.inside
 	}
 }
 
-func (x *Exchange) worthWaiting(r Reason) bool {
-	return r == ReasonStarting || r == ReasonInstancesFull || x.policy.Managed
+func (x *Exchange) waitInLine(r Reason, now time.Time) Step {
+	x.rec.at().Waited = r
+	return x.wait(r, earlier(now.Add(lookAgain), earlier(x.hold, x.deadline)))
 }
 
-// send starts an attempt on the picked instance.
-func (x *Exchange) send(p *balancer.Pick, now time.Time) Step {
-	n := int(x.rec.N)
+// send starts an attempt on the chosen instance.
+func (x *Exchange) send(now time.Time) Step {
+	n := x.rec.N
 	a := &x.rec.Attempts[n]
-	a.Start = now.Sub(x.rec.Start)
-	a.Instance = p.Instance
-	x.tried[n] = p.Instance
+	a.Instance, a.Start = a.Pick.Instance, now.Sub(x.rec.Start)
+	x.tried[n] = a.Instance
 	x.rec.N++
-	x.attempt, x.running, x.stage = now, true, stageRunning
-	x.fn.balancer.Begin(p.Instance, now)
+	x.stage, x.since, x.chosen, x.hold = stageRunning, now, false, time.Time{}
+	x.until = earlier(now.Add(x.rules.Timeouts.Attempt), x.deadline)
+	x.fn.balancer.Begin(a.Instance, now)
 	x.fn.stats.Attempts.Add(1)
-	if n > 0 {
+	if n > x.rec.at().First {
 		x.fn.stats.Retries.Add(1)
 	}
-	x.waitUntil = earlier(now.Add(x.policy.Timeouts.Attempt), x.deadline)
 	return Step{
-		Do: Attempt, Function: x.fn, Attempt: n, Instance: p.Instance,
-		Connect: x.policy.Timeouts.Connect, Until: x.waitUntil,
+		Do: Attempt, Function: x.fn, Attempt: int(n), Instance: a.Instance,
+		Connect: x.rules.Timeouts.Connect, Until: x.until,
 	}
-}
-
-func (x *Exchange) wait(r Reason) Step {
-	x.rec.Waited = r
-	return Step{Do: Wait, Reason: r, Function: x.fn, Until: x.waitUntil}
-}
-
-// await joins those who wait for a change; false: too many do.
-func (x *Exchange) await() bool {
-	x.awaits = x.fn.admission.await(x)
-	return x.awaits
-}
-
-// unwait leaves whatever queue the exchange is in.
-func (x *Exchange) unwait() {
-	if x.awaits {
-		x.fn.admission.forget(x)
-		x.awaits = false
-	}
-}
-
-// draw derives independent random bits from the request's.
-func (x *Exchange) draw(n uint64) uint64 { return mix(x.rec.Draw + (n+1)*0x9e3779b97f4a7c15) }
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"fmt"
+	"net/textproto"
+	"slices"
 	"time"
 
 	"holdfast/retry"
@@ -10,19 +12,21 @@ import (
 // Policy is what a function's exchanges go by. It is read-only once it has been
 // given to a function; an exchange keeps the policy it began with.
 type Policy struct {
+	// Retry may have at most MaxRetries Attempts. The zero value retries nothing.
 	Retry    retry.Policy
 	Timeouts Timeouts
 	Affinity Affinity
-	// Hash says what consistent-hash looks at; without it, the affinity's
-	// session, else the path.
+	// Hash says what the strategy consistent-hash looks at; without it, the
+	// affinity's session, else the path.
 	Hash Hash
 	// MaxInFlight bounds the exchanges of the function; 0: no bound.
 	MaxInFlight int
 	// QueueSize is how many exchanges wait when MaxInFlight is reached.
 	QueueSize    int
 	QueueTimeout time.Duration // default 1 s
-	// WaitForInstance is how long a request is held while no instance takes
-	// traffic yet but one is on its way; 0: not at all.
+	// WaitForInstance is how long a request is held before an attempt while no
+	// instance takes traffic yet but one is on its way, while all are full, or
+	// while the probes of a half-open breaker are under way; 0: not at all.
 	WaitForInstance time.Duration
 	// Managed: a platform starts the instances, so one that is gone comes back.
 	Managed bool
@@ -33,7 +37,8 @@ type Policy struct {
 }
 
 // Hash names the part of a request that decides its instance under the
-// strategy consistent-hash. The first one set counts.
+// strategy consistent-hash. The first one set counts; a request without it goes
+// anywhere.
 type Hash struct {
 	Header   string
 	Cookie   string
@@ -49,9 +54,7 @@ type Timeouts struct {
 	Idle     time.Duration // no byte in either direction once the head is relayed: 5 min
 }
 
-// maxWaiting bounds the exchanges of a function that wait for an instance or a
-// probe, where the queue has no size of its own to bound them.
-const maxWaiting = 4096
+const defaultIdle = 5 * time.Minute
 
 func (p Policy) withDefaults() Policy {
 	set := func(d *time.Duration, v time.Duration) {
@@ -62,21 +65,30 @@ func (p Policy) withDefaults() Policy {
 	set(&p.Timeouts.Connect, 2*time.Second)
 	set(&p.Timeouts.Attempt, 30*time.Second)
 	set(&p.Timeouts.Exchange, 60*time.Second)
-	set(&p.Timeouts.Idle, 5*time.Minute)
+	set(&p.Timeouts.Idle, defaultIdle)
 	set(&p.QueueTimeout, time.Second)
 	set(&p.Slow, time.Second)
 	set(&p.Affinity.TTL, time.Hour)
+	p.Retry.Statuses = slices.Clone(p.Retry.Statuses)
+	p.Affinity.Header = textproto.CanonicalMIMEHeaderKey(p.Affinity.Header)
+	p.Hash.Header = textproto.CanonicalMIMEHeaderKey(p.Hash.Header)
 	return p
 }
 
-func (p Policy) validate() error {
+// validate names the first field that is wrong.
+func (p *Policy) validate() error {
 	for _, d := range []struct {
 		name string
 		v    time.Duration
 	}{
-		{"timeouts.connect", p.Timeouts.Connect}, {"timeouts.attempt", p.Timeouts.Attempt},
-		{"timeouts.exchange", p.Timeouts.Exchange}, {"timeouts.idle", p.Timeouts.Idle},
-		{"queue timeout", p.QueueTimeout}, {"wait_for_instance", p.WaitForInstance}, {"affinity ttl", p.Affinity.TTL},
+		{"timeouts.connect", p.Timeouts.Connect},
+		{"timeouts.attempt", p.Timeouts.Attempt},
+		{"timeouts.exchange", p.Timeouts.Exchange},
+		{"timeouts.idle", p.Timeouts.Idle},
+		{"queue timeout", p.QueueTimeout},
+		{"wait_for_instance", p.WaitForInstance},
+		{"affinity ttl", p.Affinity.TTL},
+		{"slow", p.Slow},
 	} {
 		if d.v < 0 {
 			return fmt.Errorf("%s is negative: %v", d.name, d.v)
@@ -84,6 +96,9 @@ func (p Policy) validate() error {
 	}
 	if p.MaxInFlight < 0 || p.QueueSize < 0 {
 		return fmt.Errorf("max_in_flight %d and queue size %d must not be negative", p.MaxInFlight, p.QueueSize)
+	}
+	if p.Retry.Attempts > MaxRetries {
+		return fmt.Errorf("retry attempts %d: an exchange makes at most %d extra tries", p.Retry.Attempts, MaxRetries)
 	}
 	if err := p.Affinity.validate(); err != nil {
 		return err

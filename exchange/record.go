@@ -8,12 +8,14 @@ import (
 	"holdfast/retry"
 )
 
-// maxAttempts is how many attempts an exchange may make and a record holds:
-// five retries, over all the functions it was handed to.
-const maxAttempts = 6
-
-// MaxRetries is the largest number of extra tries an exchange can make.
-const MaxRetries = maxAttempts - 1
+const (
+	// MaxRetries is the largest number of extra tries a function may allow.
+	MaxRetries = 5
+	// maxAttempts is how many attempts an exchange makes over all functions it
+	// comes to: the first one's, and two for those it falls back to.
+	maxAttempts = 1 + MaxRetries + 2
+	maxVisits   = 1 + maxFallbacks
+)
 
 // Facts is what a record knows of an exchange besides its attempts.
 type Facts struct {
@@ -24,32 +26,43 @@ type Facts struct {
 	Client   netip.Addr
 	Route    *Route
 	Function *Function // the last one, where a fallback function answered
-	policy   *Policy
+	Visits   [maxVisits]Visit
 
+	Seq    uint64 // counts the exchanges of a machine, in the order they end, from 1
 	Start  time.Time
-	Queued time.Duration // in the queue for a place
+	Queued time.Duration // in queues for a place
 	Head   time.Duration // arrival to the answer's head
 	Took   time.Duration // arrival to the end
 	Bytes  int64         // of the answer's body
 	Draw   uint64
 	Key    uint64 // what consistent-hash went by
 
-	Place          place
-	Verdict        verdict
+	V        uint8 // functions it came to
+	N        uint8 // attempts made
+	Local    bool  // Holdfast answered itself
+	Long     bool  // upgrade or stream
+	slow     bool
+	Status   uint16 // what the client got; 499: it had left
+	Reason   Reason // why it failed; ReasonNone when it did not
+	Fallback Reason // why a fallback function was asked, the last one
+}
+
+// Visit is what the gates of one function said.
+type Visit struct {
+	Function       *Function
+	Place          Place
+	Queued         time.Duration
+	Verdict        Verdict
 	BreakerAsked   bool
 	BreakerAllowed bool
-	Local          bool   // Holdfast answered itself
-	Long           bool   // upgrade or stream
-	N              uint8  // attempts made
-	Joined         uint8  // attempts made before the fallback function took over
-	Status         uint16 // what the client got; 499: it had left
-	Reason         Reason // why it failed; ReasonNone when it did not
-	Fallback       Reason // why the fallback function was asked
-	Waited         Reason // what it waited for last
+	Waited         Reason // for what it was held last: a probe or an instance
+	First          uint8  // attempts made before it
+	Left           Reason // why the exchange was handed on; ReasonNone: it was not
 }
 
 // Record is an exchange as it went: what was known, what was decided, what
-// came of it. It has a fixed size and holds no memory of the request.
+// came of it. It has a fixed size and holds no memory of the request or the
+// exchange; it may be copied.
 type Record struct {
 	Facts
 	Attempts [maxAttempts]AttemptRecord
@@ -60,12 +73,12 @@ type AttemptRecord struct {
 	Instance *balancer.Instance
 	Pick     balancer.Pick  // how the instance was chosen
 	Retry    retry.Inputs   // what the retry rule looked at
-	Decision retry.Decision // and what it said
-	policy   *Policy        // in force when it said so
+	Decision retry.Decision // and what it said; zero: it was not asked
+	policy   *retry.Policy  // in force when it said so
 	Start    time.Duration  // since the exchange's start
-	Head     time.Duration  // since the attempt's start; 0: no head came
+	Head     time.Duration  // since the attempt's start, when Status is set
 	Took     time.Duration
-	Status   uint16
+	Status   uint16 // 0: no head came
 	Kind     retry.Kind
 	Reason   Reason
 	Sent     bool
@@ -78,9 +91,28 @@ func (f *Facts) Failed() bool {
 }
 
 // Slow says whether the head took longer than the policy calls slow.
-func (f *Facts) Slow() bool {
-	return f.policy != nil && !f.Long && f.Head >= f.policy.Slow
+func (f *Facts) Slow() bool { return f.slow }
+
+// FunctionOf returns the function that made attempt n, counted from 0.
+func (f *Facts) FunctionOf(n int) *Function {
+	fn := f.Function
+	for k := range f.Visits[:f.V] {
+		if int(f.Visits[k].First) <= n {
+			fn = f.Visits[k].Function
+		}
+	}
+	return fn
 }
+
+// visit begins the visit to a function.
+func (r *Record) visit(f *Function) {
+	r.Function = f
+	r.Visits[r.V] = Visit{Function: f, First: r.N}
+	r.V++
+}
+
+// at is the visit under way.
+func (r *Record) at() *Visit { return &r.Visits[r.V-1] }
 
 func (r *Record) note(q *Request) {
 	r.ID.set(q.ID)

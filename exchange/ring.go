@@ -9,13 +9,14 @@ import (
 
 // Ring keeps records in a fixed amount of memory: the last exchanges with
 // their first attempt, and besides them in full those worth a look: failed,
-// slow, or with more than one attempt. Nothing is allocated per record. Safe
-// for concurrent use.
+// slow, or with more than one attempt. What no route matched is not worth one:
+// scanners would drive out the rest. Nothing is allocated per record. Safe for
+// concurrent use.
 type Ring struct {
+	seq    atomic.Uint64
+	fulls  atomic.Uint64
 	recent []recentSlot
-	kept   []keptSlot
-	nextR  atomic.Uint64
-	nextK  atomic.Uint64
+	full   []fullSlot
 }
 
 type recentSlot struct {
@@ -24,7 +25,7 @@ type recentSlot struct {
 	first AttemptRecord
 }
 
-type keptSlot struct {
+type fullSlot struct {
 	mu sync.Mutex
 	Record
 }
@@ -35,85 +36,86 @@ func newRing(n int) *Ring {
 	if n <= 0 {
 		n = defaultRecords
 	}
-	return &Ring{recent: make([]recentSlot, n), kept: make([]keptSlot, max(n*2/5, 16))}
+	return &Ring{recent: make([]recentSlot, n), full: make([]fullSlot, max(n/5, 16))}
 }
 
+// keep copies a record and numbers it. A writer that was overtaken by a whole
+// round leaves the slot alone.
 func (r *Ring) keep(rec *Record) {
-	if rec.N > 1 || rec.Failed() || rec.Slow() {
-		slot := &r.kept[(r.nextK.Add(1)-1)%uint64(len(r.kept))]
+	rec.Seq = r.seq.Add(1)
+	if rec.Function != nil && (rec.N > 1 || rec.Failed() || rec.Slow()) {
+		slot := &r.full[r.fulls.Add(1)%uint64(len(r.full))]
 		slot.mu.Lock()
-		slot.Facts = rec.Facts
-		copy(slot.Attempts[:], rec.Attempts[:rec.N])
-		for i := range slot.Attempts[:rec.N] {
-			slot.Attempts[i].Pick.Tried = nil // it is the exchange's memory
+		if slot.Seq < rec.Seq {
+			clear(slot.Attempts[min(rec.N, slot.N):slot.N])
+			slot.Facts = rec.Facts
+			copy(slot.Attempts[:], rec.Attempts[:rec.N])
 		}
 		slot.mu.Unlock()
 	}
-	slot := &r.recent[(r.nextR.Add(1)-1)%uint64(len(r.recent))]
+	slot := &r.recent[rec.Seq%uint64(len(r.recent))]
 	slot.mu.Lock()
-	slot.Facts, slot.first = rec.Facts, rec.Attempts[0]
-	slot.first.Pick.Tried = nil
+	if slot.Seq < rec.Seq {
+		slot.Facts, slot.first = rec.Facts, rec.Attempts[0]
+	}
 	slot.mu.Unlock()
 }
 
-// Find returns the record of a request id.
+// Find returns the record of a request id, the latest where several have it.
 func (r *Ring) Find(id string) (Record, bool) {
 	var want Text64
 	want.set(id)
-	for rec := range r.all(func(f *Facts) bool { return f.ID == want }) {
-		return rec, true
+	if found := r.Last(1, func(f *Facts) bool { return f.ID == want }); len(found) > 0 {
+		return found[0], true
 	}
 	return Record{}, false
 }
 
-// Last returns up to n records that pass keep, the latest first.
+// Last returns up to n records that pass keep, the latest first; a nil keep
+// passes all. It is called under a lock and must be quick.
 func (r *Ring) Last(n int, keep func(*Facts) bool) []Record {
-	var list []Record
-	seen := map[Text64]bool{}
-	for rec := range r.all(keep) {
-		if !seen[rec.ID] {
-			seen[rec.ID] = true
-			list = append(list, rec)
-		}
+	if keep == nil {
+		keep = func(*Facts) bool { return true }
 	}
-	slices.SortFunc(list, func(a, b Record) int { return cmp.Compare(b.Start.UnixNano(), a.Start.UnixNano()) })
+	var list []Record
+	for k := range min(len(r.full), int(r.fulls.Load())) {
+		if len(list) == n {
+			break
+		}
+		list = r.full[back(r.fulls.Load(), k, len(r.full))].appendTo(list, keep)
+	}
+	kept := len(list)
+	for k := range min(len(r.recent), int(r.seq.Load())) {
+		if len(list) == kept+n {
+			break
+		}
+		list = r.recent[back(r.seq.Load(), k, len(r.recent))].appendTo(list, keep)
+	}
+	// Stable: of two with one number the full one is first and stays.
+	slices.SortStableFunc(list, func(a, b Record) int { return cmp.Compare(b.Seq, a.Seq) })
+	list = slices.CompactFunc(list, func(a, b Record) bool { return a.Seq == b.Seq })
 	return list[:min(n, len(list))]
 }
 
-// all yields the records kept in full first.
-func (r *Ring) all(keep func(*Facts) bool) func(func(Record) bool) {
-	return func(yield func(Record) bool) {
-		for i := range r.kept {
-			if rec, ok := r.kept[i].copy(keep); ok && !yield(rec) {
-				return
-			}
-		}
-		for i := range r.recent {
-			if rec, ok := r.recent[i].copy(keep); ok && !yield(rec) {
-				return
-			}
-		}
-	}
-}
+// back is the slot k before the latest.
+func back(latest uint64, k, size int) uint64 { return (latest - uint64(k)) % uint64(size) }
 
-func (s *keptSlot) copy(keep func(*Facts) bool) (Record, bool) {
+func (s *fullSlot) appendTo(list []Record, keep func(*Facts) bool) []Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.Start.IsZero() || !keep(&s.Facts) {
-		return Record{}, false
+	if s.Seq == 0 || !keep(&s.Facts) {
+		return list
 	}
-	rec := s.Record
-	clear(rec.Attempts[rec.N:]) // of an earlier record in this place
-	return rec, true
+	return append(list, s.Record)
 }
 
-func (s *recentSlot) copy(keep func(*Facts) bool) (Record, bool) {
+func (s *recentSlot) appendTo(list []Record, keep func(*Facts) bool) []Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.Start.IsZero() || !keep(&s.Facts) {
-		return Record{}, false
+	if s.Seq == 0 || !keep(&s.Facts) {
+		return list
 	}
 	rec := Record{Facts: s.Facts}
 	rec.Attempts[0] = s.first
-	return rec, true
+	return append(list, rec)
 }

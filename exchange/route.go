@@ -1,23 +1,27 @@
 package exchange
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
+	"net/textproto"
 	"slices"
 	"strings"
 )
 
 // Route sends the requests it matches to a function. Among the routes that
-// match, the most telling one wins: exact host before wildcard before any host,
-// then exact path before the longest prefix, then the route that names methods,
-// then the one that names more header fields, then the earlier one.
+// match, the most telling one wins: exact host before wildcard (the longest
+// first) before any host, then exact path before the longest prefix, then the
+// route that names methods, then the one that names more header fields, then
+// the earlier one.
 type Route struct {
-	Host        string            // "": any; "*.example.com": any name below
-	Path        string            // prefix by whole segments; "" and "/": all
+	Host string // "" and "*": any; "*.example.com": any name below it
+	// Path is a prefix by whole segments: /api takes /api and what is below it,
+	// /api/ only what is below it. "" and "/" take all.
+	Path        string
 	Exact       bool              // Path is the whole path
 	Methods     []string          // empty: all
-	Headers     map[string]string // field: exact value; "" stands for present
+	Headers     map[string]string // field: exact value; "*" is any value, present it must be
 	StripPrefix bool              // the instance sees the path without Path
 	Function    *Function
 }
@@ -25,158 +29,13 @@ type Route struct {
 // ErrRoute marks a route that cannot be used.
 var ErrRoute = errors.New("invalid route")
 
-// Router finds the route of a request. It is immutable and safe for concurrent
-// use; a nil Router matches nothing.
-type Router struct {
-	exact     map[string]*hostRoutes
-	wildcards []wildcard // longest suffix first
-	anyHost   *hostRoutes
-	functions []*Function
-}
-
-type wildcard struct {
-	suffix string // ".example.com"
-	routes *hostRoutes
-}
-
-type hostRoutes struct {
-	byPath map[string][]*Route // key: prefix without its last slash
-	depth  int                 // most segments any prefix has
-}
-
-// NewRouter compiles routes; the slice is not kept.
-func NewRouter(routes []Route) (*Router, error) {
-	r := &Router{exact: map[string]*hostRoutes{}, anyHost: newHostRoutes()}
-	for i := range routes {
-		route := routes[i]
-		if route.Function == nil {
-			return nil, fmt.Errorf("%w: %q has no function", ErrRoute, route.Path)
-		}
-		if route.Path != "" && route.Path[0] != '/' {
-			return nil, fmt.Errorf("%w: path %q must start with /", ErrRoute, route.Path)
-		}
-		r.host(strings.ToLower(route.Host)).add(&route)
-		if !slices.Contains(r.functions, route.Function) {
-			r.functions = append(r.functions, route.Function)
-		}
-	}
-	slices.SortStableFunc(r.wildcards, func(a, b wildcard) int { return cmp.Compare(len(b.suffix), len(a.suffix)) })
-	return r, nil
-}
-
-// Functions returns the functions the routes lead to, in their order.
-func (r *Router) Functions() []*Function {
-	if r == nil {
-		return nil
-	}
-	return slices.Clone(r.functions)
-}
-
-func newHostRoutes() *hostRoutes { return &hostRoutes{byPath: map[string][]*Route{}} }
-
-func (r *Router) host(name string) *hostRoutes {
-	if name == "" || name == "*" {
-		return r.anyHost
-	}
-	if suffix, ok := strings.CutPrefix(name, "*"); ok {
-		for _, w := range r.wildcards {
-			if w.suffix == suffix {
-				return w.routes
-			}
-		}
-		r.wildcards = append(r.wildcards, wildcard{suffix, newHostRoutes()})
-		return r.wildcards[len(r.wildcards)-1].routes
-	}
-	if r.exact[name] == nil {
-		r.exact[name] = newHostRoutes()
-	}
-	return r.exact[name]
-}
-
-func (h *hostRoutes) add(route *Route) {
-	key := strings.TrimSuffix(route.Path, "/")
-	h.depth = max(h.depth, strings.Count(key, "/"))
-	list := append(h.byPath[key], route)
-	slices.SortStableFunc(list, func(a, b *Route) int { return cmp.Compare(b.detail(), a.detail()) })
-	h.byPath[key] = list
-}
-
-// detail orders routes of one path: exact, then methods, then header fields.
-func (r *Route) detail() int {
-	d := len(r.Headers)
+// String describes what the route matches.
+func (r *Route) String() string {
+	s := r.Host + r.Path
 	if len(r.Methods) > 0 {
-		d += 1 << 10
+		s = strings.Join(r.Methods, "|") + " " + s
 	}
-	if r.Exact {
-		d += 1 << 20
-	}
-	return d
-}
-
-// Match returns the route of a request, or nil. It does not allocate.
-func (r *Router) Match(host, path, method string, header Header) *Route {
-	if r == nil {
-		return nil
-	}
-	if h := r.exact[host]; h != nil {
-		if route := h.match(path, method, header); route != nil {
-			return route
-		}
-	}
-	for _, w := range r.wildcards {
-		if len(host) > len(w.suffix) && strings.HasSuffix(host, w.suffix) {
-			if route := w.routes.match(path, method, header); route != nil {
-				return route
-			}
-		}
-	}
-	return r.anyHost.match(path, method, header)
-}
-
-// match looks the path's prefixes up from the longest to the shortest; a path
-// has no longer look-up than the deepest route, however many slashes it has.
-func (h *hostRoutes) match(path, method string, header Header) *Route {
-	prefix := cutAtDepth(path, h.depth)
-	for {
-		for _, route := range h.byPath[strings.TrimSuffix(prefix, "/")] {
-			if route.accepts(path, method, header) {
-				return route
-			}
-		}
-		cut := strings.LastIndexByte(prefix, '/')
-		if cut < 0 {
-			return nil
-		}
-		prefix = prefix[:cut]
-	}
-}
-
-// cutAtDepth returns path up to the end of its segment number depth.
-func cutAtDepth(path string, depth int) string {
-	for i := range len(path) {
-		if path[i] == '/' {
-			if depth < 0 {
-				return path[:i]
-			}
-			depth--
-		}
-	}
-	return path
-}
-
-func (r *Route) accepts(path, method string, header Header) bool {
-	if r.Exact && path != r.Path {
-		return false
-	}
-	if len(r.Methods) > 0 && !slices.Contains(r.Methods, method) {
-		return false
-	}
-	for name, want := range r.Headers {
-		if got := header.Get(name); got != want && (want != "" || got == "") {
-			return false
-		}
-	}
-	return true
+	return s
 }
 
 // Forward returns the path the instance sees.
@@ -189,4 +48,67 @@ func (r *Route) Forward(path string) string {
 		rest = "/" + rest
 	}
 	return rest
+}
+
+// compile returns a copy whose parts are in the form requests have them.
+func (r Route) compile() (*Route, error) {
+	if r.Function == nil {
+		return nil, fmt.Errorf("%w: %q has no function", ErrRoute, r.String())
+	}
+	if r.Path == "" {
+		r.Path = "/"
+	}
+	path, err := CleanPath(r.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q: %w", ErrRoute, r.Path, err)
+	}
+	r.Path = path
+	if r.Host, err = cleanHost(r.Host); err != nil {
+		return nil, err
+	}
+	var headers map[string]string
+	for name, value := range r.Headers {
+		if headers == nil {
+			headers = make(map[string]string, len(r.Headers))
+		}
+		headers[textproto.CanonicalMIMEHeaderKey(name)] = value
+	}
+	r.Headers = headers
+	return &r, nil
+}
+
+// cleanHost checks the pattern of a host; any host is "".
+func cleanHost(pattern string) (string, error) {
+	name := strings.ToLower(strings.TrimSuffix(strings.Trim(pattern, "[]"), "."))
+	if name == "*" || name == "" {
+		return "", nil
+	}
+	rest := strings.TrimPrefix(name, "*.")
+	_, notAddress := netip.ParseAddr(rest)
+	if rest == "" || strings.ContainsAny(rest, "*/ ") || strings.Contains(rest, ":") && notAddress != nil {
+		return "", fmt.Errorf("%w: host %q: want a name without port, or *.name", ErrRoute, pattern)
+	}
+	return name, nil
+}
+
+// detail orders routes of one path: methods, then header fields.
+func (r *Route) detail() int {
+	d := len(r.Headers)
+	if len(r.Methods) > 0 {
+		d += 1 << 10
+	}
+	return d
+}
+
+// accepts says whether everything but host and path matches.
+func (r *Route) accepts(method string, header Header) bool {
+	if len(r.Methods) > 0 && !slices.Contains(r.Methods, method) {
+		return false
+	}
+	for name, want := range r.Headers {
+		if got := header.Get(name); got != want && (want != "*" || got == "") {
+			return false
+		}
+	}
+	return true
 }

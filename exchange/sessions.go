@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"holdfast/balancer"
@@ -11,12 +12,16 @@ import (
 // bounded: when a shard is full an arbitrary session of it is forgotten, which
 // costs that client its instance, not its answer.
 type sessions struct {
+	// void is the time up to which affinity cookies are void, in Unix
+	// milliseconds. A time, not a count: gateways that share clients, and one
+	// that was restarted, agree on it without talking.
+	void   atomic.Int64
 	shards [sessionShards]sessionShard
 }
 
 const (
 	sessionShards   = 16
-	sessionsPerPart = 8192 // 131,072 sessions per function
+	sessionsPerPart = 8192 // 131,072 sessions per function, about 6 MiB
 )
 
 type sessionShard struct {
@@ -26,8 +31,10 @@ type sessionShard struct {
 
 type session struct {
 	instance *balancer.Instance
-	expires  time.Time
+	expires  int64 // Unix nanoseconds
 }
+
+func (s session) alive(now int64) bool { return now < s.expires }
 
 func (s *sessions) shard(key uint64) *sessionShard { return &s.shards[key%sessionShards] }
 
@@ -36,7 +43,7 @@ func (s *sessions) find(key uint64, now time.Time) *balancer.Instance {
 	sh := s.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if e, ok := sh.m[key]; ok && now.Before(e.expires) {
+	if e, ok := sh.m[key]; ok && e.alive(now.UnixNano()) {
 		return e.instance
 	}
 	return nil
@@ -51,17 +58,17 @@ func (s *sessions) keep(key uint64, i *balancer.Instance, now, expires time.Time
 		sh.m = map[uint64]session{}
 	}
 	if _, known := sh.m[key]; !known && len(sh.m) >= sessionsPerPart {
-		sh.makeRoom(now)
+		sh.makeRoom(now.UnixNano())
 	}
-	sh.m[key] = session{i, expires}
+	sh.m[key] = session{i, expires.UnixNano()}
 }
 
 // makeRoom looks at a few sessions (maps iterate in random order) and forgets
-// the expired ones, or the last one looked at.
-func (sh *sessionShard) makeRoom(now time.Time) {
+// the expired ones, and the last one looked at.
+func (sh *sessionShard) makeRoom(now int64) {
 	looked := 0
 	for key, e := range sh.m {
-		if looked++; !now.Before(e.expires) || looked == 8 {
+		if looked++; !e.alive(now) || looked == 8 {
 			delete(sh.m, key)
 		}
 		if looked == 8 {
@@ -73,7 +80,7 @@ func (sh *sessionShard) makeRoom(now time.Time) {
 // clear forgets all sessions and returns how many were alive.
 func (s *sessions) clear(now time.Time) int {
 	return s.sum(func(sh *sessionShard) int {
-		n := sh.alive(now)
+		n := sh.alive(now.UnixNano())
 		sh.m = nil
 		return n
 	})
@@ -81,7 +88,7 @@ func (s *sessions) clear(now time.Time) int {
 
 // count returns how many sessions are alive.
 func (s *sessions) count(now time.Time) int {
-	return s.sum(func(sh *sessionShard) int { return sh.alive(now) })
+	return s.sum(func(sh *sessionShard) int { return sh.alive(now.UnixNano()) })
 }
 
 func (s *sessions) sum(f func(*sessionShard) int) int {
@@ -95,12 +102,22 @@ func (s *sessions) sum(f func(*sessionShard) int) int {
 	return n
 }
 
-func (sh *sessionShard) alive(now time.Time) int {
+func (sh *sessionShard) alive(now int64) int {
 	n := 0
 	for _, e := range sh.m {
-		if now.Before(e.expires) {
+		if e.alive(now) {
 			n++
 		}
 	}
 	return n
+}
+
+// voidUntil only ever moves forward.
+func (s *sessions) voidUntil(ms int64) {
+	for {
+		old := s.void.Load()
+		if ms <= old || s.void.CompareAndSwap(old, ms) {
+			return
+		}
+	}
 }

@@ -1,8 +1,6 @@
 package exchange
 
 import (
-	"math"
-	"math/bits"
 	"sync/atomic"
 	"time"
 )
@@ -10,14 +8,19 @@ import (
 // Stats counts what happened to a function's exchanges since the start.
 // Counters only grow, so that whoever reads them can take differences.
 type Stats struct {
-	Exchanges [6]atomic.Uint64 // by status class; 0 stands for client gone
-	Reasons   [reasonCount]atomic.Uint64
+	// Exchanges by status class; 0 stands for client gone. Where the function
+	// gave no answer the class is that of the reason, mostly 5, whatever a static
+	// fallback said; an exchange handed to a fallback function counts at both.
+	Exchanges [6]atomic.Uint64
+	Reasons   [reasonCount]atomic.Uint64 // of the same exchanges
 	Attempts  atomic.Uint64
-	Retries   atomic.Uint64
+	Retries   atomic.Uint64 // of the attempts
 	Fallbacks atomic.Uint64
-	Bytes     atomic.Uint64
-	Latency   Histogram // to the head, long answers left out
-	last      atomic.Int64
+	Bytes     atomic.Uint64 // of answer bodies
+	// Latency to the head where an instance was asked; long answers and those
+	// whose client left are not in it.
+	Latency Histogram
+	last    atomic.Int64
 }
 
 // LastRequest returns when the latest exchange began; zero if there was none.
@@ -28,97 +31,12 @@ func (s *Stats) LastRequest() time.Time {
 	return time.Time{}
 }
 
-// Histogram counts durations in 8 buckets per power of two from 16 us to about
-// 70 min: each bucket is at most 12.5 % wide. The zero value is ready; safe for
-// concurrent use.
-type Histogram struct {
-	buckets [histogramBuckets]atomic.Uint64
-	sum     atomic.Uint64 // nanoseconds
-}
-
-const (
-	histogramShift   = 14 // 2^14 ns: the first bucket ends at 16 us
-	histogramSteps   = 8
-	histogramBuckets = 1 + 28*histogramSteps
-)
-
-// Add counts one duration.
-func (h *Histogram) Add(d time.Duration) {
-	h.buckets[bucketOf(d)].Add(1)
-	h.sum.Add(uint64(max(d, 0)))
-}
-
-func bucketOf(d time.Duration) int {
-	if d < 1<<histogramShift {
-		return 0
+// end counts an exchange that is over for the function.
+func (s *Stats) end(r Reason, status int) {
+	class := status / 100
+	if r == ReasonClientGone || class > 5 {
+		class = 0
 	}
-	power := bits.Len64(uint64(d)) - 1
-	step := int(uint64(d)>>(power-3)) & (histogramSteps - 1)
-	return min(1+(power-histogramShift)*histogramSteps+step, histogramBuckets-1)
-}
-
-// upperBound returns the end of a bucket.
-func upperBound(bucket int) time.Duration {
-	if bucket == 0 {
-		return 1 << histogramShift
-	}
-	power, step := (bucket-1)/histogramSteps+histogramShift, (bucket-1)%histogramSteps
-	return time.Duration(1)<<power + time.Duration(step+1)<<(power-3)
-}
-
-// HistogramSnapshot is a histogram at one moment; subtract an earlier one to
-// get an interval.
-type HistogramSnapshot struct {
-	Count   uint64
-	Sum     time.Duration
-	Buckets [histogramBuckets]uint64
-}
-
-// Snapshot copies the histogram.
-func (h *Histogram) Snapshot() HistogramSnapshot {
-	s := HistogramSnapshot{Sum: time.Duration(h.sum.Load())}
-	for i := range h.buckets {
-		s.Buckets[i] = h.buckets[i].Load()
-		s.Count += s.Buckets[i]
-	}
-	return s
-}
-
-// Sub returns what was added since an earlier snapshot.
-func (s HistogramSnapshot) Sub(earlier HistogramSnapshot) HistogramSnapshot {
-	for i := range s.Buckets {
-		s.Buckets[i] -= earlier.Buckets[i]
-	}
-	s.Count -= earlier.Count
-	s.Sum -= earlier.Sum
-	return s
-}
-
-// Quantile returns the upper end of the bucket that holds quantile q (0 to 1),
-// 0 when nothing was counted.
-func (s *HistogramSnapshot) Quantile(q float64) time.Duration {
-	if s.Count == 0 {
-		return 0
-	}
-	rank := uint64(math.Ceil(q * float64(s.Count)))
-	var seen uint64
-	for i, n := range s.Buckets {
-		if seen += n; n > 0 && seen >= rank {
-			return upperBound(i)
-		}
-	}
-	return upperBound(histogramBuckets - 1)
-}
-
-// Below returns how many durations were counted in buckets that end at or
-// before d.
-func (s *HistogramSnapshot) Below(d time.Duration) uint64 {
-	var n uint64
-	for i := range s.Buckets {
-		if upperBound(i) > d {
-			break
-		}
-		n += s.Buckets[i]
-	}
-	return n
+	s.Exchanges[class].Add(1)
+	s.Reasons[r].Add(1)
 }

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"fmt"
 	"time"
 
 	"holdfast/balancer"
@@ -18,23 +19,31 @@ const (
 	Wait
 	// Relay the answer whose head was just reported to the client.
 	Relay
-	// Finished: the exchange needs no more but End.
+	// Finished: there is nothing to do but End. It is also what a report on an
+	// attempt that is over gets.
 	Finished
 )
 
 var doNames = [...]string{"answer", "attempt", "wait", "relay", "finished"}
 
-func (d Do) String() string { return doNames[d] }
+// String gives the step in lower case.
+func (d Do) String() string {
+	if int(d) < len(doNames) {
+		return doNames[d]
+	}
+	return fmt.Sprintf("Do(%d)", uint8(d))
+}
 
 // Step is the machine's answer to the engine.
 type Step struct {
 	Do       Do
 	Reason   Reason // why, where the step is not the plain one
 	Function *Function
-	// Attempt only.
+	// Attempt and Relay only.
 	Attempt  int // names the attempt in Head and Done
 	Instance *balancer.Instance
-	Connect  time.Duration // for the connection alone; 0: no limit of its own
+	// Attempt only.
+	Connect time.Duration // for the connection alone
 	// Until ends a wait; for an attempt the head must be there by then.
 	Until time.Time
 	// Answer only.
@@ -48,74 +57,4 @@ type LocalAnswer struct {
 	Status     int
 	Fallback   *Fallback     // nil: a plain error page with the reason
 	RetryAfter time.Duration // 0: unknown
-}
-
-// Reason says why an exchange ended, waited or was answered locally.
-type Reason uint8
-
-const (
-	// ReasonNone: nothing out of the ordinary.
-	ReasonNone Reason = iota
-	// ReasonNoRoute: no route matches the request.
-	ReasonNoRoute
-	// ReasonBreakerOpen: the function's breaker is open.
-	ReasonBreakerOpen
-	// ReasonHalfOpen: the breaker's probes are all under way.
-	ReasonHalfOpen
-	// ReasonQueued: max_in_flight is reached, the request waits in the queue.
-	ReasonQueued
-	// ReasonQueueFull: max_in_flight is reached and the queue is full.
-	ReasonQueueFull
-	// ReasonQueueTimeout: the place in the queue was not reached in time.
-	ReasonQueueTimeout
-	// ReasonStarting: no instance takes traffic yet, but one is on its way.
-	ReasonStarting
-	// ReasonNoInstance: no instance is left to try.
-	ReasonNoInstance
-	// ReasonInstancesFull: every instance has max_in_flight requests.
-	ReasonInstancesFull
-	// ReasonUnreachable: the connection to the instance could not be made.
-	ReasonUnreachable
-	// ReasonAttemptTimeout: the instance gave no head within timeouts.attempt.
-	ReasonAttemptTimeout
-	// ReasonExchangeTimeout: timeouts.exchange is used up.
-	ReasonExchangeTimeout
-	// ReasonReset: the instance broke the connection.
-	ReasonReset
-	// ReasonBadStatus: the instance answered with a failure.
-	ReasonBadStatus
-	// ReasonTruncated: the answer broke off after its head was relayed.
-	ReasonTruncated
-	// ReasonClientGone: the client left.
-	ReasonClientGone
-	// ReasonBackoff: the next try waits for its backoff.
-	ReasonBackoff
-	// ReasonFallback: the fallback function answers.
-	ReasonFallback
-	reasonCount
-)
-
-var reasonNames = [reasonCount]string{
-	"ok", "no route", "breaker open", "breaker half-open, probes under way", "queued", "queue full",
-	"queue timeout", "no instance ready yet", "no instance left", "instances full", "instance unreachable",
-	"attempt timeout", "exchange timeout", "connection reset by instance", "failure status", "answer truncated",
-	"client gone", "backoff", "fallback function",
-}
-
-func (r Reason) String() string { return reasonNames[r] }
-
-// Status is the HTTP status that tells a client of the reason.
-func (r Reason) Status() int {
-	switch r {
-	case ReasonNoRoute:
-		return 404
-	case ReasonUnreachable, ReasonReset, ReasonTruncated:
-		return 502
-	case ReasonAttemptTimeout, ReasonExchangeTimeout:
-		return 504
-	case ReasonClientGone:
-		return 499 // nginx's number; only seen in logs
-	default:
-		return 503
-	}
 }

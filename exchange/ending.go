@@ -1,0 +1,158 @@
+package exchange
+
+import (
+	"time"
+
+	"holdfast/breaker"
+	"holdfast/retry"
+)
+
+// fail ends the function's part without an instance's answer: the fallback or
+// an error page is the client's.
+func (x *Exchange) fail(r Reason, now time.Time) Step {
+	x.unline()
+	if f := x.fallbackFunction(r); f != nil {
+		return x.handOver(f, r, now)
+	}
+	return x.answer(r, now)
+}
+
+// answer ends the exchange with an answer of Holdfast's own.
+func (x *Exchange) answer(r Reason, now time.Time) Step {
+	x.stage = stageOver
+	a := LocalAnswer{Status: r.Status()}
+	if x.fn != nil {
+		x.localFallback(&a)
+		if next := x.nextAttempt(r); next.After(now) {
+			a.RetryAfter = next.Sub(now)
+		}
+	}
+	x.rec.Reason, x.rec.Local = r, true
+	x.rec.Status, x.rec.Head = uint16(a.Status), now.Sub(x.rec.Start)
+	return Step{Do: Answer, Reason: r, Function: x.fn, Answer: a}
+}
+
+func (x *Exchange) localFallback(a *LocalAnswer) {
+	fb := x.rules.Fallback
+	if fb == nil || fb.Function != nil || fb.Redirect != "" && x.mayBeDone() {
+		return
+	}
+	a.Status, a.Fallback = fb.status(), fb
+	x.fn.stats.Fallbacks.Add(1)
+}
+
+// nextAttempt is when an open breaker lets somebody through, zero if unknown.
+func (x *Exchange) nextAttempt(r Reason) time.Time {
+	if r != ReasonBreakerOpen {
+		return time.Time{}
+	}
+	return x.rules.breaker.NextAttempt()
+}
+
+// settle tells the breaker how the exchange went with its function, once.
+func (x *Exchange) settle(now time.Time) {
+	if !x.permitted {
+		return
+	}
+	x.permitted = false
+	x.rules.breaker.Done(x.permit, x.verdict(), x.took(now), now)
+	if x.permit.Probe() {
+		x.fn.admission.freed(&x.fn.admission.probes)
+	}
+}
+
+// verdict is what an exchange says about its function. What the client did, or
+// what happened before an instance was asked, says nothing.
+func (x *Exchange) verdict() breaker.Outcome {
+	if x.rec.N == x.rec.at().First || x.rec.Reason == ReasonClientGone {
+		return breaker.Ignored
+	}
+	if a := &x.rec.Attempts[x.last()]; a.Kind != retry.OK {
+		return breaker.Failure
+	}
+	return breaker.Success
+}
+
+// took is the time to the head, which is what the function is responsible for;
+// bodies are as slow as their clients. Long answers are never slow calls.
+func (x *Exchange) took(now time.Time) time.Duration {
+	switch {
+	case x.rec.Long:
+		return 0
+	case x.relayed:
+		return x.rec.Start.Add(x.rec.Head).Sub(x.asked)
+	}
+	return now.Sub(x.asked)
+}
+
+// leave gives the place back.
+func (x *Exchange) leave() {
+	if x.inside {
+		x.inside = false
+		x.fn.admission.leave()
+	}
+}
+
+// Abort gives the exchange up because the client is gone: while it waits, while
+// an attempt runs, while its answer is relayed. End still follows.
+func (x *Exchange) Abort(now time.Time) {
+	if x.stage == stageOver {
+		return
+	}
+	x.unline()
+	if x.stage >= stageRunning {
+		a := &x.rec.Attempts[x.last()]
+		a.Reason = ReasonClientGone
+		if x.stage == stageRunning {
+			a.Kind = retry.Canceled
+		}
+		x.endAttempt(a, now)
+	}
+	x.giveUp()
+}
+
+// giveUp marks the exchange as one whose client left.
+func (x *Exchange) giveUp() {
+	x.stage = stageOver
+	x.rec.Reason = ReasonClientGone
+	if x.rec.Status == 0 {
+		x.rec.Status = uint16(ReasonClientGone.Status())
+	}
+}
+
+// End closes the books: the breaker hears of the exchange, its place is free,
+// its record is kept. The exchange may be used again afterwards. A second End
+// does nothing.
+func (x *Exchange) End(now time.Time) {
+	if !x.open {
+		return
+	}
+	x.Abort(now)
+	x.open = false
+	x.rec.Took = now.Sub(x.rec.Start)
+	if x.fn != nil {
+		x.settle(now)
+		x.leave()
+		x.count()
+	}
+	x.machine.ring.keep(&x.rec)
+	if x.machine.observe != nil {
+		x.machine.observe(&x.rec)
+	}
+}
+
+// count adds the exchange to the statistics of the function that ended it.
+func (x *Exchange) count() {
+	r := &x.rec
+	r.slow = !r.Long && r.Head >= x.rules.Slow
+	status := int(r.Status)
+	if r.Local { // whatever a static fallback told the client
+		status = r.Reason.Status()
+	}
+	s := &x.fn.stats
+	s.end(r.Reason, status)
+	s.Bytes.Add(uint64(max(r.Bytes, 0)))
+	if !r.Long && r.Reason != ReasonClientGone && r.N > r.at().First {
+		s.Latency.Add(r.Head)
+	}
+}

@@ -1,0 +1,102 @@
+package exchange
+
+import (
+	"fmt"
+
+	"holdfast/retry"
+)
+
+// Reason says why an exchange ended, waited or was answered locally.
+type Reason uint8
+
+const (
+	// ReasonNone: nothing out of the ordinary.
+	ReasonNone Reason = iota
+	// ReasonNoRoute: no route matches the request.
+	ReasonNoRoute
+	// ReasonBreakerOpen: the function's breaker is open.
+	ReasonBreakerOpen
+	// ReasonHalfOpen: the breaker's probes are all under way.
+	ReasonHalfOpen
+	// ReasonQueued: max_in_flight is reached, the request waits in the queue.
+	ReasonQueued
+	// ReasonQueueFull: max_in_flight is reached and the queue is full.
+	ReasonQueueFull
+	// ReasonQueueTimeout: the place in the queue was not reached in time.
+	ReasonQueueTimeout
+	// ReasonStarting: no instance takes traffic yet, but one is on its way.
+	ReasonStarting
+	// ReasonNoInstance: no instance is left to try.
+	ReasonNoInstance
+	// ReasonInstancesFull: every instance has max_in_flight requests.
+	ReasonInstancesFull
+	// ReasonUnreachable: the connection to the instance could not be made.
+	ReasonUnreachable
+	// ReasonAttemptTimeout: the instance gave no head within timeouts.attempt.
+	ReasonAttemptTimeout
+	// ReasonExchangeTimeout: timeouts.exchange is used up.
+	ReasonExchangeTimeout
+	// ReasonReset: the instance broke the connection.
+	ReasonReset
+	// ReasonBadStatus: the instance answered with a failure.
+	ReasonBadStatus
+	// ReasonTruncated: the answer broke off after its head was relayed.
+	ReasonTruncated
+	// ReasonClientGone: the client left.
+	ReasonClientGone
+	// ReasonBackoff: the next try waits for its backoff.
+	ReasonBackoff
+	// ReasonFallback: the fallback function answers.
+	ReasonFallback
+	reasonCount
+)
+
+var reasonNames = [reasonCount]string{
+	"ok", "no route", "breaker open", "breaker half-open, probes under way", "queued", "queue full",
+	"queue timeout", "no instance ready yet", "no instance left", "instances full", "instance unreachable",
+	"attempt timeout", "exchange timeout", "connection reset by instance", "failure status", "answer truncated",
+	"client gone", "backoff", "fallback function",
+}
+
+// String returns a short phrase for people.
+func (r Reason) String() string {
+	if r < reasonCount {
+		return reasonNames[r]
+	}
+	return fmt.Sprintf("Reason(%d)", uint8(r))
+}
+
+// Status is the HTTP status that tells a client of the reason.
+func (r Reason) Status() int {
+	switch r {
+	case ReasonNoRoute:
+		return 404
+	case ReasonUnreachable, ReasonReset, ReasonTruncated:
+		return 502
+	case ReasonAttemptTimeout, ReasonExchangeTimeout:
+		return 504
+	case ReasonClientGone:
+		return 499 // nginx's number; only seen in logs
+	default:
+		return 503
+	}
+}
+
+// reasonOf is the reason an attempt that ended this way failed.
+func reasonOf(k retry.Kind) Reason {
+	switch k {
+	case retry.OK:
+		return ReasonNone
+	case retry.Status:
+		return ReasonBadStatus
+	case retry.Unreachable:
+		return ReasonUnreachable
+	case retry.Timeout:
+		return ReasonAttemptTimeout
+	case retry.Reset:
+		return ReasonReset
+	case retry.Canceled:
+		return ReasonClientGone
+	}
+	return ReasonNone
+}
