@@ -84,7 +84,7 @@ func (s *site) run() {
 	socket := listen(s.t, "unix", path)
 	s.front, s.tcp = "http://"+ln.Addr().String(), "http://"+tcp.Addr().String()
 	s.socket = listenClient(path)
-	ctx, stop := context.WithCancel(context.Background()) //nolint:usetesting // it ends before the cleanup below waits
+	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 3)
 	go func() { ended <- s.gateway.Run(ctx, ln, gateway.ServeConfig{Shutdown: time.Second}) }()
 	go func() { ended <- s.admin.Run(ctx, tcp, socket) }()

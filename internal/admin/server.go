@@ -89,7 +89,9 @@ func (s *Server) Run(ctx context.Context, tcp, socket net.Listener) error {
 		}
 	}
 	for range left {
-		<-served
+		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
+			err = errors.Join(err, fmt.Errorf("serve admin: %w", failed))
+		}
 	}
 	return err
 }

@@ -158,7 +158,7 @@ func TestRequestsAreListedLatestFirst(t *testing.T) {
 		t.Errorf("its first attempt: %+v", a)
 	}
 	l := list("function=public")
-	if len(l) != 1 || l[0].ID != first || l[0].Method != "GET" || l[0].Path != "/public/a" || l[0].Status != 200 || l[0].Failed {
+	if len(l) != 1 || l[0].ID != first || l[0].Method != http.MethodGet || l[0].Path != "/public/a" || l[0].Status != 200 || l[0].Failed {
 		t.Fatalf("of public: %+v", l)
 	}
 	if a := l[0].Attempts; len(a) != 1 || !strings.HasPrefix(a[0].Instance, "public-") || a[0].Status != 200 || a[0].Strategy != "p2c" || a[0].Retry != "" {

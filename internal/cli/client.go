@@ -44,8 +44,8 @@ func newClient(g *global) *client {
 }
 
 // get asks and reads the answer into v.
-func (c *client) get(ctx context.Context, path string, query url.Values, v any) error {
-	b, err := c.ask(ctx, http.MethodGet, path, query, nil)
+func (c *client) get(ctx context.Context, path string, v any) error {
+	b, err := c.ask(ctx, http.MethodGet, path, nil, nil)
 	if err != nil {
 		return err
 	}

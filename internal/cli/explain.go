@@ -89,7 +89,7 @@ func findInstance(c *cobra.Command, g *global, args []string) (string, error) {
 		return args[0], nil
 	}
 	var v admin.Instances
-	if err := newClient(g).get(c.Context(), "instances", nil, &v); err != nil {
+	if err := newClient(g).get(c.Context(), "instances", &v); err != nil {
 		return "", err
 	}
 	var found []string
@@ -111,7 +111,7 @@ func findInstance(c *cobra.Command, g *global, args []string) (string, error) {
 func completeInstances(g *global) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var v admin.Instances
-		if len(args) > 0 || newClient(g).get(c.Context(), "instances", nil, &v) != nil {
+		if len(args) > 0 || newClient(g).get(c.Context(), "instances", &v) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var names []cobra.Completion

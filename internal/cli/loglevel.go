@@ -63,7 +63,7 @@ func completeLevels(g *global) cobra.CompletionFunc {
 		var v admin.LogLevels
 		switch len(args) {
 		case 0:
-			if newClient(g).get(c.Context(), "log-levels", nil, &v) != nil {
+			if newClient(g).get(c.Context(), "log-levels", &v) != nil {
 				return nil, none
 			}
 			return slices.Sorted(maps.Keys(v.Levels)), none

@@ -63,7 +63,7 @@ func functionNames(ctx context.Context, g *global) []cobra.Completion {
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	var status statusView
-	if err := newClient(g).get(ctx, "status", nil, &status); err != nil {
+	if err := newClient(g).get(ctx, "status", &status); err != nil {
 		return nil
 	}
 	names := make([]cobra.Completion, len(status.Functions))

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,12 +102,9 @@ func className(class int) string {
 // final says whether an exchange of a function can end for a reason. The
 // others are shown once they do.
 func final(r exchange.Reason) bool {
-	switch r {
-	case exchange.ReasonNoRoute, exchange.ReasonHalfOpen, exchange.ReasonQueued, exchange.ReasonBackoff, exchange.ReasonFallback:
-		return false
-	default:
-		return true
-	}
+	return !slices.Contains([]exchange.Reason{
+		exchange.ReasonNoRoute, exchange.ReasonHalfOpen, exchange.ReasonQueued, exchange.ReasonBackoff, exchange.ReasonFallback,
+	}, r)
 }
 
 func (c *collector) breakerOf(s scrape, fn *exchange.Function, now time.Time) {
@@ -170,7 +168,7 @@ type scrape struct {
 func (s scrape) about(label string) scrape { return scrape{s.ch, s.with(label)} }
 
 func (s scrape) with(labels ...string) []string {
-	return append(s.labels[:len(s.labels):len(s.labels)], labels...)
+	return append(slices.Clip(s.labels), labels...)
 }
 
 func (s scrape) counter(d *prometheus.Desc, v uint64, labels ...string) {
