@@ -139,7 +139,7 @@ func TestBadOverridesAreProblems(t *testing.T) {
 		want  string
 	}{
 		"functions.public.retry.attempt":    {1, "override: functions.public.retry.attempt: is not a known key; did you mean attempts?"},
-		"functions.public.retry.attempts":   {99, "override: functions.public.retry.attempts: must be between 0 and 10, is 99; leave it out for the default, 2"},
+		"functions.public.retry.attempts":   {99, "override: functions.public.retry.attempts: must be between 0 and 5, is 99; leave it out for the default, 2"},
 		"log.level":                         {struct{}{}, "override: log.level: has a value of type struct {}; hand it in as JSON would decode it"},
 		"log":                               {deep, "override: log: is nested more than 64 levels deep; hand it in as JSON would decode it"},
 		"functions.public.instances[0].url": {"http://x", "override: functions.public.instances[0].url: names an element of a list; override the list as a whole"},

@@ -21,7 +21,7 @@ functions:
 	})
 	fmt.Println(err)
 	// Output:
-	// holdfast.yaml:5:23: functions.public.retry.attempts: must be between 0 and 10, is 12; leave it out for the default, 2
+	// holdfast.yaml:5:23: functions.public.retry.attempts: must be between 0 and 5, is 12; leave it out for the default, 2
 	// holdfast.yaml:6:23: functions.public.instances[0].url: must begin with http:// or https://, is "localhost:3000"; write http://localhost:3000
 	// holdfast.yaml:6:41: functions.public.instances[0].wieght: is not a known key; did you mean weight?
 	// HOLDFAST_LOG_LEVEL: names no key; did you mean HOLDFAST_LOG__LEVEL? Levels are separated by two underscores

@@ -71,7 +71,7 @@ type Instance struct {
 // Retry says when an attempt is followed by another one.
 type Retry struct {
 	// Extra tries after the first attempt. 0: none.
-	Attempts int `yaml:"attempts" default:"2" range:"0..10"`
+	Attempts int `yaml:"attempts" default:"2" range:"0..5"`
 	// Upper bound of the random wait before the first extra try on the same instance; it doubles with each. A try on another instance does not wait.
 	BaseDelay Duration `yaml:"base_delay" default:"25ms" range:"0..1m"`
 	// Upper bound of any such wait.
