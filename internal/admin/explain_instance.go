@@ -148,7 +148,7 @@ func (v *InstanceExplained) trafficLines(l *lines) {
 	i := &v.Instance
 	l.add("traffic: picked %d times, %.1f%% of all; %d in flight, %d good and %d failed attempts",
 		i.Picks, i.SharePercent, i.InFlight, i.Successes, i.Failures)
-	l.add("  latency: p50 %gms, p95 %gms, p99 %gms; estimate picks go by: %gms", i.P50MS, i.P95MS, i.P99MS, i.EWMAMS)
+	l.add("  latency: p50 %gms, p95 %gms, p99 %gms; estimate picks go by: %.4gms", i.P50MS, i.P95MS, i.P99MS, i.EWMAMS)
 	place := fmt.Sprintf("  weight %d (%.4g now), priority %d", i.Weight, i.EffectiveWeight, i.Priority)
 	if where := strings.Trim(i.Region+"/"+i.Zone, "/"); where != "" {
 		place += ", in " + where
@@ -157,7 +157,7 @@ func (v *InstanceExplained) trafficLines(l *lines) {
 	l.add("  score %.2f = health %.2f x latency %.2f x errors %.2f x load %.2f",
 		i.Score.Total, i.Score.Health, i.Score.Latency, i.Score.Errors, i.Score.Load)
 	if i.EjectionsRefused > 0 {
-		l.add("  kept in %d times although results spoke against it: too many were out already", i.EjectionsRefused)
+		l.add("  kept in although results spoke against it (%dx): too many were out already", i.EjectionsRefused)
 	}
 }
 

@@ -147,5 +147,5 @@ func eventLine(s *screen, e *event.Event) string {
 	if e.Reason != "" {
 		line += ": " + e.Reason
 	}
-	return s.paint(clean(strings.ReplaceAll(line, "\n", " ")), stateColour(e.To))
+	return s.paint(s.wrap(clean(strings.ReplaceAll(line, "\n", " "))), stateColour(e.To))
 }

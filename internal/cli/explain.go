@@ -14,7 +14,7 @@ import (
 func explainCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use: "explain", Short: "Say why: a request, an instance, a breaker", Args: cobra.NoArgs,
-		Example: "  holdfast explain request 4f1c2a90b7de\n  holdfast explain instance public/public-1\n  holdfast explain breaker public",
+		Example: "  holdfast explain request 4f1c2a90\n  holdfast explain instance public/public-1\n  holdfast explain breaker public",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(explainRequestCommand(g), explainInstanceCommand(g), explainBreakerCommand(g))
@@ -29,7 +29,7 @@ instances were asked and why those, and why it was tried again or not.
 
 The id is in the answer's header X-Request-Id and in holdfast requests; its
 beginning is enough.`,
-		Example:           "  holdfast explain request 4f1c2a90b7de",
+		Example:           "  holdfast explain request 4f1c2a90",
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			return explain(c, g, "request/"+args[0])

@@ -54,15 +54,15 @@ func writeRequests(s *screen, b []byte) error {
 }
 
 // shownID is enough of an id to find the request again.
-const shownID = 12
+const shownID = 8
 
 func requestsTable(v *admin.Requests) *table {
 	t := &table{columns: []column{
 		{name: "AT"},
 		{name: "ID", least: shownID},
 		{name: "FUNCTION", least: 8},
-		{name: "REQUEST", least: 12},
-		{name: "STATUS", right: true},
+		{name: "REQUEST", least: 18},
+		{name: "CODE", right: true},
 		{name: "TOOK", right: true},
 		{name: "TRIES", right: true},
 		{name: "WHY", least: 8},

@@ -161,12 +161,39 @@ func clean(s string) string {
 	}, s)
 }
 
-// writeLines prints what the API explains.
+// writeLines prints what the API explains, wrapped where it is a terminal.
 func writeLines(s *screen, lines []string) error {
 	for _, line := range lines {
-		if _, err := fmt.Fprintln(s.w, clean(line)); err != nil {
+		if _, err := fmt.Fprintln(s.w, s.wrap(clean(line))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// wrap breaks a line between words so that it fits a terminal; what follows is
+// indented. Elsewhere one line stays one line, for grep.
+func (s *screen) wrap(line string) string {
+	if !s.terminal || utf8.RuneCountInString(line) <= s.width {
+		return line
+	}
+	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+	var b strings.Builder
+	b.WriteString(indent)
+	used := len(indent)
+	for i, word := range strings.Fields(line) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case used+1+n > s.width:
+			b.WriteString("\n" + indent + "    ")
+			used = len(indent) + 4
+		default:
+			b.WriteByte(' ')
+			used++
+		}
+		b.WriteString(word)
+		used += n
+	}
+	return b.String()
 }

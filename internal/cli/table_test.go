@@ -87,6 +87,18 @@ func TestWhatClientsSentCannotMoveTheCursor(t *testing.T) {
 	}
 }
 
+func TestExplanationsAreWrappedOnATerminalOnly(t *testing.T) {
+	t.Parallel()
+	const line = "  who says what about it and since when"
+	if got := (&screen{width: 16}).wrap(line); got != line {
+		t.Errorf("elsewhere: %q", got)
+	}
+	const want = "  who says what\n      about it\n      and since\n      when"
+	if got := (&screen{width: 16, terminal: true}).wrap(line); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestFiguresAreShort(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
