@@ -33,6 +33,15 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// self is this binary, by a path that is good in any directory.
+func self() string {
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}
+
 // playChild is a child: what it does first, then what it is.
 func playChild(part string) int {
 	switch part {
@@ -134,7 +143,7 @@ func serve(addr string, helper int) error {
 
 // playParent starts a helper in its own process group and serves.
 func playParent(part string) int {
-	helper := exec.CommandContext(context.Background(), os.Args[0])
+	helper := exec.CommandContext(context.Background(), self())
 	helper.Env = append(os.Environ(), childEnv+"=deaf helper")
 	helper.Stdout = os.Stdout // holds the output pipe open too
 	switch part {
@@ -172,14 +181,14 @@ func makeNoise() {
 // playDriver is a Holdfast that is going to be killed: it says on stdout which
 // processes it has.
 func playDriver() int {
-	spec := process.Spec{Function: "f", Command: []string{os.Args[0]}, Env: map[string]string{childEnv: os.Getenv("PART")}, Instances: 2}
+	spec := process.Spec{Function: "f", Command: []string{self()}, Env: map[string]string{childEnv: os.Getenv("PART")}, Instances: 2}
 	cfg := process.Config{OnChange: func(i platform.Instance) {
 		if i.State == platform.Running {
 			fmt.Println(i.PID, i.Endpoint)
 		}
 	}}
 	if os.Getenv("GUARDED") != "" {
-		cfg.Guard = []string{"/usr/bin/env", childEnv + "=guard", os.Args[0]}
+		cfg.Guard = []string{"/usr/bin/env", childEnv + "=guard", self()}
 	}
 	d, err := process.New(spec, cfg)
 	if err != nil {

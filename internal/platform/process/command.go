@@ -19,6 +19,9 @@ import (
 // command makes the command of one instance on one port.
 func (s Spec) command(id string, port int, environ []string) (*exec.Cmd, error) {
 	fill := strings.NewReplacer("{port}", strconv.Itoa(port), "{id}", id)
+	if s.Dir != "" && !isDir(s.Dir) {
+		return nil, fmt.Errorf("start %q: the directory %s does not exist; create it or correct dir", s.Command[0], s.Dir)
+	}
 	args := make([]string, len(s.Command))
 	for i, arg := range s.Command {
 		args[i] = fill.Replace(arg)
@@ -108,11 +111,9 @@ func lastValue(env []string, key string) string {
 }
 
 // startError says what to do about the ways an existing program fails to start.
-func startError(s Spec, cmd *exec.Cmd, err error) error {
+func startError(cmd *exec.Cmd, err error) error {
 	hint := ""
 	switch {
-	case s.Dir != "" && !isDir(s.Dir):
-		return fmt.Errorf("start %q: the directory %s does not exist; create it or correct dir", s.Command[0], s.Dir)
 	case errors.Is(err, syscall.ENOENT):
 		hint = "; the file exists, so the interpreter or loader it names does not"
 	case errors.Is(err, syscall.ENOEXEC):

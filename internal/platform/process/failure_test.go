@@ -174,7 +174,7 @@ func TestACommandThatCannotStartSaysWhyAndWhatToDo(t *testing.T) {
 		"a directory":      {dir, "", []string{"is a directory"}},
 		"no interpreter":   {noInterpreter, "", []string{"interpreter or loader it names does not"}},
 		"no binary":        {noFormat, "", []string{"built for another machine"}},
-		"no directory":     {os.Args[0], filepath.Join(dir, "nowhere"), []string{"the directory", "does not exist"}},
+		"no directory":     {"./server", filepath.Join(dir, "nowhere"), []string{"the directory", "does not exist"}},
 		"no such relative": {"data/x", dir, []string{"not a directory"}},
 	}
 	for name, test := range tests {
@@ -196,7 +196,7 @@ func TestACommandThatCannotStartSaysWhyAndWhatToDo(t *testing.T) {
 func TestARelativeCommandIsFoundFromTheChildsDirectoryAndPath(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.Symlink(os.Args[0], filepath.Join(dir, "hf-test-server")); err != nil {
+	if err := os.Symlink(self(), filepath.Join(dir, "hf-test-server")); err != nil {
 		t.Fatal(err)
 	}
 	for name, command := range map[string]string{"by path": "./hf-test-server", "by PATH": "hf-test-server"} {

@@ -167,7 +167,7 @@ func (s *slot) start(ctx context.Context) (*child.Process, error) {
 	}
 	c, err := child.Start(s.d.spawn, cmd, s.out, s.d.guard)
 	if err != nil {
-		return nil, startError(s.d.spec, cmd, err)
+		return nil, startError(cmd, err)
 	}
 	s.d.log.LogAttrs(ctx, slog.LevelInfo, "instance started",
 		slog.String("instance", s.id), slog.Int("pid", c.PID()), slog.Int("port", s.port))

@@ -3,7 +3,6 @@ package process_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +48,7 @@ func ExampleNew() {
 	ready := make(chan platform.Instance, 1)
 	driver, err := process.New(process.Spec{
 		Function: "public",
-		Command:  []string{os.Args[0]}, // your server; it finds its port in PORT, or as {port} here
+		Command:  []string{self()}, // the path of your server; it finds its port in PORT, or as {port} here
 		Env:      map[string]string{childEnv: "serve"},
 	}, process.Config{
 		OnChange: func(i platform.Instance) {

@@ -109,7 +109,7 @@ func TestChildrenDieWhenHoldfastIsKilled(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			middle := exec.CommandContext(t.Context(), os.Args[0])
+			middle := exec.CommandContext(t.Context(), self())
 			middle.Env = append(os.Environ(), childEnv+"=driver", "PART="+test.part)
 			if test.guarded {
 				middle.Env = append(middle.Env, "GUARDED=1")
@@ -147,7 +147,7 @@ func TestChildrenDieWhenHoldfastIsKilled(t *testing.T) {
 
 func TestAGuardEndsWithItsDriver(t *testing.T) {
 	t.Parallel()
-	r := start(t, child("serve"), process.Config{Guard: []string{"/usr/bin/env", childEnv + "=guard", os.Args[0]}})
+	r := start(t, child("serve"), process.Config{Guard: []string{"/usr/bin/env", childEnv + "=guard", self()}})
 	r.awaitState("f-1", platform.Running)
 	r.stop() // waits for the guard, which would be a leaked process otherwise
 }
