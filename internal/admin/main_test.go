@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -123,7 +124,9 @@ func listenClient(path string) *http.Client {
 func (s *site) serve() {
 	s.t.Helper()
 	s.apply(2)
-	poll(s.t, "instances are available", func() bool { return s.get("/readyz", nil) == http.StatusOK })
+	poll(s.t, "instances are available", func() bool {
+		return !slices.ContainsFunc(s.gateway.Functions(), func(fn *exchange.Function) bool { return fn.Balancer().Stats(now()).Available == 0 })
+	})
 }
 
 // apply sets the functions up with n instances of public.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/balancer"
 	"holdfast/internal/admin"
 )
 
@@ -54,17 +55,23 @@ func TestReadyzSaysWhatIsMissing(t *testing.T) {
 	if status, text := ready(); status != 503 || text != "not ready: no function is set up" {
 		t.Errorf("without functions: %d %s", status, text)
 	}
-	s.health.Store(http.StatusInternalServerError)
 	s.apply(2)
-	if status, text := ready(); status != 503 || !strings.Contains(text, "function public has no available instance (of 2)") {
-		t.Errorf("without a good check: %d %s", status, text)
+	s.prober.Remove("public/public-1") // nobody will say how they are
+	s.prober.Remove("public/public-2")
+	for _, i := range s.gateway.Function("public").Balancer().Instances() {
+		s.gateway.Function("public").Balancer().SetHealth(i, balancer.HealthUnknown, "test", now())
 	}
-	s.health.Store(http.StatusOK)
+	if status, text := ready(); status != 503 || !strings.Contains(text, "function public is starting: none of its 2 instances") {
+		t.Errorf("before the first check: %d %s", status, text)
+	}
+	s.apply(2)
 	poll(t, "it is ready", func() bool { status, text := ready(); return status == 200 && text == "ready" })
-	s.health.Store(http.StatusInternalServerError)
-	poll(t, "it is not ready", func() bool { status, _ := ready(); return status == 503 })
-	s.health.Store(http.StatusOK)
-	poll(t, "it is ready again", func() bool { status, _ := ready(); return status == 200 })
+	for _, i := range s.gateway.Function("public").Balancer().Instances() {
+		s.gateway.Function("public").Balancer().SetHealth(i, balancer.HealthDown, "test", now())
+	}
+	if status, text := ready(); status != 200 {
+		t.Errorf("one function down takes the whole gateway out: %d %s", status, text)
+	}
 	s.admin.SetDraining()
 	if status, text := ready(); status != 503 || !strings.Contains(text, "shutting down") {
 		t.Errorf("while draining: %d %s", status, text)
@@ -75,7 +82,6 @@ func TestReadyzGivesDetailsAsJSON(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	s.apply(2)
-	s.prober.Remove("private/private-1")
 	poll(t, "public is available", func() bool { return s.gateway.Function("public").Balancer().Stats(now()).Available == 2 })
 	if err := s.stop("private"); err != nil {
 		t.Fatal(err)

@@ -3,8 +3,11 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	"holdfast/balancer"
 )
 
 // Readiness says whether the gateway can serve.
@@ -46,6 +49,10 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	writeText(w, status, text)
 }
 
+// readiness is about the start and the end. At the start Holdfast is not ready
+// before every function has an instance, or knows that it has none: until then
+// a request would have to wait. Afterwards it stays ready, since a function
+// that is down must not take the others out of a load balancer with it.
 func (s *Server) readiness(now time.Time) Readiness {
 	v := Readiness{Draining: s.draining.Load(), Functions: []FunctionReadiness{}}
 	if v.Draining {
@@ -55,13 +62,24 @@ func (s *Server) readiness(now time.Time) Readiness {
 	if len(functions) == 0 {
 		v.Reasons = append(v.Reasons, "no function is set up")
 	}
+	started := s.wasReady.Load()
 	for _, fn := range functions {
 		stats := fn.Balancer().Stats(now)
 		v.Functions = append(v.Functions, FunctionReadiness{fn.Name(), stats.Available, len(stats.Instances)})
-		if stats.Available == 0 {
-			v.Reasons = append(v.Reasons, fmt.Sprintf("function %s has no available instance (of %d)", fn.Name(), len(stats.Instances)))
+		if !started && stats.Available == 0 && undecided(&stats) {
+			v.Reasons = append(v.Reasons, fmt.Sprintf("function %s is starting: none of its %d instances takes traffic yet", fn.Name(), len(stats.Instances)))
 		}
 	}
 	v.Ready = len(v.Reasons) == 0
+	if v.Ready {
+		s.wasReady.Store(true)
+	}
 	return v
+}
+
+// undecided says whether an instance may still turn out to be fine.
+func undecided(s *balancer.Stats) bool {
+	return len(s.Instances) == 0 || slices.ContainsFunc(s.Instances, func(i balancer.InstanceStats) bool {
+		return i.Lifecycle == balancer.Starting || i.Lifecycle == balancer.Running && i.Health == balancer.HealthUnknown
+	})
 }

@@ -52,6 +52,7 @@ type Server struct {
 	started  time.Time
 	metrics  http.Handler
 	draining atomic.Bool
+	wasReady atomic.Bool // once is enough, see readiness
 	recent   recent
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -25,8 +26,9 @@ import (
 type Options struct {
 	Config config.Options // read at the start and at every reload
 	Log    io.Writer
-	// Reload makes the configuration be read again; nil: only when a file changes.
-	Reload <-chan struct{}
+	// Hangup makes the configuration be read again, or, when there is no file to
+	// read, ends Run: the terminal was closed. May be nil.
+	Hangup <-chan os.Signal
 	// Guard is the command that kills the children should Holdfast be killed.
 	Guard []string
 	// Debug names components to log at level debug ("*": all).
@@ -97,7 +99,7 @@ func (a *App) open(c *config.Config) error {
 		return err
 	}
 	a.wire(c, secret)
-	return a.checkFunctions(c)
+	return Check(c)
 }
 
 // wire makes the parts; none of them runs yet.
@@ -150,7 +152,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.apply(c); err != nil {
 		fail(err)
 	}
-	wg.Go(func() { a.watch(ctx) })
+	wg.Go(func() { a.watch(ctx, fail) })
 	err := a.gateway.Run(ctx, a.listener, gateway.ServeConfig{
 		HeaderBytes: int(c.Limits.HeaderBytes), HeaderTimeout: c.Limits.HeaderTimeout.Std(),
 		IdleTimeout: c.Limits.IdleTimeout.Std(), Shutdown: c.ShutdownTimeout.Std(),

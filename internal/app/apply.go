@@ -12,9 +12,9 @@ import (
 	"holdfast/internal/platform"
 )
 
-// checkFunctions finds what only the parts themselves can find wrong, before
-// anything is changed.
-func (a *App) checkFunctions(c *config.Config) error {
+// Check finds what only the parts themselves can find wrong in a
+// configuration. It opens and starts nothing.
+func Check(c *config.Config) error {
 	var all []error
 	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
 		f := c.Functions[name]

@@ -70,7 +70,7 @@ func (g *processGroup) start(spec process.Spec) error {
 		named.Function = fmt.Sprintf("%s-r%d", spec.Function, g.revisions)
 	}
 	driver, err := process.New(named, process.Config{
-		Logger: p.logger.With("function", g.name), OnChange: g.changed, Drain: g.drain, Guard: p.guard,
+		Logger: p.logger, OnChange: g.changed, Drain: g.drain, Guard: p.guard,
 		Output: func(id, line string) {
 			p.logger.Debug("output", "function", g.name, "instance", id, "line", line)
 		},

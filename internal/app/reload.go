@@ -19,7 +19,7 @@ const settleTime = 200 * time.Millisecond
 
 // watch reloads on request and when a file of the configuration changes, until
 // ctx ends. Folders are watched, not files: editors and ConfigMaps replace them.
-func (a *App) watch(ctx context.Context) {
+func (a *App) watch(ctx context.Context, end context.CancelCauseFunc) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	changes, errs := a.watchFiles(ctx, &wg)
@@ -28,7 +28,11 @@ func (a *App) watch(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-a.options.Reload:
+		case <-a.options.Hangup:
+			if len(a.origins.Load().Files()) == 0 {
+				end(nil)
+				return
+			}
 			a.reloadAndTell()
 		case <-changes:
 			settle = time.After(settleTime)
@@ -108,7 +112,7 @@ func (a *App) reload() ([]config.Change, error) {
 	defer a.reloading.Unlock()
 	next, origins, err := config.Load(a.options.Config)
 	if err == nil {
-		err = a.checkFunctions(next)
+		err = Check(next)
 	}
 	if err != nil {
 		a.events.Publish(event.Event{Kind: event.Config, To: "refused", Reason: err.Error()})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/internal/app"
 	"holdfast/internal/config"
 )
 
@@ -54,6 +55,9 @@ asked.`,
 
 func check(c *cobra.Command, g *global, files []string) error {
 	conf, _, err := config.Load(config.Options{Files: files, Environ: g.env.Environ})
+	if err == nil {
+		err = app.Check(conf)
+	}
 	name := strings.Join(files, ", ")
 	if g.json() {
 		return checkJSON(c.OutOrStdout(), name, conf, err)

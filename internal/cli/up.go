@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,21 +81,21 @@ func (f *upFlags) options(g *global, args []string) (app.Options, error) {
 	if err != nil {
 		return app.Options{}, fmt.Errorf("find own binary: %w", err)
 	}
-	load, err := f.source(args, self)
+	load, err := f.source(g, args, self)
 	if err != nil {
 		return app.Options{}, err
 	}
 	load.Environ = g.env.Environ
 	load.Overrides = f.overrides(g)
 	return app.Options{
-		Config: load, Log: g.env.Stderr, Reload: reloads(g.env.Hangup), Version: version,
+		Config: load, Log: g.env.Stderr, Hangup: g.env.Hangup, Version: version,
 		Guard: []string{self, "process-guard"}, Debug: debugComponents(g.env.Environ),
 	}, nil
 }
 
 var errSources = errors.New("give only one of -c FILE, --to ADDRESS, --demo and -- COMMAND")
 
-func (f *upFlags) source(args []string, self string) (config.Options, error) {
+func (f *upFlags) source(g *global, args []string, self string) (config.Options, error) {
 	given := 0
 	for _, on := range []bool{len(f.files) > 0, len(f.to) > 0, f.demo, len(args) > 0} {
 		if on {
@@ -114,7 +115,7 @@ func (f *upFlags) source(args []string, self string) (config.Options, error) {
 	case f.demo:
 		base = demoConfig(self)
 	default:
-		return f.fromFiles()
+		return f.fromFiles(g)
 	}
 	return config.Options{Base: base}, err
 }
@@ -125,14 +126,14 @@ var errNothing = errors.New("nothing to keep up: there is no " + defaultFile + "
 
 // fromFiles takes the default file when none is named; without any, the
 // environment may still describe everything.
-func (f *upFlags) fromFiles() (config.Options, error) {
+func (f *upFlags) fromFiles(g *global) (config.Options, error) {
 	if len(f.files) > 0 {
 		return config.Options{Files: f.files}, nil
 	}
 	if _, err := os.Stat(defaultFile); err == nil {
 		return config.Options{Files: []string{defaultFile}}, nil
 	}
-	if os.Getenv("LOAD_BALANCER_INSTANCES") != "" {
+	if slices.ContainsFunc(g.env.Environ, func(kv string) bool { return strings.HasPrefix(kv, "LOAD_BALANCER_INSTANCES=") }) {
 		return config.Options{}, nil
 	}
 	return config.Options{}, errNothing
@@ -162,20 +163,6 @@ func debugComponents(environ []string) []string {
 		}
 	}
 	return telemetry.DebugComponents(own, general)
-}
-
-// reloads turns signals into requests to reload.
-func reloads(hangup <-chan os.Signal) <-chan struct{} {
-	if hangup == nil {
-		return nil
-	}
-	out := make(chan struct{})
-	go func() { // lives as long as the process: signals have no end
-		for range hangup {
-			out <- struct{}{}
-		}
-	}()
-	return out
 }
 
 // announce says where everything is; scripts read the first two lines.

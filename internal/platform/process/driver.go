@@ -61,7 +61,7 @@ func New(spec Spec, cfg Config) (*Driver, error) {
 	return &Driver{
 		spec:  spec,
 		cfg:   cfg,
-		log:   cfg.Logger.With("component", "process", "function", spec.Function),
+		log:   cfg.Logger.With("function", spec.Function),
 		ports: newPortSource(spec.Ports),
 		spawn: child.NewSpawner(),
 		turn:  make(chan struct{}, 1),
