@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package systemd
+
+// monotonic: systemd exists on Linux only.
+func monotonic() (int64, error) { return 0, nil }
