@@ -9,10 +9,12 @@ import (
 	"maps"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"holdfast/internal/admin"
 	"holdfast/internal/config"
@@ -35,6 +37,15 @@ type Options struct {
 	Debug []string
 	// Version is shown by the admin interface.
 	Version string
+	// Replace takes over from a Holdfast that runs with the same data
+	// directory, if there is one.
+	Replace bool
+	// ReplaceTimeout is how long the functions may take to be ready before the
+	// other process is asked to go; 0: a minute.
+	ReplaceTimeout time.Duration
+	// Successor makes the command that starts this Holdfast anew, with
+	// Replace; nil: it cannot be asked for an upgrade.
+	Successor func() *exec.Cmd
 }
 
 // App is one running Holdfast.
@@ -52,7 +63,8 @@ type App struct {
 
 	listener      net.Listener
 	adminListener net.Listener
-	socket        net.Listener
+	socket        *net.UnixListener
+	passing       passing
 
 	reloading sync.Mutex // one reload at a time
 	config    atomic.Pointer[config.Config]
@@ -81,21 +93,14 @@ func New(o Options) (*App, error) {
 
 func (a *App) open(c *config.Config) error {
 	a.makeLogs(c)
-	var err error
-	if a.data, err = openDataDir(c.DataDir); err != nil {
+	if err := a.takeData(c.DataDir); err != nil {
 		return err
 	}
 	secret, err := a.data.secret("affinity-key")
 	if err != nil {
 		return err
 	}
-	if a.listener, err = listen("listen", c.Listen); err != nil {
-		return err
-	}
-	if a.adminListener, err = listen("admin.listen", c.Admin.Listen); err != nil {
-		return err
-	}
-	if a.socket, err = a.data.listen(); err != nil {
+	if err := a.openListeners(c); err != nil {
 		return err
 	}
 	a.wire(c, secret)
@@ -148,33 +153,45 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	service("prober", a.prober.Run)
-	service("admin", func(ctx context.Context) error { return a.admin.Run(ctx, a.adminListener, a.socket) })
 	if err := a.apply(c); err != nil {
 		fail(err)
 	}
-	wg.Go(func() { a.watch(ctx, fail) })
-	err := a.gateway.Run(ctx, a.listener, gateway.ServeConfig{
-		HeaderBytes: int(c.Limits.HeaderBytes), HeaderTimeout: c.Limits.HeaderTimeout.Std(),
-		IdleTimeout: c.Limits.IdleTimeout.Std(), Shutdown: c.ShutdownTimeout.Std(),
-		Draining: func() { a.admin.SetDraining() },
-	})
+	err := a.awaitTurn(ctx)
+	if err == nil && ctx.Err() == nil {
+		answering, silence := context.WithCancel(background)
+		defer silence()
+		service("admin", func(context.Context) error { return a.admin.Run(answering, a.adminListener, a.socket) })
+		wg.Go(func() { a.watch(ctx, fail) })
+		wg.Go(func() {
+			replaced := func() { silence(); fail(errReplaced) }
+			if err := a.pass(ctx, replaced); err != nil {
+				fail(err)
+			}
+		})
+		err = a.serve(ctx, c)
+	}
 	fail(nil) // also ends the watch when the gateway failed
 	stop()
 	a.processes.wait()
 	wg.Wait()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, errReplaced) {
 		err = errors.Join(err, cause)
 	}
 	return err
 }
 
+// serve moves exchanges until ctx ends and those under way are done.
+func (a *App) serve(ctx context.Context, c *config.Config) error {
+	return a.gateway.Run(ctx, a.listener, gateway.ServeConfig{
+		HeaderBytes: int(c.Limits.HeaderBytes), HeaderTimeout: c.Limits.HeaderTimeout.Std(),
+		IdleTimeout: c.Limits.IdleTimeout.Std(), Shutdown: c.ShutdownTimeout.Std(),
+		Draining: a.draining, Handed: a.passing.handed.Load,
+	})
+}
+
 // close frees what open opened; what Run closed already is closed twice.
 func (a *App) close() {
-	for _, l := range []net.Listener{a.listener, a.adminListener, a.socket} {
-		if l != nil {
-			_ = l.Close() // it may be closed already
-		}
-	}
+	a.closeListeners()
 	if a.data != nil {
 		a.data.close()
 	}

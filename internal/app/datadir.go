@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // dataDir is where Holdfast keeps what outlives it. One process uses it at a
@@ -18,8 +20,13 @@ type dataDir struct {
 	lock *os.File
 }
 
-// SocketName is the local socket in the data directory.
-const SocketName = "holdfast.sock"
+// Local sockets in the data directory.
+const (
+	SocketName   = "holdfast.sock" // for the terminal commands
+	HandoverName = "handover.sock" // for a process that takes over
+)
+
+var errInUse = errors.New("is in use by another holdfast: stop it, take it over with --replace, or choose another with --data-dir")
 
 func openDataDir(path string) (*dataDir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
@@ -31,7 +38,7 @@ func openDataDir(path string) (*dataDir, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close() // the lock was not taken
-		return nil, fmt.Errorf("data directory %s is in use by another holdfast: stop it, or choose another with --data-dir", path)
+		return nil, fmt.Errorf("data directory %s %w", path, errInUse)
 	}
 	return &dataDir{path, lock}, nil
 }
@@ -74,10 +81,10 @@ func writeWhole(path string, b []byte) error {
 	return nil
 }
 
-// listen opens the local socket for the terminal commands. The directory's
-// lock says that nobody else answers on one that is left over.
-func (d *dataDir) listen() (net.Listener, error) {
-	path := filepath.Join(d.path, SocketName)
+// listen opens a local socket. The directory's lock says that nobody else
+// answers on one that is left over.
+func (d *dataDir) listen(name string) (*net.UnixListener, error) {
+	path := filepath.Join(d.path, name)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove old socket: %w", err)
 	}
@@ -89,7 +96,16 @@ func (d *dataDir) listen() (net.Listener, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("protect local socket: %w", err), l.Close())
 	}
-	return l, nil
+	return asUnix(l)
+}
+
+func asUnix(l net.Listener) (*net.UnixListener, error) {
+	local, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("local socket is a %T", l), l.Close())
+	}
+	local.SetUnlinkOnClose(true)
+	return local, nil
 }
 
 // listen opens a TCP listener and says what to do when it cannot.
@@ -105,4 +121,21 @@ func listen(key, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return l, nil
+}
+
+// copyLock returns another reference to the lock: it is held until the last one
+// is closed.
+func (d *dataDir) copyLock() (*os.File, error) {
+	raw, err := d.lock.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd, dupErr := -1, error(nil)
+	if err := raw.Control(func(own uintptr) { fd, dupErr = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
+		return nil, err
+	}
+	if dupErr != nil {
+		return nil, dupErr
+	}
+	return os.NewFile(uintptr(fd), d.lock.Name()), nil
 }

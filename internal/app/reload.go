@@ -110,6 +110,8 @@ func (a *App) reloadAndTell() {
 func (a *App) reload() ([]config.Change, error) {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	a.notify("reloading", a.passing.manager.Reloading)
+	defer a.notify("ready", a.passing.manager.Ready)
 	next, origins, err := config.Load(a.options.Config)
 	if err == nil {
 		err = Check(next)

@@ -99,7 +99,7 @@ func newRoot(env *Environment) *cobra.Command {
 		}
 		return nil
 	}
-	root.AddCommand(upCommand(g), demoFunctionCommand(g), guardCommand(g), versionCommand(g))
+	root.AddCommand(upCommand(g), demoFunctionCommand(g), guardCommand(g), versionCommand(g), upgradeCommand(g), healthcheckCommand(g))
 	root.AddCommand(commandsOfARunningOne(g)...)
 	return root
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,8 @@ type upFlags struct {
 	listen      string
 	adminListen string
 	logLevel    string
+	replace     bool
+	patience    time.Duration
 }
 
 func upCommand(g *global) *cobra.Command {
@@ -36,10 +39,16 @@ func upCommand(g *global) *cobra.Command {
 
 Without a file it needs no configuration: --to puts it in front of something
 that runs, -- starts a command on a port of its own (in $PORT), watches and
-restarts it. With -c, SIGHUP or a change of the file reads it again.`,
+restarts it. With -c, SIGHUP or a change of the file reads it again.
+
+With --replace it takes over from a Holdfast that runs with the same data
+directory: it starts its own instances, and once they are ready it gets the
+listening sockets; the old one finishes what it has and ends. No request is
+lost. If the new one does not become ready, the old one goes on.`,
 		Example: `  holdfast up --to :3000 --to :3001
   holdfast up -n 3 -- node server.js
   holdfast up -c holdfast.yaml
+  holdfast up -c holdfast.yaml --replace
   holdfast up --demo`,
 		RunE: func(c *cobra.Command, args []string) error { return runUp(c, g, f, args) },
 	}
@@ -49,6 +58,8 @@ restarts it. With -c, SIGHUP or a change of the file reads it again.`,
 	c.Flags().BoolVar(&f.demo, "demo", false, "run three demo functions to play with")
 	c.Flags().StringVar(&f.listen, "listen", "", "address for requests (default 127.0.0.1:8080; port 0: any)")
 	c.Flags().StringVar(&f.adminListen, "admin-listen", "", "address for metrics and health (default 127.0.0.1:8081)")
+	c.Flags().BoolVar(&f.replace, "replace", false, "take over from a running Holdfast with the same data directory, if there is one")
+	c.Flags().DurationVar(&f.patience, "replace-timeout", time.Minute, "how long the functions may take to be ready before --replace gives up")
 	c.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error")
 	return c
 }
@@ -90,6 +101,7 @@ func (f *upFlags) options(g *global, args []string) (app.Options, error) {
 	return app.Options{
 		Config: load, Log: g.env.Stderr, Hangup: g.env.Hangup, Version: version,
 		Guard: []string{self, "process-guard"}, Debug: debugComponents(g.env.Environ),
+		Replace: f.replace, ReplaceTimeout: f.patience, Successor: successor(g.env, self),
 	}, nil
 }
 

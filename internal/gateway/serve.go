@@ -20,6 +20,10 @@ type ServeConfig struct {
 	Shutdown time.Duration
 	// Draining is called when the service stops taking new exchanges. May be nil.
 	Draining func()
+	// Handed says, once ctx has ended, that another process accepts on the
+	// same socket from now on: connections are then closed so gently that no
+	// client notices. nil: never.
+	Handed func() bool
 }
 
 // Run serves requests from ln until ctx ends, then lets exchanges under way
@@ -34,10 +38,12 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 	defer logs.Wait()
 	defer stopLogging()
 
-	live := &liveRequests{next: g.engine}
+	leaving := newLeaving()
+	live := &liveRequests{next: g.engine, leaving: leaving}
 	srv := &http.Server{
 		Handler: live, MaxHeaderBytes: c.HeaderBytes, ReadHeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout,
 		BaseContext: func(net.Listener) context.Context { return exchanges },
+		ConnState:   leaving.watch,
 		ErrorLog:    slog.NewLogLogger(g.config.Logger.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
@@ -50,7 +56,18 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 	if c.Draining != nil {
 		c.Draining()
 	}
-	g.drain(srv, live, cut, c.Shutdown)
+	until, stop := context.WithTimeout(context.WithoutCancel(ctx), c.Shutdown)
+	defer stop()
+	if c.Handed != nil && c.Handed() {
+		_ = ln.Close() // the other process goes on listening
+		if err := <-served; !errors.Is(err, net.ErrClosed) { // every connection that was accepted is known now
+			g.config.Logger.WarnContext(until, "accept until the other process did", "error", err)
+		}
+		leaving.wait(until)
+		g.drain(until, srv, live, cut)
+		return nil
+	}
+	g.drain(until, srv, live, cut)
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve gateway: %w", err)
 	}
@@ -59,13 +76,11 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 
 // drain stops accepting, waits for exchanges and upgraded connections, and
 // cuts those that are left.
-func (g *Gateway) drain(srv *http.Server, live *liveRequests, cut context.CancelFunc, limit time.Duration) {
-	until, stop := context.WithTimeout(context.Background(), limit)
-	defer stop()
+func (g *Gateway) drain(until context.Context, srv *http.Server, live *liveRequests, cut context.CancelFunc) {
 	err := srv.Shutdown(until)
 	left := live.wait(until)
 	if err != nil || left > 0 {
-		g.config.Logger.Warn("cut exchanges that did not finish in time", "left", left, "waited", limit)
+		g.config.Logger.WarnContext(until, "cut exchanges that did not finish in time", "left", left)
 	}
 	cut()
 	_ = srv.Close() // Shutdown reported what there was to report
@@ -78,7 +93,9 @@ func (g *Gateway) drain(srv *http.Server, live *liveRequests, cut context.Cancel
 // liveRequests counts the requests inside, upgraded connections too, which
 // http.Server.Shutdown does not wait for.
 type liveRequests struct {
-	next http.Handler
+	next    http.Handler
+	leaving *leaving
+
 	mu   sync.Mutex
 	n    int
 	zero chan struct{} // closed when n falls to 0, if somebody waits
@@ -88,6 +105,7 @@ type liveRequests struct {
 func (l *liveRequests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.add(1)
 	defer l.add(-1)
+	l.leaving.mark(w, r)
 	l.next.ServeHTTP(w, r)
 }
 

@@ -4,7 +4,6 @@
 package heal_test
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
 	"net/http"
@@ -20,6 +19,7 @@ import (
 
 	"holdfast/test/holdfast"
 	"holdfast/test/need"
+	"holdfast/test/traffic"
 )
 
 const (
@@ -166,8 +166,8 @@ type result struct {
 // load sends requests at their planned times, whatever became of those before
 // (open model); one that cannot be sent counts as failed.
 func load(address string, length time.Duration) []result {
-	client := &rawClient{address: address, timeout: 15 * time.Second}
-	defer client.close()
+	client := &traffic.Client{Address: address, Timeout: 15 * time.Second}
+	defer client.Close()
 	n := int(length.Seconds()) * rate
 	results := make([]result, n)
 	start := time.Now()
@@ -183,7 +183,7 @@ func load(address string, length time.Duration) []result {
 			if i%postShare == 0 {
 				r.method, path = http.MethodPost, "/api/"+name+"/ledger"
 			}
-			r.status, r.body, r.err = client.do(r.method, path, r.id)
+			r.status, r.body, r.err = client.Do(r.method, path, r.id)
 			r.took = time.Since(planned)
 		})
 	}
@@ -220,37 +220,11 @@ func judge(t *testing.T, strategy string, results []result, ledger string) {
 	if p99 > attemptTimeout+100*time.Millisecond {
 		t.Errorf("p99 of GET is %v, allowed are %v", p99, attemptTimeout+100*time.Millisecond)
 	}
-	twice := checkLedger(t, ledger, acknowledged)
+	twice := traffic.CheckLedger(t, ledger, acknowledged)
 	t.Logf("%-18s %d GET, %d failed, p50 %v p99 %v max %v; %d POST, %d without a good answer, %d processed twice",
 		strategy, gets, shown, p50.Round(10*time.Microsecond), p99.Round(time.Millisecond), top.Round(time.Millisecond), posts, failedPosts, twice)
 	t.Attr("get_failed", fmt.Sprint(shown))
 	t.Attr("get_p99", p99.Round(time.Millisecond).String())
 	t.Attr("post_processed_twice", fmt.Sprint(twice))
 	t.Attr("post_without_a_good_answer", fmt.Sprintf("%d of %d", failedPosts, posts))
-}
-
-// checkLedger reads what the instances wrote down: nothing twice, and nothing
-// missing that was acknowledged.
-func checkLedger(t *testing.T, path string, acknowledged map[string]bool) (twice int) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	seen := map[string]string{}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		id, who, _ := strings.Cut(lines.Text(), " ")
-		if before, again := seen[id]; again {
-			twice++
-			t.Errorf("POST %s was processed by %s and by %s", id, before, who)
-		}
-		seen[id] = who
-	}
-	for id := range acknowledged {
-		if seen[id] == "" {
-			t.Errorf("POST %s was acknowledged but is not in the ledger", id)
-		}
-	}
-	return twice
 }

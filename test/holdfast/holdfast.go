@@ -52,6 +52,7 @@ type Process struct {
 	Data    string
 	Cmd     *exec.Cmd
 
+	owner  bool // of the data directory
 	log    *syncBuffer
 	done   chan struct{}
 	err    error
@@ -67,7 +68,22 @@ func Up(tb testing.TB, args ...string) *Process {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Process{Data: data, log: &syncBuffer{}, done: make(chan struct{})}
+	return start(tb, data, true, args)
+}
+
+// Replace starts `holdfast up ARGS... --replace` in the place of p.
+func (p *Process) Replace(tb testing.TB, args ...string) *Process {
+	tb.Helper()
+	return start(tb, p.Data, false, append([]string{"--replace"}, args...))
+}
+
+func start(tb testing.TB, data string, owner bool, args []string) *Process {
+	tb.Helper()
+	p := &Process{Data: data, owner: owner, log: &syncBuffer{}, done: make(chan struct{})}
+	p.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", filepath.Join(data, "holdfast.sock"))
+	}}}
 	all := append([]string{"up", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", data}, args...)
 	p.Cmd = exec.Command(Binary(tb), all...)
 	p.Cmd.Stderr = p.log
@@ -80,10 +96,6 @@ func Up(tb testing.TB, args ...string) *Process {
 	}
 	tb.Cleanup(func() { p.cleanUp(tb) })
 	p.read(tb, out)
-	p.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", filepath.Join(data, "holdfast.sock"))
-	}}}
 	return p
 }
 
@@ -118,7 +130,9 @@ func (p *Process) cleanUp(tb testing.TB) {
 		tb.Logf("log of holdfast:\n%s", p.log.tail(200))
 	}
 	p.client.CloseIdleConnections()
-	_ = os.RemoveAll(p.Data)
+	if p.owner {
+		_ = os.RemoveAll(p.Data)
+	}
 }
 
 // Stop sends SIGTERM and waits for the end.
@@ -131,6 +145,16 @@ func (p *Process) Stop(limit time.Duration) error {
 		_ = p.Cmd.Process.Kill()
 		<-p.done
 		return errors.New("it did not end after SIGTERM")
+	}
+}
+
+// Wait waits until it has ended by itself and returns how.
+func (p *Process) Wait(limit time.Duration) error {
+	select {
+	case <-p.done:
+		return p.err
+	case <-time.After(limit):
+		return fmt.Errorf("it has not ended after %v", limit)
 	}
 }
 

@@ -1,4 +1,6 @@
-package heal_test
+// Package traffic sends requests to a running Holdfast the way a strict judge
+// does: at planned times, whatever became of those before, each exactly once.
+package traffic
 
 import (
 	"bufio"
@@ -10,12 +12,12 @@ import (
 	"time"
 )
 
-// rawClient sends each request once, on a connection of its own choice, and
+// Client sends each request once, on a connection of its own choice, and
 // never again: net/http's client would silently repeat a GET on a connection
 // that broke.
-type rawClient struct {
-	address string
-	timeout time.Duration
+type Client struct {
+	Address string        // host:port
+	Timeout time.Duration // of one request
 
 	mu   sync.Mutex
 	idle []*rawConn
@@ -26,7 +28,7 @@ type rawConn struct {
 	r *bufio.Reader
 }
 
-func (c *rawClient) get() (*rawConn, error) {
+func (c *Client) get() (*rawConn, error) {
 	c.mu.Lock()
 	if n := len(c.idle); n > 0 {
 		conn := c.idle[n-1]
@@ -35,20 +37,21 @@ func (c *rawClient) get() (*rawConn, error) {
 		return conn, nil
 	}
 	c.mu.Unlock()
-	conn, err := net.DialTimeout("tcp", c.address, c.timeout)
+	conn, err := net.DialTimeout("tcp", c.Address, c.Timeout)
 	if err != nil {
 		return nil, err
 	}
 	return &rawConn{conn, bufio.NewReader(conn)}, nil
 }
 
-func (c *rawClient) put(conn *rawConn) {
+func (c *Client) put(conn *rawConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.idle = append(c.idle, conn)
 }
 
-func (c *rawClient) close() {
+// Close closes the connections that are not in use.
+func (c *Client) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.idle {
@@ -57,13 +60,13 @@ func (c *rawClient) close() {
 	c.idle = nil
 }
 
-// do sends one request and reads the whole answer.
-func (c *rawClient) do(method, path, id string) (status int, body string, err error) {
+// Do sends one request, a POST with a small body, and reads the whole answer.
+func (c *Client) Do(method, path, id string) (status int, body string, err error) {
 	conn, err := c.get()
 	if err != nil {
 		return 0, "", err
 	}
-	_ = conn.SetDeadline(time.Now().Add(c.timeout))
+	_ = conn.SetDeadline(time.Now().Add(c.Timeout))
 	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: test\r\nX-Ledger-Id: %s\r\n", method, path, id)
 	if method == http.MethodPost {
 		head += "Content-Length: 2\r\n\r\nhi"
