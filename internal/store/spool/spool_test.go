@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"holdfast/internal/store/spool"
+	"holdfast/internal/store/storetest"
 	"holdfast/test/need"
 )
 
@@ -229,7 +230,7 @@ func TestAFullDiskKeepsRecordsInMemoryWithinBounds(t *testing.T) {
 	dir := smallDisk(t, "256k")
 	s := open(t, spool.Config{Dir: filepath.Join(dir, "spool"), MemoryBytes: 100_000})
 	ballast := filepath.Join(dir, "ballast")
-	fill(t, ballast)
+	storetest.Fill(t, ballast)
 	record := bytes.Repeat([]byte("r"), 1000)
 	var refused int
 	for range 300 {
@@ -265,7 +266,7 @@ func TestRecordsInMemoryCanBeDelivered(t *testing.T) {
 	dir := smallDisk(t, "64k")
 	s := open(t, spool.Config{Dir: filepath.Join(dir, "spool")})
 	ok(t, s.Append(0, records("a", 0, 10)))
-	fill(t, filepath.Join(dir, "ballast"))
+	storetest.Fill(t, filepath.Join(dir, "ballast"))
 	for i := 10; i < 200; i++ { // the segment's last page has a little space left
 		_ = s.Append(0, records("a", i, i+1))
 	}
@@ -278,27 +279,9 @@ func TestRecordsInMemoryCanBeDelivered(t *testing.T) {
 // smallDisk mounts a file system of that size.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		need.Missing(t, "a small disk cannot be mounted: "+err.Error())
+	dir, err := storetest.SmallDisk(t, size)
+	if err != nil {
+		need.Missing(t, err.Error())
 	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
 	return dir
-}
-
-// fill takes the rest of a disk.
-func fill(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Create(path)
-	ok(t, err)
-	defer f.Close()
-	for {
-		if _, err := f.Write(make([]byte, 4096)); err != nil {
-			return
-		}
-	}
 }

@@ -10,11 +10,7 @@ import (
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
 	"holdfast/internal/store/storetest"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t *testing.T, path string) *sqlite.Store {
 	t.Helper()
