@@ -46,6 +46,7 @@ type Gateway struct {
 	machine *exchange.Machine
 	engine  *middleware.Engine
 	access  *accessLog
+	failed  sync.Map // *balancer.Instance that has failed and is not back yet
 
 	mu        sync.Mutex // one change at a time
 	functions atomic.Pointer[map[string]*function]
@@ -133,6 +134,7 @@ func (g *Gateway) Apply(specs []Spec, now time.Time) error {
 	g.machine.SetRouter(router)
 	for name, f := range before {
 		if next[name] == nil {
+			g.forgetFailed(f.Balancer().Instances())
 			f.SetInstances(nil, now)
 			g.engine.Forget(f.Function)
 		}

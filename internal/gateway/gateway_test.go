@@ -193,3 +193,31 @@ func TestRunCutsWhatDoesNotFinishInTime(t *testing.T) {
 		t.Error("an exchange that was cut looks complete")
 	}
 }
+
+func TestARecoveryIsToldOnceTheInstanceIsBack(t *testing.T) {
+	t.Parallel()
+	bus := event.NewBus(64)
+	g := gateway.New(gateway.Config{Logger: slog.New(slog.DiscardHandler), Events: bus, Secret: make([]byte, 32)})
+	apply(t, g, spec("a", "/a"))
+	i := setInstances(t, g, "a", balancer.Spec{ID: "1", Endpoint: "http://127.0.0.1:1"}, balancer.Spec{ID: "2", Endpoint: "http://127.0.0.1:2"})[0]
+	b := g.Function("a").Balancer()
+	recoveries := func() (n int) {
+		for _, e := range bus.Since(0) {
+			if e.Kind == event.Recovery {
+				n++
+			}
+		}
+		return n
+	}
+	b.SetLifecycle(i, balancer.Gone, "killed", time.Now())
+	b.SetHealth(i, balancer.HealthUnknown, "a new process", time.Now())
+	b.SetLifecycle(i, balancer.Starting, "started", time.Now())
+	b.SetLifecycle(i, balancer.Running, "listens", time.Now())
+	if n := recoveries(); n != 0 {
+		t.Errorf("%d recoveries before the first check", n)
+	}
+	b.SetHealth(i, balancer.HealthUp, "fine", time.Now())
+	if n := recoveries(); n != 1 {
+		t.Errorf("%d recoveries, want 1", n)
+	}
+}

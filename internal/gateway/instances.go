@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"holdfast/balancer"
@@ -27,7 +29,16 @@ func (g *Gateway) SetInstances(function string, specs []balancer.Spec, now time.
 		list[n] = keepOrMake(known[s.ID], s)
 	}
 	f.SetInstances(list, now)
+	maps.DeleteFunc(known, func(_ string, i *balancer.Instance) bool { return slices.Contains(list, i) })
+	g.forgetFailed(slices.Collect(maps.Values(known)))
 	return list, nil
+}
+
+// forgetFailed lets go of instances that will not come back.
+func (g *Gateway) forgetFailed(gone []*balancer.Instance) {
+	for _, i := range gone {
+		g.failed.Delete(i)
+	}
 }
 
 // keepOrMake keeps an instance whose spec, defaults filled in, is the same.

@@ -59,7 +59,7 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 	until, stop := context.WithTimeout(context.WithoutCancel(ctx), c.Shutdown)
 	defer stop()
 	if c.Handed != nil && c.Handed() {
-		_ = ln.Close() // the other process goes on listening
+		_ = ln.Close()                                       // the other process goes on listening
 		if err := <-served; !errors.Is(err, net.ErrClosed) { // every connection that was accepted is known now
 			g.config.Logger.WarnContext(until, "accept until the other process did", "error", err)
 		}

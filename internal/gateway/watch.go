@@ -38,10 +38,26 @@ func (g *Gateway) instanceEvent(function string, e balancer.Event) {
 		out.From, out.To = "", ""
 	}
 	g.config.Events.Publish(out)
-	if e.Kind == balancer.StatusChanged && e.From == balancer.Failed && e.To != balancer.Inactive {
+	if e.Kind == balancer.StatusChanged && g.recovered(e) {
 		out.Kind = event.Recovery
 		g.config.Events.Publish(out)
 	}
+}
+
+// recovered says whether an instance that had failed is back: not when it
+// starts again, but when it takes its full share.
+func (g *Gateway) recovered(e balancer.Event) bool {
+	switch e.To {
+	case balancer.Failed:
+		g.failed.Store(e.Instance, true)
+	case balancer.Active:
+		_, was := g.failed.LoadAndDelete(e.Instance)
+		return was
+	case balancer.Inactive:
+		g.failed.Delete(e.Instance)
+	case balancer.Recovering:
+	}
+	return false
 }
 
 func kindOf(k balancer.EventKind) event.Kind {
