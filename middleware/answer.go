@@ -1,106 +1,135 @@
 package middleware
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"holdfast/exchange"
 )
 
-// answer makes the response Holdfast gives itself.
-func (f *flight) answer(r *http.Request, step exchange.Step) *http.Response {
+// answer gives the client an answer of Holdfast's own.
+func (f *flight) answer(step exchange.Step) {
+	f.body.skip()
+	f.answerEarly()
 	a := step.Answer
-	h := http.Header{"X-Request-Id": {f.in.id}}
-	body := fmt.Sprintf("%d %s\n", a.Status, step.Reason)
-	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h := f.w.Header()
 	if a.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(a.RetryAfter.Seconds()))))
 	}
-	if fb := a.Fallback; fb != nil {
-		body = fb.Body
-		for k, v := range fb.Header {
-			h.Set(k, v)
-		}
-		if fb.Redirect != "" {
-			h.Set("Location", redirectTarget(fb.Redirect, r, f.in.path))
-		}
+	if a.Fallback == nil {
+		(&refusal{a.Status, step.Reason.String()}).write(f.w, f.r, f.in.id)
+		return
 	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	res := &http.Response{
-		StatusCode: a.Status, Status: strconv.Itoa(a.Status) + " " + http.StatusText(a.Status),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: h, ContentLength: int64(len(body)), Request: r,
+	for name, value := range a.Fallback.Header {
+		h.Set(name, value)
 	}
-	if r.Method == http.MethodHead {
-		body = ""
+	if to := a.Fallback.Redirect; to != "" {
+		h.Set("Location", redirectTarget(to, f.in.path, f.r.URL.RawQuery))
 	}
-	res.Body = io.NopCloser(strings.NewReader(body))
-	return res
+	writeLocal(f.w, f.r, a.Status, a.Fallback.Body, f.in.id)
 }
 
 // redirectTarget appends the request's path and query to a target that ends in *.
-func redirectTarget(to string, r *http.Request, path string) string {
+func redirectTarget(to, path, query string) string {
 	base, open := strings.CutSuffix(to, "*")
 	if !open {
 		return to
 	}
-	to = strings.TrimSuffix(base, "/") + path
-	if r.URL.RawQuery != "" {
-		to += "?" + r.URL.RawQuery
+	base = strings.TrimSuffix(base, "/")
+	if base == "" {
+		path = "/" + strings.TrimLeft(path, "/") // "//name" would lead to another host
 	}
-	return to
+	if query != "" {
+		query = "?" + query
+	}
+	return base + path + query
 }
 
-// answerError ends requests whose client is gone; nobody reads the status.
-func answerError(w http.ResponseWriter, _ *http.Request, err error) {
-	if errors.Is(err, errClientGone) {
-		panic(http.ErrAbortHandler)
+// write answers with the reason, as JSON for clients that prefer it.
+func (r *refusal) write(w http.ResponseWriter, q *http.Request, id string) {
+	body := ""
+	switch h := w.Header(); {
+	case r.reason == "":
+	case prefersJSON(q.Header["Accept"]):
+		h.Set("Content-Type", "application/json")
+		text, err := json.Marshal(problem{r.reason, r.status, id})
+		if err != nil {
+			panic(err) // strings and a number
+		}
+		body = string(text) + "\n"
+	default:
+		body = fmt.Sprintf("%d %s\n", r.status, r.reason)
 	}
-	w.WriteHeader(http.StatusBadGateway)
+	writeLocal(w, q, r.status, body, id)
 }
 
-func writePlain(w http.ResponseWriter, status int, reason, id string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Request-Id", id)
+// problem is a local answer in JSON.
+type problem struct {
+	Error     string `json:"error"`
+	Status    int    `json:"status"`
+	RequestID string `json:"request_id"`
+}
+
+// writeLocal writes an answer and the fields all local answers have, unless
+// they were set.
+func writeLocal(w http.ResponseWriter, r *http.Request, status int, body, id string) {
+	h := w.Header()
+	h.Set("X-Request-Id", id)
+	setIfMissing(h, "Cache-Control", "no-store")
+	if status == http.StatusNoContent || status == http.StatusNotModified {
+		w.WriteHeader(status)
+		return
+	}
+	if body != "" {
+		setIfMissing(h, "Content-Type", "text/plain; charset=utf-8")
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, "%d %s\n", status, reason) // the client may be gone
-}
-
-// deadlineWriter gives each write to the client a deadline: a client that
-// takes nothing for as long as timeouts.idle is gone.
-type deadlineWriter struct {
-	http.ResponseWriter
-	f    *flight
-	next time.Time
-}
-
-// writer returns w with a deadline per write.
-func (f *flight) writer(w http.ResponseWriter) http.ResponseWriter {
-	f.out = deadlineWriter{ResponseWriter: w, f: f}
-	return &f.out
-}
-
-// Write implements io.Writer.
-func (d *deadlineWriter) Write(p []byte) (int, error) {
-	d.extend()
-	return d.ResponseWriter.Write(p)
-}
-
-// extend moves the deadline at most once per quarter of idle: it costs a lock.
-func (d *deadlineWriter) extend() {
-	idle := d.f.x.Idle()
-	if now := time.Now(); !now.Before(d.next) {
-		d.next = now.Add(idle / 4)
-		_ = d.f.control.SetWriteDeadline(now.Add(idle)) // where there are deadlines
+	if r.Method != http.MethodHead {
+		_, _ = w.Write([]byte(body)) // the client may be gone
 	}
 }
 
-// Unwrap lets http.ResponseController reach flushing and hijacking.
-func (d *deadlineWriter) Unwrap() http.ResponseWriter { return d.ResponseWriter }
+func setIfMissing(h http.Header, name, value string) {
+	if h[name] == nil {
+		h.Set(name, value)
+	}
+}
+
+// prefersJSON says whether application/json is asked for by name and ranks
+// before every kind of text; the earlier of two equals wins.
+func prefersJSON(accept []string) bool {
+	var best float64
+	json := false
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		kind, parameters, _ := strings.Cut(part, ";")
+		kind = strings.ToLower(strings.TrimSpace(kind))
+		isJSON := kind == "application/json" || strings.HasSuffix(kind, "+json")
+		if !isJSON && !strings.HasPrefix(kind, "text/") {
+			continue
+		}
+		if q := quality(parameters); q > best {
+			best, json = q, isJSON
+		}
+	}
+	return json
+}
+
+// quality returns the q of a media range, 1 when it has none.
+func quality(parameters string) float64 {
+	for p := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if !strings.EqualFold(name, "q") {
+			continue
+		}
+		if q, err := strconv.ParseFloat(value, 64); err == nil && q >= 0 && q <= 1 {
+			return q
+		}
+		return 0
+	}
+	return 1
+}

@@ -2,11 +2,11 @@ package middleware
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/hex"
-	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
-	"net/http/httputil"
 	"net/netip"
 	"sync"
 	"time"
@@ -18,14 +18,15 @@ import (
 type EngineConfig struct {
 	// Machine decides; required.
 	Machine *exchange.Machine
-	// TrustedProxies may tell who the client is (X-Forwarded-For and its like).
-	// Everybody else's word on it is dropped.
+	// TrustedProxies may tell who the client is (X-Forwarded-* and Forwarded)
+	// and give the request its id. Everybody else's word on it is dropped.
 	TrustedProxies []netip.Prefix
 	// Options returns what the engine needs to know of a function beyond its
-	// rules; nil: the zero Options for all.
+	// rules; it is asked per request. nil: the zero Options for all.
 	Options func(*exchange.Function) Options
-	// Logger gets what net/http complains about; nil: nothing is logged.
-	Logger *slog.Logger
+	// Dial connects to instances; nil: TCP. The context ends after the
+	// function's timeouts.connect.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Options are the settings of one function that only an engine needs.
@@ -35,97 +36,98 @@ type Options struct {
 	ReplayLimit int64
 	// InstanceHost sends the instance's own host in Host instead of the client's.
 	InstanceHost bool
+	// TLS is for instances whose endpoint is https; nil: the system's roots.
+	// Connections made under an earlier value stay until they are idle.
+	TLS *tls.Config
 	// SecureCookie marks the affinity cookie Secure also on plain connections,
 	// for gateways behind something that speaks TLS.
 	SecureCookie bool
-	// SameSite of the affinity cookie; 0: Lax.
+	// SameSite of the affinity cookie; 0: Lax. None makes it Secure too.
 	SameSite http.SameSite
 }
 
 const defaultReplayLimit = 64 << 10
+
+// replayLimit returns the limit in force.
+func (o *Options) replayLimit() int64 {
+	if o.ReplayLimit == 0 {
+		return defaultReplayLimit
+	}
+	return max(o.ReplayLimit, 0)
+}
 
 // Engine is an http.Handler that sends requests to instances as a machine
 // decides. Safe for concurrent use.
 type Engine struct {
 	machine *exchange.Machine
 	options func(*exchange.Function) Options
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 	trusted []netip.Prefix
-	logger  *slog.Logger
-	via     string
-	proxy   *httputil.ReverseProxy
+	via     string // this engine's name in Via
 	flights sync.Pool
+	buffers buffers
 
-	mu         sync.RWMutex
+	mu         sync.RWMutex // guards transports
 	transports map[*exchange.Function]*http.Transport
 }
+
+var _ http.Handler = (*Engine)(nil)
 
 // NewEngine makes an engine; Close frees its idle connections.
 func NewEngine(c EngineConfig) *Engine {
 	e := &Engine{
-		machine: c.Machine, options: c.Options, trusted: c.TrustedProxies, logger: c.Logger,
+		machine: c.Machine, options: c.Options, dial: c.Dial, trusted: c.TrustedProxies,
 		via:        "holdfast-" + hexOf(rand.Uint64()),
 		transports: map[*exchange.Function]*http.Transport{},
 	}
 	if e.options == nil {
 		e.options = func(*exchange.Function) Options { return Options{} }
 	}
-	if e.logger == nil {
-		e.logger = slog.New(slog.DiscardHandler)
+	if e.dial == nil {
+		e.dial = new(net.Dialer).DialContext
 	}
 	e.flights.New = func() any { return &flight{engine: e, woken: make(chan struct{}, 1)} }
-	e.proxy = &httputil.ReverseProxy{
-		Rewrite:      rewrite,
-		Transport:    loop{},
-		BufferPool:   &bufferPool{},
-		ErrorHandler: answerError,
-		ErrorLog:     slog.NewLogLogger(c.logHandler(), slog.LevelDebug),
-	}
 	return e
 }
 
-func (c EngineConfig) logHandler() slog.Handler {
-	if c.Logger == nil {
-		return slog.DiscardHandler
-	}
-	return c.Logger.Handler()
-}
-
-// ServeHTTP serves one request; see the package comment.
+// ServeHTTP serves one request. It panics with http.ErrAbortHandler when the
+// answer breaks off or the client is gone, as handlers do to have net/http cut
+// the connection.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e.serve(w, r, nil)
+	e.serve(w, r, nil) //nolint:contextcheck // attempts take the request's context
 }
 
 // Wrap returns a handler that serves the requests a route matches and passes
-// the others to next.
+// the others to next, untouched.
 func (e *Engine) Wrap(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.serve(w, r, next) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.serve(w, r, next) //nolint:contextcheck // attempts take the request's context
+	})
 }
 
 func (e *Engine) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	in, refusal := e.inspect(r)
-	if next != nil && (refusal != nil || e.machine.Router().Match(in.host, in.path, r.Method, r.Header) == nil) {
+	in := e.inspect(r)
+	switch {
+	case next != nil && (in.path == "" || e.machine.Router().Match(in.host, in.path, r.Method, r.Header) == nil):
 		next.ServeHTTP(w, r)
-		return
+	case in.refused != nil:
+		in.refused.write(w, r, in.id)
+	case !e.exchange(w, r, &in):
+		panic(http.ErrAbortHandler)
 	}
-	if refusal != nil {
-		refusal.write(w, in.id)
-		return
-	}
-	guardConnection(r.Header)
+}
+
+// exchange returns false when the client must see a broken connection.
+func (e *Engine) exchange(w http.ResponseWriter, r *http.Request, in *inbound) bool {
 	f := e.takeoff(w, r, in)
 	defer e.land(f)
-	if r.Method == http.MethodOptions || r.Method == http.MethodTrace {
-		if answered := maxForwards(w, r); answered {
-			return
-		}
-	}
-	e.proxy.ServeHTTP(f.writer(w), r.WithContext(context.WithValue(r.Context(), flightKey{}, f)))
+	return f.run()
 }
 
 // takeoff readies the state of one exchange.
-func (e *Engine) takeoff(w http.ResponseWriter, r *http.Request, in inbound) *flight {
+func (e *Engine) takeoff(w http.ResponseWriter, r *http.Request, in *inbound) *flight {
 	f := e.flights.Get().(*flight) //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	f.in, f.control, f.body, f.secure = in, http.NewResponseController(w), nil, r.TLS != nil
+	f.in, f.w, f.r, f.control = *in, w, r, http.NewResponseController(w)
 	select {
 	case <-f.woken: // a late wake of the last exchange
 	default:
@@ -133,20 +135,20 @@ func (e *Engine) takeoff(w http.ResponseWriter, r *http.Request, in inbound) *fl
 	return f
 }
 
-// land ends the exchange, also when the handler panics because the answer
-// broke off, and keeps the state for the next one.
+// land ends the exchange, also when net/http panics under it, and keeps the
+// state for the next one.
 func (e *Engine) land(f *flight) {
-	if f.begun {
-		f.x.End(time.Now())
+	f.body.close()
+	if f.try != nil {
+		f.try.giveUp()
 	}
-	if f.body != nil {
-		f.body.close()
-	}
-	f.begun, f.control, f.body, f.in = false, nil, nil, inbound{}
+	f.x.End(time.Now())
+	f.in, f.w, f.r, f.control, f.header, f.body, f.try = inbound{}, nil, nil, nil, nil, nil, nil
 	e.flights.Put(f)
 }
 
 // Forget closes the idle connections of a function that is no longer routed.
+// Requests under way go on.
 func (e *Engine) Forget(fn *exchange.Function) {
 	e.mu.Lock()
 	t := e.transports[fn]
@@ -157,7 +159,8 @@ func (e *Engine) Forget(fn *exchange.Function) {
 	}
 }
 
-// Close closes all idle connections. Requests under way go on.
+// Close closes all idle connections. Requests under way go on; the engine can
+// still be used.
 func (e *Engine) Close() {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -166,46 +169,10 @@ func (e *Engine) Close() {
 	}
 }
 
-type flightKey struct{}
-
-// flight is the engine's state of one exchange.
-type flight struct {
-	engine  *Engine
-	x       exchange.Exchange
-	woken   chan struct{}
-	in      inbound
-	control *http.ResponseController
-	body    *replayBody
-	out     deadlineWriter
-	begun   bool
-	secure  bool // the client came over TLS
-}
-
-// Wake implements exchange.Waker.
-func (f *flight) Wake() {
-	select {
-	case f.woken <- struct{}{}:
-	default:
-	}
-}
-
 func hexOf(v uint64) string {
 	var b [8]byte
 	for i := range b {
-		b[i] = byte(v >> (8 * i))
+		b[i] = byte(v >> (56 - 8*i))
 	}
 	return hex.EncodeToString(b[:])
 }
-
-type bufferPool struct{ pool sync.Pool }
-
-const copyBuffer = 32 << 10
-
-func (p *bufferPool) Get() []byte {
-	if b, ok := p.pool.Get().(*[]byte); ok {
-		return *b
-	}
-	return make([]byte, copyBuffer)
-}
-
-func (p *bufferPool) Put(b []byte) { p.pool.Put(&b) }

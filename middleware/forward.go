@@ -2,76 +2,118 @@ package middleware
 
 import (
 	"net/http"
-	"net/http/httputil"
 	"net/netip"
 	"net/textproto"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// rewrite prepares the request an instance gets. httputil.ReverseProxy has
-// copied it, dropped the hop-by-hop fields and all forwarding fields by then;
-// the target is set per attempt.
-func rewrite(p *httputil.ProxyRequest) {
-	f := flightOf(p.Out)
-	h := p.Out.Header
-	p.Out.Host = p.In.Host
-	p.Out.URL.RawQuery = p.In.URL.RawQuery // the proxy would drop what it cannot parse
-	dropTwins(h)
-	forwarding(h, p.In, &f.in)
-	h.Set("X-Request-Id", f.in.id)
-	h["Via"] = append(slices.Clone(p.In.Header["Via"]), viaVersion(p.In)+" "+f.engine.via)
+// hopByHop are fields that concern one connection (RFC 9110, 7.6.1). Proxy is
+// none of them: it is dropped because CGI servers take it for HTTP_PROXY.
+var hopByHop = map[string]bool{ //nolint:gochecknoglobals // a constant table
+	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authenticate": true,
+	"Proxy-Authorization": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+	"Proxy": true,
 }
 
-func viaVersion(r *http.Request) string {
-	if r.ProtoMajor == 2 {
-		return "2.0"
-	}
-	if r.ProtoMinor == 0 {
-		return "1.0"
-	}
-	return "1.1"
+// guarded are fields that servers act upon and that Holdfast or the protocol
+// owns, besides all that begin with X-Forwarded-: a client may not have them
+// removed by naming them in Connection, nor smuggle them past in a spelling
+// with underscores, which CGI-like servers cannot tell from the real ones, nor
+// send them as trailers.
+var guarded = map[string]bool{ //nolint:gochecknoglobals // a constant table
+	"Host": true, "Content-Length": true, "Content-Type": true, "Content-Encoding": true, "Transfer-Encoding": true,
+	"Authorization": true, "Cookie": true, "Cache-Control": true, "Idempotency-Key": true, "Max-Forwards": true,
+	"X-Real-Ip": true, "X-Request-Id": true, "Forwarded": true, "Via": true,
 }
 
-// forwarding tells the instance who the client is. A trusted proxy's fields are
+func isGuarded(name string) bool {
+	return guarded[name] || strings.HasPrefix(name, "X-Forwarded-")
+}
+
+// owned are fields whose content the engine decides, whoever sent them.
+func owned(name string, trusted bool) bool {
+	switch name {
+	case "X-Real-Ip", "X-Request-Id", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded":
+		return true
+	}
+	return !trusted && strings.HasPrefix(name, "X-Forwarded-")
+}
+
+// isTwin says whether a name is a guarded one with underscores.
+func isTwin(name string) bool {
+	return strings.IndexByte(name, '_') >= 0 &&
+		isGuarded(textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-")))
+}
+
+// outbound returns the fields an instance gets. Values are shared with r: both
+// sides only read them.
+func (e *Engine) outbound(r *http.Request, in *inbound) http.Header {
+	h := make(http.Header, len(r.Header)+8)
+	named := connectionNames(r.Header)
+	for name, values := range r.Header {
+		if hopByHop[name] || owned(name, in.trusted) || isTwin(name) || slices.Contains(named, name) && !isGuarded(name) {
+			continue
+		}
+		h[name] = values
+	}
+	if hasToken(r.Header["Te"], "trailers") {
+		h["Te"] = []string{"trailers"}
+	}
+	if up := upgradeOf(r.Header); up != "" && r.ProtoMajor == 1 {
+		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{up}
+	}
+	if _, ok := h["User-Agent"]; !ok {
+		h["User-Agent"] = nil // keeps net/http from adding its own
+	}
+	countDown(h, r.Method)
+	in.forward(h, r)
+	h["X-Request-Id"] = []string{in.id}
+	h["Via"] = append(slices.Clone(r.Header["Via"]), receivedProtocol(r)+" "+e.via)
+	return h
+}
+
+// forward tells the instance who the client is. A trusted proxy's fields are
 // continued, everybody else's are replaced.
-func forwarding(h http.Header, in *http.Request, b *inbound) {
-	peer := peerAddr(in.RemoteAddr)
-	proto := "http"
-	if in.TLS != nil {
-		proto = "https"
-	}
-	host, chain := in.Host, ""
-	if b.trusted {
-		chain = strings.Join(in.Header["X-Forwarded-For"], ", ")
-		proto = firstOf(in.Header.Get("X-Forwarded-Proto"), proto)
-		host = firstOf(in.Header.Get("X-Forwarded-Host"), host)
-		if v := in.Header["Forwarded"]; len(v) > 0 {
-			h["Forwarded"] = slices.Clone(v)
+func (in *inbound) forward(h http.Header, r *http.Request) {
+	host, chain := r.Host, ""
+	if in.trusted {
+		chain = strings.Join(r.Header["X-Forwarded-For"], ", ")
+		first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
+		if first = strings.TrimSpace(first); first != "" && validHost(first) {
+			host = first
+		}
+		if lines := r.Header["Forwarded"]; len(lines) > 0 {
+			h["Forwarded"] = []string{join(strings.Join(lines, ", "), in.forwardedElement(r))}
 		}
 	}
-	if peer.IsValid() {
-		h.Set("X-Forwarded-For", join(chain, peer.String()))
-	} else if chain != "" {
-		h.Set("X-Forwarded-For", chain)
+	if in.peer.IsValid() {
+		h["X-Forwarded-For"] = []string{join(chain, in.peer.String())}
 	}
-	setAddr(h, "X-Real-Ip", b.client)
-	h.Set("X-Forwarded-Proto", proto)
-	h.Set("X-Forwarded-Host", host)
+	if in.client.IsValid() {
+		h["X-Real-Ip"] = []string{in.client.String()}
+	}
+	if host != "" {
+		h["X-Forwarded-Host"] = []string{host}
+	}
+	h["X-Forwarded-Proto"] = []string{in.proto}
 }
 
-func setAddr(h http.Header, name string, a netip.Addr) {
-	h.Del(name)
-	if a.IsValid() {
-		h.Set(name, a.String())
+// forwardedElement describes this hop as RFC 7239 writes it.
+func (in *inbound) forwardedElement(r *http.Request) string {
+	proto := "http"
+	if r.TLS != nil {
+		proto = "https"
 	}
+	return "for=" + forwardedNode(in.peer) + ";host=" + strconv.Quote(r.Host) + ";proto=" + proto
 }
 
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
+func forwardedNode(a netip.Addr) string {
+	if a.Is4() {
+		return a.String()
 	}
-	return b
+	return `"[` + a.String() + `]"`
 }
 
 func join(list, last string) string {
@@ -81,50 +123,85 @@ func join(list, last string) string {
 	return list + ", " + last
 }
 
-// guarded are fields that servers act upon and that Holdfast or the protocol
-// owns: a client may not have them removed by naming them in Connection, nor
-// smuggle them past in a spelling with underscores, which CGI-like servers
-// cannot tell from the real ones.
-var guarded = map[string]bool{ //nolint:gochecknoglobals // a constant table
-	"Host": true, "Content-Length": true, "Content-Type": true, "Transfer-Encoding": true, "Authorization": true, "Cookie": true,
-	"X-Forwarded-For": true, "X-Forwarded-Host": true, "X-Forwarded-Proto": true, "X-Forwarded-Port": true,
-	"X-Forwarded-Prefix": true, "X-Real-Ip": true, "X-Request-Id": true, "Forwarded": true, "Via": true,
-}
-
-// guardConnection drops guarded names from Connection before the proxy obeys it.
-func guardConnection(h http.Header) {
-	lines := h["Connection"]
-	for i, line := range lines {
-		if !namesGuarded(line) {
-			continue
-		}
-		var keep []string
+// connectionNames returns the fields that Connection declares hop-by-hop.
+func connectionNames(h http.Header) []string {
+	var names []string
+	for _, line := range h["Connection"] {
 		for name := range strings.SplitSeq(line, ",") {
-			if !guarded[textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name))] {
-				keep = append(keep, strings.TrimSpace(name))
-			}
+			names = append(names, textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)))
 		}
-		lines[i] = strings.Join(keep, ", ")
 	}
+	return names
 }
 
-func namesGuarded(line string) bool {
-	for name := range strings.SplitSeq(line, ",") {
-		if guarded[textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name))] {
-			return true
+// hasToken finds a token in a comma-separated list, in any case.
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// dropTwins removes fields like X_Forwarded_For.
-func dropTwins(h http.Header) {
-	for name := range h {
-		if strings.IndexByte(name, '_') >= 0 && guarded[textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))] {
-			delete(h, name)
+// upgradeOf returns the protocol a message offers or switches to, or "".
+func upgradeOf(h http.Header) string {
+	if !hasToken(h["Connection"], "upgrade") {
+		return ""
+	}
+	return h.Get("Upgrade")
+}
+
+func receivedProtocol(r *http.Request) string {
+	return strconv.Itoa(r.ProtoMajor) + "." + strconv.Itoa(r.ProtoMinor)
+}
+
+// lastHop answers OPTIONS and TRACE whose Max-Forwards is used up
+// (RFC 9110, 7.6.2). TRACE is not offered: it would show what proxies add.
+func lastHop(r *http.Request) *refusal {
+	switch n, given, err := forwardsLeft(r.Header); {
+	case err != nil:
+		return &refusal{http.StatusBadRequest, "Max-Forwards is not a number"}
+	case !given || n > 0:
+		return nil
+	case r.Method == http.MethodTrace:
+		return &refusal{http.StatusMethodNotAllowed, "TRACE is not offered here"}
+	default:
+		return &refusal{http.StatusNoContent, ""}
+	}
+}
+
+func countDown(h http.Header, method string) {
+	if method != http.MethodOptions && method != http.MethodTrace {
+		return
+	}
+	if n, given, err := forwardsLeft(h); given && err == nil && n > 0 {
+		h["Max-Forwards"] = []string{strconv.FormatUint(n-1, 10)}
+	}
+}
+
+func forwardsLeft(h http.Header) (n uint64, given bool, err error) {
+	v := h.Get("Max-Forwards")
+	if v == "" {
+		return 0, false, nil
+	}
+	n, err = strconv.ParseUint(v, 10, 16)
+	return n, true, err
+}
+
+// trailerAllowed says whether a trailer may pass: none that frames, routes or
+// authenticates (RFC 9110, 6.5.1), and no name net/http would refuse to send.
+func trailerAllowed(name string) bool {
+	return isToken(name) && !hopByHop[name] && !isGuarded(name) && !isTwin(name) && !strings.HasPrefix(name, "Content-")
+}
+
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !isAlnum(s[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {
+			return false
 		}
 	}
-	for _, name := range []string{"X-Forwarded-Port", "X-Forwarded-Prefix"} {
-		h.Del(name) // said by nobody we asked
-	}
+	return s != ""
 }

@@ -5,7 +5,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
+	"net/url"
+	"slices"
 	"strings"
 
 	"holdfast/exchange"
@@ -15,64 +16,109 @@ import (
 type inbound struct {
 	id      string
 	host    string // without port, lower case
-	path    string // matched and forwarded alike
+	path    string // matched and forwarded alike; "" when there is none to match
+	proto   string // http or https: what the client used
+	peer    netip.Addr
 	client  netip.Addr
 	trusted bool // the peer is a trusted proxy
+	refused *refusal
 }
 
-// refusal is a request that is not even looked at.
+// refusal is a request that is answered before any rule is asked.
 type refusal struct {
 	status int
 	reason string
 }
 
-func (r *refusal) write(w http.ResponseWriter, id string) {
-	writePlain(w, r.status, r.reason, id)
-}
-
 // inspect checks a request and finds out who the client is.
-func (e *Engine) inspect(r *http.Request) (inbound, *refusal) {
-	peer := peerAddr(r.RemoteAddr)
-	in := inbound{trusted: e.trusts(peer), client: peer, host: hostOnly(r.Host)}
+func (e *Engine) inspect(r *http.Request) inbound {
+	in := inbound{peer: peerAddr(r.RemoteAddr), proto: "http", host: hostOnly(r.Host)}
+	if r.TLS != nil {
+		in.proto = "https"
+	}
+	in.client, in.trusted = in.peer, e.trusts(in.peer)
 	if in.trusted {
-		in.client = e.clientBehind(r.Header, peer)
+		in.client = e.clientBehind(r.Header, in.peer)
+		in.proto = protoBehind(r.Header, in.proto)
 	}
 	in.id = requestID(r.Header.Get("X-Request-Id"), in.trusted)
+	in.path, in.refused = targetOf(r)
+	if in.refused == nil {
+		in.refused = e.refuse(r)
+	}
+	return in
+}
+
+// targetOf returns the path to match, or why there is none.
+func targetOf(r *http.Request) (string, *refusal) {
 	switch {
 	case r.Method == http.MethodConnect:
-		return in, &refusal{http.StatusMethodNotAllowed, "CONNECT is not offered here"}
+		return "", &refusal{http.StatusMethodNotAllowed, "CONNECT is not offered here"}
+	case r.URL.Path == "*" && r.Method == http.MethodOptions:
+		return "", &refusal{http.StatusNoContent, ""} // about the gateway, not about a function
 	case r.URL.Path == "*" || r.URL.Opaque != "":
-		return in, &refusal{http.StatusBadRequest, "the request target is not a path"}
-	case e.loops(r.Header):
-		return in, &refusal{http.StatusLoopDetected, "the request came through this gateway before: an instance points back at it"}
+		return "", &refusal{http.StatusBadRequest, "the request target is not a path"}
 	}
 	path, err := exchange.CleanPath(pathOf(r))
 	if err != nil {
-		return in, &refusal{http.StatusBadRequest, err.Error()}
+		return "", &refusal{http.StatusBadRequest, err.Error()}
 	}
-	in.path = path
-	return in, nil
+	return path, nil
 }
 
-// pathOf returns the request's path in its escaped form; an absolute target
-// may have none.
+// refuse holds the rules for requests that have a path.
+func (e *Engine) refuse(r *http.Request) *refusal {
+	switch {
+	case !validHost(r.Host):
+		return &refusal{http.StatusBadRequest, "Host is not a host name with an optional port"}
+	case e.loops(r.Header):
+		return &refusal{http.StatusLoopDetected, "the request came through this gateway before: an instance points back at it"}
+	case r.Method == http.MethodOptions || r.Method == http.MethodTrace:
+		return lastHop(r)
+	}
+	return nil
+}
+
+// pathOf returns the request's path as it was sent. When a handler in front of
+// the engine changed URL.Path (http.StripPrefix), its word counts.
 func pathOf(r *http.Request) string {
+	if raw := rawPath(r.RequestURI); raw != "" && (r.URL.RawPath == "" || r.URL.RawPath == raw) {
+		if plain, err := url.PathUnescape(raw); err == nil && plain == r.URL.Path {
+			return raw
+		}
+	}
 	if p := r.URL.EscapedPath(); p != "" {
 		return p
 	}
-	return "/"
+	return "/" // an absolute target may have none
+}
+
+// rawPath cuts the path out of a request target in origin or absolute form.
+func rawPath(target string) string {
+	target, _, _ = strings.Cut(target, "?")
+	if target == "" || target[0] == '/' {
+		return target
+	}
+	_, rest, _ := strings.Cut(target, "://")
+	if slash := strings.IndexByte(rest, '/'); slash >= 0 {
+		return rest[slash:]
+	}
+	return ""
 }
 
 func peerAddr(remote string) netip.Addr {
 	if ap, err := netip.ParseAddrPort(remote); err == nil {
-		return ap.Addr().Unmap()
+		return ap.Addr().Unmap().WithZone("")
 	}
 	return netip.Addr{} // not an IP connection (unix socket, in-memory)
 }
 
 func (e *Engine) trusts(a netip.Addr) bool {
+	if !a.IsValid() {
+		return false
+	}
 	for _, p := range e.trusted {
-		if a.IsValid() && p.Contains(a) {
+		if p.Contains(a) {
 			return true
 		}
 	}
@@ -84,9 +130,8 @@ func (e *Engine) trusts(a netip.Addr) bool {
 // client's own word.
 func (e *Engine) clientBehind(h http.Header, peer netip.Addr) netip.Addr {
 	client := peer
-	lines := h["X-Forwarded-For"]
-	for i := len(lines) - 1; i >= 0; i-- {
-		for list := lines[i]; list != ""; {
+	for _, list := range slices.Backward(h["X-Forwarded-For"]) {
+		for list != "" {
 			cut := strings.LastIndexByte(list, ',')
 			addr, ok := forwardedAddr(strings.TrimSpace(list[cut+1:]))
 			if !ok {
@@ -102,13 +147,30 @@ func (e *Engine) clientBehind(h http.Header, peer netip.Addr) netip.Addr {
 	return client
 }
 
-// forwardedAddr reads an address with or without port, brackets or quotes.
+// forwardedAddr reads an address with or without port and brackets.
 func forwardedAddr(s string) (netip.Addr, bool) {
 	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return ap.Addr().Unmap(), true
+		return ap.Addr().Unmap().WithZone(""), true
 	}
-	a, err := netip.ParseAddr(strings.Trim(s, "[]"))
-	return a.Unmap(), err == nil
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		s, ok = strings.CutSuffix(inner, "]")
+		if !ok {
+			return netip.Addr{}, false
+		}
+	}
+	a, err := netip.ParseAddr(s)
+	return a.Unmap().WithZone(""), err == nil
+}
+
+// protoBehind returns what the first trusted proxy says the client used.
+func protoBehind(h http.Header, own string) string {
+	first, _, _ := strings.Cut(h.Get("X-Forwarded-Proto"), ",")
+	switch p := strings.ToLower(strings.TrimSpace(first)); p {
+	case "http", "https":
+		return p
+	default:
+		return own
+	}
 }
 
 // hostOnly returns the host without port in lower case.
@@ -122,6 +184,22 @@ func hostOnly(hostport string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
+// validHost refuses what is no host: user names, paths, lists, and bytes that
+// net/http would refuse to send on, which must not look like an instance's
+// fault. An empty host is an HTTP/1.0 client's right.
+func validHost(host string) bool {
+	for i := range len(host) {
+		if c := host[i]; !isAlnum(c) && strings.IndexByte("-._~:[]%!$&'()*+;=", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
 // requestID keeps the id a trusted proxy gave and makes one otherwise.
 func requestID(given string, trusted bool) string {
 	if trusted && validID(given) {
@@ -130,45 +208,27 @@ func requestID(given string, trusted bool) string {
 	return hexOf(rand.Uint64()) + hexOf(rand.Uint64())
 }
 
+// maxID is what a record of the exchange can hold.
+const maxID = 63
+
 func validID(s string) bool {
-	if s == "" || len(s) > 63 {
+	if s == "" || len(s) > maxID {
 		return false
 	}
 	for i := range len(s) {
-		c := s[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-_.:+/=", c) >= 0) {
+		if !isAlnum(s[i]) && strings.IndexByte("-_.:+/=", s[i]) < 0 {
 			return false
 		}
 	}
 	return true
 }
 
-// loops finds this gateway's own name in Via.
+// loops finds this engine's own name in Via.
 func (e *Engine) loops(h http.Header) bool {
 	for _, v := range h["Via"] {
 		if strings.Contains(v, e.via) {
 			return true
 		}
 	}
-	return false
-}
-
-// maxForwards counts Max-Forwards down for OPTIONS and TRACE and answers when
-// it is used up (RFC 9110, 7.6.2).
-func maxForwards(w http.ResponseWriter, r *http.Request) (answered bool) {
-	v := r.Header.Get("Max-Forwards")
-	if v == "" {
-		return false
-	}
-	n, err := strconv.ParseUint(v, 10, 16)
-	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return true
-	}
-	if n == 0 {
-		w.WriteHeader(http.StatusNoContent)
-		return true
-	}
-	r.Header.Set("Max-Forwards", strconv.FormatUint(n-1, 10))
 	return false
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
+	"net"
 	"net/netip"
 	"net/url"
-	"sync"
 	"time"
 
 	"holdfast/balancer"
@@ -24,22 +22,37 @@ type Config struct {
 	// TrustedProxies may tell who the client is; see EngineConfig.
 	TrustedProxies []netip.Prefix
 	// Secret signs affinity cookies (at least 16 bytes); needed only for them.
+	// Programs that share clients share it.
 	Secret []byte
-	Logger *slog.Logger
+	// Dial connects to instances, for requests and checks; nil: TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Observe is called at the end of each exchange with its record, which is
+	// only valid during the call; it must not block. May be nil.
+	Observe func(*exchange.Record)
 }
 
 // Function is one function: where its requests come from and who answers them.
 // Zero fields take the defaults of their packages.
 type Function struct {
-	Name      string
-	Routes    []exchange.Route // their Function is filled in
-	Instances []balancer.Spec  // ID is the endpoint's host when empty
-	Policy    exchange.Policy  // retries: retry.DefaultPolicy when all zero
-	Balancer  balancer.Config
-	Breaker   breaker.Config
-	Budget    retry.BudgetConfig
-	Options   Options
-	// Fallback names the function that answers when this one cannot.
+	// Name is unique; it shows in records and statistics.
+	Name string
+	// Routes lead to the function; their Function is filled in. A function
+	// without routes is only reached as a fallback.
+	Routes []exchange.Route
+	// Instances answer. An ID that is empty becomes the endpoint's host;
+	// endpoints are http://host:port or https://host:port.
+	Instances []balancer.Spec
+	// Policy says how requests are treated. A Policy.Retry that is all zero
+	// becomes retry.DefaultPolicy; NoRetry is the way to have none.
+	Policy  exchange.Policy
+	NoRetry bool
+	// Balancer, Breaker and Budget are those of the function alone.
+	Balancer balancer.Config
+	Breaker  breaker.Config
+	Budget   retry.BudgetConfig
+	Options  Options
+	// Fallback names the function that answers when this one cannot. It
+	// excludes Policy.Fallback.
 	Fallback string
 	// HealthPath is checked by Handler.Run; "": no active checks, results alone
 	// judge the instances.
@@ -49,50 +62,59 @@ type Function struct {
 }
 
 // Handler serves functions; it is an http.Handler and, with Wrap, a middleware.
+// Safe for concurrent use.
 type Handler struct {
 	*Engine
+	machine   *exchange.Machine
 	functions map[string]*exchange.Function
 	checks    []check
 }
 
 // New makes a handler for functions. An error names the function and the field.
 func New(c Config) (*Handler, error) {
-	h := &Handler{functions: map[string]*exchange.Function{}}
-	options := map[string]Options{}
-	for _, f := range c.Functions {
+	h := &Handler{
+		machine:   exchange.NewMachine(exchange.MachineConfig{Observe: c.Observe}),
+		functions: map[string]*exchange.Function{},
+	}
+	options := map[*exchange.Function]Options{}
+	for i := range c.Functions {
+		f := &c.Functions[i]
 		if f.Name == "" || h.functions[f.Name] != nil {
 			return nil, fmt.Errorf("function name %q is empty or used twice", f.Name)
 		}
-		fn, err := exchange.NewFunction(f.config(c.Secret, nil))
+		fn, err := exchange.NewFunction(f.config(c.Secret))
 		if err != nil {
 			return nil, err
 		}
-		h.functions[f.Name], options[f.Name] = fn, f.Options
+		h.functions[f.Name], options[fn] = fn, f.Options
 	}
-	router, err := h.connect(c)
+	router, err := h.connect(&c)
 	if err != nil {
 		return nil, err
 	}
-	machine := exchange.NewMachine(exchange.MachineConfig{})
-	machine.SetRouter(router)
+	h.machine.SetRouter(router)
 	h.Engine = NewEngine(EngineConfig{
-		Machine: machine, TrustedProxies: c.TrustedProxies, Logger: c.Logger,
-		Options: func(fn *exchange.Function) Options { return options[fn.Name()] },
+		Machine: h.machine, TrustedProxies: c.TrustedProxies, Dial: c.Dial,
+		Options: func(fn *exchange.Function) Options { return options[fn] },
 	})
 	return h, nil
 }
 
-// Function returns a function by name, for its statistics and breaker; nil if
-// there is none.
+// Function returns a function by name, for its statistics, breaker and
+// instances; nil if there is none.
 func (h *Handler) Function(name string) *exchange.Function { return h.functions[name] }
 
-func (f *Function) config(secret []byte, fallback *exchange.Function) exchange.FunctionConfig {
+// Records returns the remembered exchanges, to explain what became of a
+// request: Records().Find(id) with the X-Request-Id of its answer.
+func (h *Handler) Records() *exchange.Ring { return h.machine.Records() }
+
+func (f *Function) config(secret []byte) exchange.FunctionConfig {
 	p := f.Policy
-	if p.Retry.Attempts == 0 && p.Retry.Statuses == nil {
+	switch {
+	case f.NoRetry:
+		p.Retry.Attempts = 0
+	case p.Retry.Attempts == 0 && p.Retry.Statuses == nil:
 		p.Retry = retry.DefaultPolicy()
-	}
-	if fallback != nil {
-		p.Fallback = &exchange.Fallback{Function: fallback}
 	}
 	return exchange.FunctionConfig{
 		Name: f.Name, Policy: p, Balancer: f.Balancer, Breaker: &f.Breaker, Budget: f.Budget, Secret: secret,
@@ -100,20 +122,15 @@ func (f *Function) config(secret []byte, fallback *exchange.Function) exchange.F
 }
 
 // connect resolves fallbacks, fills in instances and compiles the routes.
-func (h *Handler) connect(c Config) (*exchange.Router, error) {
+func (h *Handler) connect(c *Config) (*exchange.Router, error) {
 	var routes []exchange.Route
-	for _, f := range c.Functions {
+	for i := range c.Functions {
+		f := &c.Functions[i]
 		fn := h.functions[f.Name]
-		if f.Fallback != "" {
-			fallback := h.functions[f.Fallback]
-			if fallback == nil {
-				return nil, fmt.Errorf("function %s: no function %q to fall back to", f.Name, f.Fallback)
-			}
-			if err := fn.Update(f.config(c.Secret, fallback)); err != nil {
-				return nil, err
-			}
+		if err := h.connectFallback(fn, f, c.Secret); err != nil {
+			return nil, fmt.Errorf("function %s: %w", f.Name, err)
 		}
-		if err := h.addInstances(fn, &f); err != nil {
+		if err := h.addInstances(fn, f, c); err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.Name, err)
 		}
 		for _, r := range f.Routes {
@@ -124,87 +141,63 @@ func (h *Handler) connect(c Config) (*exchange.Router, error) {
 	return exchange.NewRouter(routes)
 }
 
-var errEndpoint = errors.New("want http://host:port or https://host:port")
+func (h *Handler) connectFallback(fn *exchange.Function, f *Function, secret []byte) error {
+	if f.Fallback == "" {
+		return nil
+	}
+	fallback := h.functions[f.Fallback]
+	if fallback == nil {
+		return fmt.Errorf("there is no function %q to fall back to", f.Fallback)
+	}
+	if f.Policy.Fallback != nil {
+		return errors.New("set Fallback or Policy.Fallback, not both")
+	}
+	c := f.config(secret)
+	c.Policy.Fallback = &exchange.Fallback{Function: fallback}
+	return fn.Update(c)
+}
 
-func (h *Handler) addInstances(fn *exchange.Function, f *Function) error {
+func (h *Handler) addInstances(fn *exchange.Function, f *Function, c *Config) error {
 	var list []*balancer.Instance
+	known := map[string]bool{}
 	for _, s := range f.Instances {
-		u, err := url.Parse(s.Endpoint)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return fmt.Errorf("endpoint %q: %w", s.Endpoint, errEndpoint)
+		u, err := parseEndpoint(s.Endpoint)
+		if err != nil {
+			return err
 		}
 		if s.ID == "" {
 			s.ID = u.Host
 		}
+		if known[s.ID] {
+			return fmt.Errorf("instance id %q is used twice", s.ID)
+		}
+		known[s.ID] = true
 		i := balancer.NewInstance(s)
 		list = append(list, i)
-		if f.HealthPath == "" {
-			continue
+		if err := h.addCheck(fn, i, f, u, c); err != nil {
+			return err
 		}
-		checker, err := health.NewHTTP(health.HTTPConfig{URL: u.JoinPath(f.HealthPath).String()})
-		if err != nil {
-			return fmt.Errorf("health check: %w", err)
-		}
-		h.checks = append(h.checks, check{fn, i, checker, f.Health})
 	}
-	fn.SetInstances(list, time.Now())
+	now := time.Now()
+	fn.SetInstances(list, now)
 	if f.HealthPath == "" {
 		for _, i := range list {
-			fn.Balancer().SetHealth(i, balancer.HealthUp, "not checked", time.Now())
+			fn.Balancer().SetHealth(i, balancer.HealthUp, "not checked", now)
 		}
 	}
 	return nil
 }
 
-// check is the health check of one instance.
-type check struct {
-	fn       *exchange.Function
-	instance *balancer.Instance
-	checker  *health.HTTP
-	policy   health.Policy
-}
+var errEndpoint = errors.New("want http://host:port or https://host:port")
 
-// Run checks the instances of functions with a HealthPath until ctx ends. Such
-// instances get no requests before their first good check.
-func (h *Handler) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	for _, c := range h.checks {
-		wg.Go(func() { c.run(ctx) })
+func parseEndpoint(endpoint string) (*url.URL, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("parse endpoint: %w", err)
 	}
-	wg.Wait()
-	h.Close()
-	return nil
-}
-
-func (c *check) run(ctx context.Context) {
-	tracker := health.NewTracker(c.policy, health.Unknown)
-	defer func() { _ = c.checker.Close() }() // an idle connection
-	for {
-		result := c.checker.Check(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		now := time.Now()
-		tracker.Record(result, now)
-		verdict := balancer.HealthDown
-		if tracker.State() == health.Up {
-			verdict = balancer.HealthUp
-		}
-		c.fn.Balancer().SetHealth(c.instance, verdict, result.Reason, now)
-		if !pause(ctx, tracker.Next(now, rand.Uint64())) {
-			return
-		}
+	plain := u.User == nil && (u.Path == "" || u.Path == "/") && u.RawQuery == "" && u.Fragment == ""
+	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || !plain {
+		return nil, fmt.Errorf("endpoint %q: %w", endpoint, errEndpoint)
 	}
-}
-
-// pause waits; false: ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return u, nil
 }

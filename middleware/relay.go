@@ -1,95 +1,127 @@
 package middleware
 
 import (
+	"context"
 	"errors"
 	"io"
-	"sync"
+	"net"
+	"net/http"
+	"slices"
 	"time"
 
 	"holdfast/exchange"
 	"holdfast/retry"
 )
 
-// relayBody is an instance's answer on its way to the client. It tells the
-// machine how the answer ended: whole, broken off by the instance, or given up
-// by the client.
-type relayBody struct {
-	from    io.ReadCloser
-	t       *try
-	attempt int
-	idle    time.Duration
-	watch   *time.Timer
-	bytes   int64
-	ended   sync.Once
-}
-
-// Read implements io.Reader. An instance that sends nothing for idle is cut.
-func (b *relayBody) Read(p []byte) (int, error) {
-	if b.watch == nil {
-		b.watch = time.AfterFunc(b.idle, func() { b.t.cancel(errIdle) })
-	} else {
-		b.watch.Reset(b.idle)
+// relay makes the answer of the attempt under way the client's. It returns
+// false when the answer broke off.
+func (f *flight) relay(step exchange.Step) bool {
+	t := f.try
+	if t.response.StatusCode == http.StatusSwitchingProtocols {
+		return f.tunnel(t)
 	}
-	n, err := b.from.Read(p)
-	b.watch.Stop()
-	b.bytes += int64(n)
-	if err != nil {
-		b.end(kindOfEnd(err))
+	f.answerEarly()
+	f.writeHead(t.response, step)
+	kind, n := f.copyAnswer(t)
+	f.x.Done(t.attempt, exchange.Outcome{Kind: kind, Sent: true, Bytes: n}, time.Now())
+	if kind == retry.OK {
+		f.writeTrailers(t.response)
 	}
-	return n, err
+	_ = t.response.Body.Close() // it was read to its end or is given up
+	t.giveUp()
+	return kind == retry.OK
 }
 
-var errIdle = errors.New("no byte within timeouts.idle")
-
-func kindOfEnd(err error) retry.Kind {
-	if errors.Is(err, io.EOF) {
-		return retry.OK
+func (f *flight) writeHead(res *http.Response, step exchange.Step) {
+	h := f.w.Header()
+	copyFields(h, res.Header)
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = nil // keeps net/http from guessing one
 	}
-	return retry.Reset
-}
-
-// Close implements io.Closer. Before the end was read it means that the client
-// did not take the rest.
-func (b *relayBody) Close() error {
-	b.end(retry.Canceled)
-	err := b.from.Close()
-	b.t.giveUp()
-	return err
-}
-
-func (b *relayBody) end(k retry.Kind) {
-	b.ended.Do(func() {
-		if k == retry.Reset && b.t.client.Err() != nil {
-			k = retry.Canceled // net/http cut the instance off because the client left
+	h.Set("X-Request-Id", f.in.id)
+	if step.SetCookie != "" {
+		http.SetCookie(f.w, f.cookie(step))
+	}
+	for name := range res.Trailer {
+		if trailerAllowed(name) {
+			h.Add("Trailer", name)
 		}
-		b.t.f.x.Done(b.attempt, exchange.Outcome{Kind: k, Sent: true, Bytes: b.bytes}, time.Now())
-	})
-}
-
-// relayStream is a connection that was upgraded: bytes flow both ways.
-type relayStream struct {
-	*relayBody
-	to io.Writer
-}
-
-// Write implements io.Writer.
-func (s *relayStream) Write(p []byte) (int, error) { return s.to.Write(p) }
-
-// Read implements io.Reader. Upgraded connections may be silent one way as
-// long as bytes flow the other, and end whenever one side wants.
-func (s *relayStream) Read(p []byte) (int, error) {
-	n, err := s.from.Read(p)
-	s.bytes += int64(n)
-	if err != nil {
-		s.end(retry.OK)
 	}
-	return n, err
+	f.w.WriteHeader(res.StatusCode)
 }
 
-// Close implements io.Closer.
-func (s *relayStream) Close() error {
-	s.end(retry.OK)
-	err := s.from.Close()
-	s.t.giveUp()
-	return err
+// writeTrailers passes trailers on, those too that were not announced.
+func (f *flight) writeTrailers(res *http.Response) {
+	h := f.w.Header()
+	for name, values := range res.Trailer {
+		switch {
+		case !trailerAllowed(name):
+		case slices.Contains(h["Trailer"], name):
+			h[name] = values
+		default:
+			h[http.TrailerPrefix+name] = values
+		}
+	}
 }
+
+// copyFields adds a head's end-to-end fields.
+func copyFields(to, from http.Header) {
+	named := connectionNames(from)
+	for name, values := range from {
+		if !hopByHop[name] && !slices.Contains(named, name) {
+			to[name] = append(to[name], values...)
+		}
+	}
+}
+
+// copyAnswer streams the body. Bytes never wait for others: what is not the
+// last of the body is flushed.
+func (f *flight) copyAnswer(t *try) (retry.Kind, int64) {
+	if t.response.ContentLength == -1 {
+		_ = f.control.Flush() // a stream's head must not wait for its first event; a broken connection shows below
+	}
+	p := f.engine.buffers.pump(func(client bool) { t.dog.relaying(client) })
+	defer p.release()
+	err := p.run(flushWriter{f.w, f.control}, t.response.Body)
+	switch {
+	case err == nil:
+		return retry.OK, p.moved
+	case f.clientGone(), errors.Is(err, errWrite), errors.Is(context.Cause(t.request.Context()), errClientStalled):
+		return retry.Canceled, p.moved
+	default:
+		f.sever(t.response)
+		return retry.Reset, p.moved
+	}
+}
+
+// flushWriter passes each write on at once.
+type flushWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+// Flush lets pump tell the last write from the others.
+func (w flushWriter) Flush() error {
+	if err := w.control.Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// sever resets a connection whose close would look like the answer's end: that
+// of an HTTP/1.0 client that was told no length.
+func (f *flight) sever(res *http.Response) {
+	if f.r.ProtoMajor != 1 || f.r.ProtoMinor != 0 || res.ContentLength >= 0 {
+		return
+	}
+	conn, _, err := f.control.Hijack()
+	if err != nil {
+		return
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // as good as it gets
+	}
+	_ = conn.Close()
+}
+
+func isEOF(err error) bool { return errors.Is(err, io.EOF) }

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"time"
@@ -31,24 +32,59 @@ func (e *Engine) transport(fn *exchange.Function) *http.Transport {
 	if t := e.transports[fn]; t != nil {
 		return t
 	}
-	t = newTransport(fn)
+	t = e.newTransport(fn)
 	e.transports[fn] = t
 	return t
 }
 
-func newTransport(fn *exchange.Function) *http.Transport {
+func (e *Engine) newTransport(fn *exchange.Function) *http.Transport {
+	d := dialer{e, fn}
 	return &http.Transport{
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			d := net.Dialer{Timeout: fn.Policy().Timeouts.Connect}
-			return d.DialContext(ctx, network, addr)
-		},
-		TLSHandshakeTimeout:    10 * time.Second,
+		DialContext:            d.plain,
+		DialTLSContext:         d.tls,
 		ExpectContinueTimeout:  time.Second,
 		MaxIdleConnsPerHost:    maxIdlePerInstance,
 		IdleConnTimeout:        idleUpstream,
 		MaxResponseHeaderBytes: maxAnswerHeaders,
 		DisableCompression:     true, // answers pass as they are
-		WriteBufferSize:        4 << 10,
-		ReadBufferSize:         4 << 10,
 	}
+}
+
+// dialer connects to the instances of a function by the settings in force.
+type dialer struct {
+	engine *Engine
+	fn     *exchange.Function
+}
+
+func (d dialer) plain(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.fn.Policy().Timeouts.Connect)
+	defer cancel()
+	return d.engine.dial(ctx, network, addr)
+}
+
+// tls counts the handshake as part of connecting.
+func (d dialer) tls(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.fn.Policy().Timeouts.Connect)
+	defer cancel()
+	raw, err := d.engine.dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(raw, d.config(addr))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close() // the handshake's error is the one to tell
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (d dialer) config(addr string) *tls.Config {
+	c := d.engine.options(d.fn).TLS.Clone() // nil stays nil
+	if c == nil {
+		c = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if c.ServerName == "" {
+		c.ServerName, _, _ = net.SplitHostPort(addr) // net/http added the port
+	}
+	return c
 }

@@ -64,7 +64,7 @@ func New(c Config) *Gateway {
 	g.functions.Store(&map[string]*function{})
 	g.machine = exchange.NewMachine(exchange.MachineConfig{Records: c.Records, Observe: g.observe})
 	g.engine = middleware.NewEngine(middleware.EngineConfig{
-		Machine: g.machine, TrustedProxies: c.TrustedProxies, Logger: c.Logger,
+		Machine: g.machine, TrustedProxies: c.TrustedProxies,
 		Options: g.optionsOf,
 	})
 	return g
