@@ -39,10 +39,15 @@ func newRing(n int) *Ring {
 	return &Ring{recent: make([]recentSlot, n), full: make([]fullSlot, max(n/5, 16))}
 }
 
-// keep copies a record and numbers it. A writer that was overtaken by a whole
-// round leaves the slot alone.
+// keep numbers a record and copies it.
 func (r *Ring) keep(rec *Record) {
 	rec.Seq = r.seq.Add(1)
+	r.store(rec)
+}
+
+// store copies a record. A writer that was overtaken by a whole round leaves the
+// slot alone.
+func (r *Ring) store(rec *Record) {
 	if rec.Function != nil && (rec.N > 1 || rec.Failed() || rec.Slow()) {
 		slot := &r.full[r.fulls.Add(1)%uint64(len(r.full))]
 		slot.mu.Lock()

@@ -215,3 +215,34 @@ func TestTheEndOfAnInstanceIsToldToThoseWhoWaitForIt(t *testing.T) {
 	c.woken(1).next().answers(exchange.ReasonNoInstance, 503).end()
 	r.idle()
 }
+
+// A new instance with a slow start is recovering before and after it is ready:
+// its balancer has nothing to tell.
+func TestWhatBecomesReadyWithoutANoiseIsFoundByLookingAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1, func(c *exchange.FunctionConfig) {
+		patient(c)
+		c.Balancer.SlowStart.Window = time.Minute
+	})
+	i := r.f.Balancer().Instances()[0]
+	r.f.Balancer().SetLifecycle(i, balancer.Starting, "restarted", r.now)
+	c := r.get().waits(exchange.ReasonStarting, again)
+	r.f.Balancer().SetLifecycle(i, balancer.Running, "ready", r.now)
+	r.now = c.step.Until
+	c.next().finish()
+	r.idle()
+}
+
+func TestInstancesThatAreGivenBackWakeThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2, patient)
+	list := r.f.Balancer().Instances()
+	r.f.SetInstances(nil, r.now)
+	c := r.get().waits(exchange.ReasonStarting, again)
+	r.f.SetInstances(list, r.now)
+	if c.wakes.Swap(0) == 0 {
+		t.Error("nobody was woken")
+	}
+	c.next().finish()
+	r.idle()
+}
