@@ -36,6 +36,7 @@ const (
 	Recovery        Kind = "recovery" // an instance came back from failed
 	Process         Kind = "process"
 	Config          Kind = "config"
+	Action          Kind = "action" // somebody ordered something
 )
 
 // Bus hands events to its subscribers and keeps the last ones. The zero value

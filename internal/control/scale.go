@@ -1,0 +1,150 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"holdfast/internal/store"
+)
+
+// Scaled says what became of an order to scale.
+type Scaled struct {
+	Function string `json:"function_name"`
+	// Before and After are the wanted numbers of instances; Ready is how many
+	// take traffic.
+	Before int `json:"instance_count_before"`
+	After  int `json:"instance_count_after"`
+	Ready  int `json:"ready"`
+	// Pending: the instances are still coming or going. The action is logged
+	// when they are done.
+	Pending bool                 `json:"pending"`
+	Action  *store.ScalingAction `json:"action,omitempty"` // missing while pending
+}
+
+// Scale sets the number of a function's processes: To, or one more or less
+// when Direction is "up" or "down". The limits of the configuration hold, its
+// cooldown does not bind a person. It returns when the instances are ready or
+// gone, or when ctx ends; the order is carried out in any case.
+func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction string, to int, reason string) (Scaled, error) {
+	if _, err := c.function(function); err != nil {
+		return Scaled{}, err
+	}
+	s, text := Scaled{Function: function}, because(by, reason)
+	err := c.order(ctx, by, function, "function.scale", func(o *Orders) error {
+		limits := c.config.Runtime.Scaling(function)
+		n, err := wanted(&limits, function, direction, to)
+		if err != nil {
+			return err
+		}
+		s.Before, s.After, s.Ready = limits.Wanted, n, limits.Ready
+		o.Count = &Count{Order{by.Name, time.Now(), text}, n, limits.Configured}
+		return nil
+	})
+	if err != nil {
+		return Scaled{}, err
+	}
+	if s.Before == s.After {
+		return s, nil
+	}
+	done := make(chan Scaled, 1)
+	c.wg.Go(func() { done <- c.follow(s, by, text) })
+	select {
+	case s = <-done:
+	case <-ctx.Done():
+		s.Pending = true
+	}
+	return s, nil
+}
+
+// wanted is the number an order means.
+func wanted(l *Scaling, function, direction string, to int) (int, error) {
+	if l.Platform == "static" {
+		return 0, conflict("add or remove them in the configuration, or let Holdfast start them: platform.process",
+			"the instances of function %s are listed in the configuration; Holdfast did not start them and cannot start more", function)
+	}
+	switch direction {
+	case "up":
+		to = l.Wanted + 1
+	case "down":
+		to = l.Wanted - 1
+	case "":
+		if to == 0 {
+			return 0, invalid("scale_action", "up, down, or a number of instances", "is missing")
+		}
+	default:
+		return 0, invalid("scale_action", "", "must be up or down, is %q", direction)
+	}
+	low := max(l.Min, 1)
+	switch {
+	case to > l.Max:
+		return 0, conflict("raise functions."+function+".scaling.max_instances", "function %s may have %d instances at most, and has %d", function, l.Max, l.Wanted)
+	case to < low:
+		return 0, conflict("lower functions."+function+".scaling.min_instances; one process stays in any case", "function %s must have %d instances at least, and has %d", function, low, l.Wanted)
+	}
+	return to, nil
+}
+
+const (
+	followStep  = 50 * time.Millisecond
+	followLimit = 10 * time.Minute // ready_timeout may be an hour; nobody waits for that
+	settleTime  = 45 * time.Second // draining has 30 s
+)
+
+// follow waits for the instances and logs the action with its result.
+func (c *Control) follow(s Scaled, by store.Actor, text string) Scaled {
+	limits := c.config.Runtime.Scaling(s.Function)
+	ctx, stop := context.WithTimeout(c.life, min(limits.ReadyIn+settleTime, followLimit))
+	defer stop()
+	ticker := time.NewTicker(followStep)
+	defer ticker.Stop()
+	failure := ""
+	for {
+		limits = c.config.Runtime.Scaling(s.Function)
+		s.Ready = limits.Ready
+		if limits.Wanted != s.After {
+			failure = fmt.Sprintf("another order came: %d instances", limits.Wanted)
+		}
+		if s.Ready == s.After || failure != "" {
+			break
+		}
+		if failure = limits.Trouble; failure != "" {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			failure = fmt.Sprintf("only %d of %d instances are ready", s.Ready, s.After)
+		case <-ticker.C:
+		}
+	}
+	a := c.record(scaleAction(&s, by, text, failure))
+	if failure != "" {
+		c.tellFailure(by, &s, failure)
+	}
+	s.Action = &a
+	return s
+}
+
+func (c *Control) tellFailure(by store.Actor, s *Scaled, failure string) {
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+	defer stop()
+	if err := c.audit(ctx, by, s.Function, "function.scale", fmt.Errorf("scale to %d: %s", s.After, failure)); err != nil {
+		c.config.Logger.Error("failed order not in the audit log", "function", s.Function, "reason", failure, "error", err)
+	}
+}
+
+func scaleAction(s *Scaled, by store.Actor, text, failure string) store.ScalingAction {
+	metrics, err := json.Marshal(map[string]any{"by": by.Name, "ready": s.Ready})
+	if err != nil {
+		metrics = nil // texts and numbers can be written
+	}
+	a := store.ScalingAction{
+		Function: s.Function, Action: "scale_up", Before: s.Before, After: s.After, Reason: text,
+		Metrics: metrics, Success: failure == "", ErrorMessage: failure,
+	}
+	if s.After < s.Before {
+		a.Action = "scale_down"
+	}
+	return a
+}
