@@ -66,6 +66,8 @@ func checkFormat(format string, text *string) (message, hint string) {
 		return checkStore(*text)
 	case "route-host":
 		return checkRouteHost(text)
+	case "host-name":
+		return when(!isHostName(*text), "must be a name or an address without port", "")
 	case "path", "request-path":
 		return checkPath(*text, format == "request-path")
 	case "check-method":

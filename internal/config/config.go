@@ -45,8 +45,27 @@ type document struct {
 
 // Admin is the listener for operators.
 type Admin struct {
-	// Address of the admin listener: host and port. Keep it on loopback unless it is protected.
+	// Address of the admin listener: host and port. Beyond loopback it needs `tls`.
 	Listen string `yaml:"listen" default:"127.0.0.1:8081" format:"listen"`
+	// Certificate of the admin listener.
+	TLS AdminTLS `yaml:"tls"`
+	// Names under which the admin listener is reached, without port, besides `localhost` and addresses. Requests for other names are refused.
+	Hosts []string `yaml:"hosts" format:"host-name" max:"100"`
+	// Networks in which the API may place instances besides public addresses, such as `10.0.0.0/8`. The configuration file may name any.
+	AllowInstances []netip.Prefix `yaml:"allow_instances" max:"1000"`
+	// Ask for a token (role viewer) for `/metrics` on loopback too. Beyond loopback one is always needed.
+	MetricsToken bool `yaml:"metrics_token"`
+}
+
+// AdminTLS is the certificate of the admin listener: files, or one that Holdfast
+// makes itself.
+type AdminTLS struct {
+	// PEM file with the certificate, and its chain if it has one. Read again when it changes.
+	Cert string `yaml:"cert"`
+	// PEM file with the private key.
+	Key string `yaml:"key"`
+	// Make a self-signed certificate in the data directory.
+	Auto bool `yaml:"auto"`
 }
 
 // Log says what is written to the log, and how.

@@ -31,7 +31,7 @@ func TestLaterLayersWin(t *testing.T) {
 		"b.yaml": "functions: {public: {retry: {attempts: 4}}}\n",
 	}
 	environ := []string{"HOLDFAST_FUNCTIONS__PUBLIC__RETRY__ATTEMPTS=5"}
-	overrides := map[string]any{path: 6.0}
+	overrides := map[string]any{path: 1.0}
 	for _, tt := range []struct {
 		name   string
 		o      config.Options
@@ -42,7 +42,7 @@ func TestLaterLayersWin(t *testing.T) {
 		{"defaults block", config.Options{Files: []string{"a.yaml"}}, 3, "file a.yaml:2:30"},
 		{"second file", config.Options{Files: []string{"a.yaml", "b.yaml"}}, 4, "file b.yaml:1:40"},
 		{"environment", config.Options{Files: []string{"a.yaml", "b.yaml"}, Environ: environ}, 5, "environment HOLDFAST_FUNCTIONS__PUBLIC__RETRY__ATTEMPTS"},
-		{"override", config.Options{Files: []string{"a.yaml", "b.yaml"}, Environ: environ, Overrides: overrides}, 6, "override"},
+		{"override", config.Options{Files: []string{"a.yaml", "b.yaml"}, Environ: environ, Overrides: overrides}, 1, "override"},
 	} {
 		files["c.yaml"] = small
 		tt.o.ReadFile = readMap(files)

@@ -215,7 +215,7 @@ func TestTheSchemaAndTheManualDescribeEveryKey(t *testing.T) {
 	}
 	for _, want := range []string{
 		"## `functions.NAME.circuit_breaker.window`\n",
-		"| `attempts` | whole number, 0 to 10 | `2` | Extra tries after the first attempt. 0: none. |",
+		"| `attempts` | whole number, 0 to 5 | `2` | Extra tries after the first attempt. 0: none. |",
 		"| `max_instances` | whole number, 1 to 10000 | `5`; service: `10` |",
 		"| `url` | text | required |",
 	} {

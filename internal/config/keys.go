@@ -1,0 +1,142 @@
+package config
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Key is one key of the configuration.
+type Key struct {
+	// Path has NAME where a name is chosen freely and [] behind a list of
+	// blocks: functions.NAME.instances[].url.
+	Path string
+	// Block: it holds further keys and no value of its own.
+	Block bool
+	// Format is what its text must look like, as the struct tag says.
+	Format string
+}
+
+// Keys lists every key a file may hold, blocks before what is in them, without
+// `include` and `defaults`.
+func Keys() []Key {
+	var list []Key
+	c := catalog{}
+	var walk func(path string, t reflect.Type)
+	walk = func(path string, t reflect.Type) {
+		for i := range c.of(t).list {
+			f := &c.of(t).list[i]
+			block, suffix := blockOf(f.typ)
+			k := Key{joinPath(path, f.key), block != nil, f.format}
+			list = append(list, k)
+			if block != nil {
+				walk(k.Path+suffix, block)
+			}
+		}
+	}
+	walk("", reflect.TypeFor[Config]())
+	return list
+}
+
+// settable are the keys of a function that the API may set. What is not named
+// here cannot be set, so that a new key is closed until somebody opens it.
+var settable = map[string]bool{
+	"enabled": true, "routes": true, "host": true, "instances": true, "wait_for_instance": true,
+	"health": true, "circuit_breaker": true, "load_balancing": true, "retry": true, "timeouts": true,
+	"concurrency": true, "scaling": true, "fallback": true,
+}
+
+// Settable returns why the key at path cannot be set through the API, in one
+// sentence; empty: it can be. Block says that it holds further keys, which are
+// asked about one by one.
+//
+// Open are keys of functions that say how traffic is treated, and what is
+// logged. Closed are those by which the API could run programs or name files
+// (health.command, platform), what takes a restart, and what the interface
+// itself hangs on.
+func Settable(path string) (why string, block bool) {
+	parts := strings.Split(path, ".")
+	f := fieldAt(parts)
+	if f == nil {
+		return "is not a known key", false
+	}
+	inner, _ := blockOf(f.typ)
+	list := f.typ.Kind() == reflect.Slice
+	// blockOf calls functions a block too: nobody may set one as a whole.
+	block = inner != nil && !list
+	if !open(parts, block) {
+		return "cannot be set through the API", block
+	}
+	return "", block
+}
+
+func open(parts []string, block bool) bool {
+	switch {
+	case parts[0] == "log":
+		return len(parts) == 1 || parts[1] == "level" || parts[1] == "access" || parts[1] == "components"
+	case parts[0] != "functions":
+		return false
+	case len(parts) <= 2:
+		return block
+	case parts[len(parts)-1] == "command":
+		return false
+	}
+	return settable[parts[2]]
+}
+
+// fieldAt is the key at a path; a list of blocks is one key.
+func fieldAt(parts []string) *field {
+	c, t := catalog{}, reflect.TypeFor[Config]()
+	var f *field
+	for len(parts) > 0 {
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		switch {
+		case isBlock(t):
+			if f = c.of(t).byKey[parts[0]]; f == nil {
+				return nil
+			}
+			t = f.typ
+		case t.Kind() == reflect.Map && isScalar(t.Elem()):
+			return f // an entry, whose name may have dots
+		case t.Kind() == reflect.Map:
+			t = t.Elem()
+		default:
+			return nil
+		}
+		parts = parts[1:]
+	}
+	return f
+}
+
+// Value is one value of a configuration.
+type Value struct {
+	Path   string
+	Text   string // as a file would have it; secrets are ***
+	Origin Origin
+}
+
+// Values lists what a configuration says at and below a path ("": all), in the
+// order of the reference. Lists of blocks are counted: instances[0].url.
+func Values(c *Config, origins *Origins, path string) []Value {
+	e := encoder{catalog: catalog{}}
+	var list []Value
+	var walk func(at string, n *node)
+	walk = func(at string, n *node) {
+		switch {
+		case n.kind == mappingNode && len(n.pairs) > 0:
+			for _, p := range n.pairs {
+				walk(joinPath(at, p.key), p.value)
+			}
+		case n.kind == listNode && !isFlat(n):
+			for i, item := range n.items {
+				walk(at+"["+strconv.Itoa(i)+"]", item)
+			}
+		case at == path || path == "" || strings.HasPrefix(at, path+".") || strings.HasPrefix(at, path+"["):
+			list = append(list, Value{at, compact(n), origins.at(at)})
+		}
+	}
+	walk("", e.config(c))
+	return list
+}

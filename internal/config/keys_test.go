@@ -1,0 +1,81 @@
+package config_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/internal/config"
+)
+
+// closed are the keys that the API can never set, one by one: a new key has to
+// be thought about.
+var closed = []string{
+	"listen", "admin", "admin.listen", "data_dir", "engine", "store", "platform", "trusted_proxies", "shutdown_timeout",
+	"log.format", "limits", "limits.header_bytes", "limits.header_timeout", "limits.idle_timeout", "limits.record_ring",
+	"pool", "pool.min", "pool.max",
+	"functions.NAME.profile", "functions.NAME.health.command",
+	"functions.NAME.platform", "functions.NAME.platform.process",
+	"functions.NAME.platform.process.command", "functions.NAME.platform.process.env", "functions.NAME.platform.process.dir",
+	"functions.NAME.platform.process.instances", "functions.NAME.platform.process.ports",
+	"functions.NAME.platform.process.ready_timeout", "functions.NAME.platform.process.stop_timeout",
+	"functions.NAME.platform.process.output",
+	"admin.hosts", "admin.allow_instances", "admin.metrics_token", "admin.tls", "admin.tls.cert", "admin.tls.key", "admin.tls.auto",
+}
+
+func TestTheAPICanSetOnlyWhatIsOpenedOneByOne(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, k := range config.Keys() {
+		if strings.Contains(k.Path, "[]") {
+			continue // lists are set as a whole
+		}
+		seen[k.Path] = true
+		why, _ := config.Settable(strings.ReplaceAll(k.Path, "NAME", "public"))
+		if want := slices.Contains(closed, k.Path); want != (why != "") {
+			t.Errorf("%s: settable is %v, want %v", k.Path, why == "", !want)
+		}
+	}
+	for _, path := range closed {
+		if !seen[path] {
+			t.Errorf("%s is listed as closed and does not exist", path)
+		}
+	}
+	for _, path := range []string{"", "nothing", "functions.public.nothing", "functions.public.retry.attempts.more", "include", "defaults.retry.attempts"} {
+		if why, _ := config.Settable(path); why == "" {
+			t.Errorf("%q can be set", path)
+		}
+	}
+}
+
+func TestValuesSayWhereTheyComeFrom(t *testing.T) {
+	t.Parallel()
+	c, origins, err := load(t, `functions:
+  public:
+    routes: [{path: /}]
+    retry: {attempts: 3}
+    fallback: {headers: {authorization: hush}}
+    instances: [{url: "http://127.0.0.1:9001", weight: 2}]
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := config.Values(c, origins, "functions.public.instances")
+	if len(values) == 0 || values[0].Path != "functions.public.instances[0].id" {
+		t.Fatalf("%+v", values)
+	}
+	one := config.Values(c, origins, "functions.public.retry.attempts")
+	if len(one) != 1 || one[0].Text != "3" || one[0].Origin.String() != "file holdfast.yaml:4:23" {
+		t.Errorf("%+v", one)
+	}
+	all := config.Values(c, origins, "")
+	for _, v := range all {
+		if strings.Contains(v.Text, "hush") {
+			t.Errorf("%s shows a secret: %s", v.Path, v.Text)
+		}
+	}
+	at := slices.IndexFunc(all, func(v config.Value) bool { return v.Path == "listen" })
+	if at < 0 || all[at].Origin.String() != "default" {
+		t.Errorf("listen: %+v", all[max(at, 0)])
+	}
+}
