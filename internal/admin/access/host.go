@@ -54,9 +54,8 @@ func hostName(host string) (string, bool) {
 		if end < 0 || !validPort(host[end+1:]) {
 			return "", false
 		}
-		name = host[1:end]
-		address, err := netip.ParseAddr(name)
-		return name, err == nil && address.Is6() && address.Zone() == ""
+		address, err := netip.ParseAddr(host[1:end])
+		return address.String(), err == nil && address.Is6() && address.Zone() == ""
 	}
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host, ':') == i {
 		if !validPort(host[i:]) {
@@ -65,6 +64,9 @@ func hostName(host string) (string, bool) {
 		name = host[:i]
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if address, err := netip.ParseAddr(name); err == nil {
+		return address.String(), address.Zone() == ""
+	}
 	return name, validName(name)
 }
 
@@ -87,9 +89,6 @@ func validPort(s string) bool {
 }
 
 func validName(s string) bool {
-	if address, err := netip.ParseAddr(s); err == nil {
-		return address.Zone() == ""
-	}
 	for _, c := range []byte(s) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '_' {
 			return false

@@ -115,6 +115,7 @@ func loginSecret(w http.ResponseWriter, r *http.Request) (string, error) {
 func (g *Guard) Logout() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := FromContext(r.Context())
+		Covered(r.Context())
 		if id.Kind == Session {
 			g.sessions.end(id.session)
 			if err := g.record(r, id, "session.logout", id.TokenID); err != nil {
