@@ -16,11 +16,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"holdfast/exchange"
 	"holdfast/internal/admin"
+	"holdfast/internal/admin/access/outbound"
 	"holdfast/internal/config"
+	"holdfast/internal/control"
 	"holdfast/internal/event"
 	"holdfast/internal/gateway"
 	"holdfast/internal/prober"
+	"holdfast/internal/store"
 	"holdfast/internal/telemetry"
 )
 
@@ -60,6 +64,10 @@ type App struct {
 	processes *processes
 	admin     *admin.Server
 	data      *dataDir
+	store     store.Store
+	outbox    *store.Outbox
+	control   *control.Control
+	orders    orders
 
 	listener      net.Listener
 	adminListener net.Listener
@@ -77,11 +85,13 @@ const eventsKept = 1000
 // New reads the configuration, opens the listeners and wires the parts.
 // Nothing runs before Run. On an error everything opened is closed again.
 func New(o Options) (*App, error) {
-	c, origins, err := config.Load(o.Config)
+	a := &App{options: o}
+	a.orders.app = a
+	c, origins, keep, err := a.loadFresh(nil)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{options: o}
+	keep()
 	a.config.Store(c)
 	a.origins.Store(origins)
 	if err := a.open(c); err != nil {
@@ -103,8 +113,31 @@ func (a *App) open(c *config.Config) error {
 	if err := a.openListeners(c); err != nil {
 		return err
 	}
+	if err := a.openStore(c); err != nil {
+		return err
+	}
 	a.wire(c, secret)
-	return Check(c)
+	a.readOrders()
+	if err := a.configureAsOrdered(); err != nil {
+		a.heldBack(err)
+	}
+	return Check(a.config.Load())
+}
+
+// configureAsOrdered lays what was ordered through the API over the
+// configuration. It changes nothing when that does not fit any more.
+func (a *App) configureAsOrdered() error {
+	c, origins, err := a.loadKept(a.control.State())
+	if err == nil {
+		err = Check(c)
+	}
+	if err != nil {
+		return err
+	}
+	a.config.Store(c)
+	a.origins.Store(origins)
+	a.setLevels(c)
+	return nil
 }
 
 // wire makes the parts; none of them runs yet.
@@ -117,6 +150,12 @@ func (a *App) wire(c *config.Config, secret []byte) {
 		Failed: func(function, instance string) { a.prober.Suspect(targetKey(function, instance)) },
 	})
 	a.instances = newInstances(a.gateway, a.prober)
+	a.instances.weight = func(function, id string, configured int) int {
+		o := a.control.State().Orders(function)
+		return o.Weight(id, configured)
+	}
+	a.instances.enforce = func(fn *exchange.Function) { a.control.Enforce(fn) }
+	a.orders.outbound = outbound.New(outbound.Config{Allow: c.Admin.AllowInstances})
 	a.admin = admin.New(admin.Config{
 		Gateway: a.gateway, Events: a.events, Logs: a.logs, Version: a.options.Version,
 		Probe: func(function, instance string) (prober.View, bool) {
@@ -153,9 +192,11 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	service("prober", a.prober.Run)
-	if err := a.apply(c); err != nil {
+	if err := a.apply(ordered(c, a.control.State())); err != nil {
 		fail(err)
 	}
+	service("store", a.outbox.Run)
+	service("control", a.control.Run)
 	err := a.awaitTurn(ctx)
 	if err == nil && ctx.Err() == nil {
 		answering, silence := context.WithCancel(background)
@@ -192,6 +233,9 @@ func (a *App) serve(ctx context.Context, c *config.Config) error {
 // close frees what open opened; what Run closed already is closed twice.
 func (a *App) close() {
 	a.closeListeners()
+	if a.store != nil {
+		_ = a.store.Close() // what it had taken is safe
+	}
 	if a.data != nil {
 		a.data.close()
 	}

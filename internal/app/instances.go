@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/balancer"
+	"holdfast/exchange"
 	"holdfast/health"
 	"holdfast/internal/config"
 	"holdfast/internal/gateway"
@@ -17,6 +18,10 @@ import (
 type instances struct {
 	gateway *gateway.Gateway
 	prober  *prober.Prober
+	// weight is the weight an instance shall have; enforce makes a function's
+	// instances as ordered before they take traffic. Nil: as configured.
+	weight  func(function, id string, configured int) int
+	enforce func(*exchange.Function)
 
 	mu      sync.Mutex
 	checked map[string]check // by target key
@@ -41,9 +46,17 @@ func targetKey(function, id string) string { return function + "/" + id }
 func (s *instances) set(name string, f *config.Function, specs []balancer.Spec, runs func(id string) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.weight != nil {
+		for i := range specs {
+			specs[i].Weight = s.weight(name, specs[i].ID, specs[i].Weight)
+		}
+	}
 	list, err := s.gateway.SetInstances(name, specs, time.Now())
 	if err != nil {
 		return err
+	}
+	if s.enforce != nil {
+		s.enforce(s.gateway.Function(name))
 	}
 	wanted := map[string]bool{}
 	for _, i := range list {
@@ -75,10 +88,6 @@ func (s *instances) watch(key, name string, f *config.Function, i *balancer.Inst
 		b.SetHealth(i, balancer.HealthUp, "health checks are disabled", time.Now())
 		return nil
 	}
-	c, err := checkerOf(f, i.ID(), i.Endpoint())
-	if err != nil {
-		return fmt.Errorf("function %s: instance %s: health check: %w", name, i.ID(), err)
-	}
 	initial := health.Unknown
 	if known && had.endpoint == i.Endpoint() { // its weight or the way of checking changed: no gap
 		if v, ok := s.prober.View(key); ok {
@@ -86,6 +95,16 @@ func (s *instances) watch(key, name string, f *config.Function, i *balancer.Inst
 			b.SetHealth(i, healthOf(initial), v.Last.Reason, time.Now())
 		}
 	}
+	return s.probe(key, f, i, initial)
+}
+
+// probe has an instance checked from now on.
+func (s *instances) probe(key string, f *config.Function, i *balancer.Instance, initial health.State) error {
+	c, err := checkerOf(f, i.ID(), i.Endpoint())
+	if err != nil {
+		return fmt.Errorf("instance %s: health check: %w", key, err)
+	}
+	b := s.gateway.Function(s.checked[key].function).Balancer()
 	s.prober.Set(key, prober.Target{
 		Check: c, Policy: checkPolicyOf(f), Initial: initial,
 		Report: func(r prober.Report) { b.SetHealth(i, healthOf(r.State), r.Result.Reason, r.At) },

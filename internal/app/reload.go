@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -112,7 +111,8 @@ func (a *App) reload() ([]config.Change, error) {
 	defer a.reloading.Unlock()
 	a.notify("reloading", a.passing.manager.Reloading)
 	defer a.notify("ready", a.passing.manager.Ready)
-	next, origins, err := config.Load(a.options.Config)
+	s := a.control.State()
+	next, origins, keep, err := a.loadFresh(s)
 	if err == nil {
 		err = Check(next)
 	}
@@ -123,20 +123,14 @@ func (a *App) reload() ([]config.Change, error) {
 	before := a.config.Load()
 	changes := config.Diff(before, next)
 	if len(changes) == 0 {
+		keep()
+		a.origins.Store(origins) // lines may have moved
 		return nil, nil
 	}
-	if err := a.apply(next); err != nil {
-		return changes, fmt.Errorf("apply configuration: %w", err)
+	if err := a.force(next, origins, s); err != nil {
+		return changes, err
 	}
-	a.config.Store(next)
-	a.origins.Store(origins)
-	a.setLevels(next)
-	for _, c := range changes {
-		a.events.Publish(event.Event{Kind: event.Config, To: "changed", Reason: c.String()})
-		if needsRestart(c.Path) {
-			a.logger.Warn("this change takes effect after a restart", "key", c.Path)
-		}
-	}
+	keep()
 	return changes, nil
 }
 
