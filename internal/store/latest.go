@@ -175,9 +175,7 @@ func (l *latest) load() error {
 	}
 	l.onDisk = true
 	var saved []savedState
-	if json.Unmarshal(b, &saved) != nil {
-		return nil
-	}
+	_ = json.Unmarshal(b, &saved) // of a damaged file nothing is left, and the next outage replaces it
 	for _, one := range saved {
 		if s, err := decodeState(one); err == nil && !s.Stamp().IsZero() {
 			l.put(s, time.Now())

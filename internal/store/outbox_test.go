@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+
 	"holdfast/internal/store"
 	"holdfast/internal/store/spool"
 	"holdfast/internal/store/storetest"
-
-	"github.com/google/uuid"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

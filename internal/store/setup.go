@@ -17,8 +17,7 @@ func Setup(ctx context.Context, s Store, functions []FunctionConfig) ([]Check, e
 	if err != nil {
 		return append(list, Check{Name: "defaults", Detail: err.Error()}), err
 	}
-	list = append(list, Check{Name: "defaults", OK: true,
-		Detail: fmt.Sprintf("%d functions, %d rows added", len(functions), added)})
+	list = append(list, Check{Name: "defaults", OK: true, Detail: fmt.Sprintf("%d functions, %d rows added", len(functions), added)})
 	found, err := s.Verify(ctx)
 	return append(list, found...), err
 }

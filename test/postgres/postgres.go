@@ -22,9 +22,9 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/test/need"
-
 	"github.com/jackc/pgx/v5"
+
+	"holdfast/test/need"
 )
 
 // Server is one server. Its methods are for one goroutine at a time, except Database.
@@ -129,7 +129,7 @@ func (s *Server) create(ctx context.Context) error {
 			return err
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (s *Server) Restart(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port), //nolint:noctx // Kill and Close end it
+	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port),
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=100", "-c", "shared_buffers=16MB",
 		"-c", "max_wal_size=256MB", "-c", "unix_socket_permissions=0777")
 	s.cmd.Dir = s.dir

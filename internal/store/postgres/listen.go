@@ -20,10 +20,7 @@ func (s *Store) Listen(ctx context.Context, reset func(function string), report 
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := s.listen(ctx, reset)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if report != nil {
+		if report != nil && ctx.Err() == nil {
 			report(s.Explain(ctx, "listen", err))
 		}
 		if time.Since(began) > time.Minute {

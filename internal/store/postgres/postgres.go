@@ -23,15 +23,15 @@ import (
 	"strings"
 	"time"
 
-	"holdfast/internal/store"
-	"holdfast/internal/store/sqlstore"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"holdfast/internal/store"
+	"holdfast/internal/store/sqlstore"
 )
 
 //go:embed migrations/*.sql
@@ -157,33 +157,33 @@ func (s *Store) Close() error {
 }
 
 // classify says what an error means and what helps.
-func (s *Store) classify(err error) (kind error, hint string) {
+func (s *Store) classify(err error) (hint string, kind error) {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-			return store.ErrUnavailable, "is PostgreSQL running at that address, and reachable from here?"
+			return "is PostgreSQL running at that address, and reachable from here?", store.ErrUnavailable
 		}
-		return store.ErrUnavailable, ""
+		return "", store.ErrUnavailable
 	}
 	switch {
 	case strings.HasPrefix(e.Code, "22"), strings.HasPrefix(e.Code, "23"), strings.HasPrefix(e.Code, "54"):
-		return store.ErrRejected, ""
+		return "", store.ErrRejected
 	case strings.HasPrefix(e.Code, "28"):
-		return store.ErrUnavailable, "the server does not accept role " + s.user + ": check the password and pg_hba.conf"
+		return "the server does not accept role " + s.user + ": check the password and pg_hba.conf", store.ErrUnavailable
 	}
 	switch e.Code {
 	case "25006":
-		return store.ErrUnavailable, standbyHint
+		return standbyHint, store.ErrUnavailable
 	case "3D000":
-		return store.ErrUnavailable, "create the database first"
+		return "create the database first", store.ErrUnavailable
 	case "42501":
-		return store.ErrUnavailable, "GRANT SELECT, INSERT, UPDATE, DELETE on Holdfast's tables TO " + s.user
+		return "GRANT SELECT, INSERT, UPDATE, DELETE on Holdfast's tables TO " + s.user, store.ErrUnavailable
 	case "42P01", "42703":
-		return store.ErrUnavailable, "run holdfast setup"
+		return "run holdfast setup", store.ErrUnavailable
 	case "53100":
-		return store.ErrUnavailable, "the server's disk is full"
+		return "the server's disk is full", store.ErrUnavailable
 	case "53300":
-		return store.ErrUnavailable, "the server has no connection left: raise max_connections, or use a pooler"
+		return "the server has no connection left: raise max_connections, or use a pooler", store.ErrUnavailable
 	}
-	return store.ErrUnavailable, ""
+	return "", store.ErrUnavailable
 }

@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
+
 	"holdfast/internal/store"
 	"holdfast/internal/store/postgres"
 	"holdfast/internal/store/storetest"
 	"holdfast/test/need"
 	server "holdfast/test/postgres"
-
-	"github.com/jackc/pgx/v5"
-	"go.uber.org/goleak"
 )
 
 // childURL is the address the writing child opens.
@@ -78,7 +78,7 @@ func ok(t *testing.T, err error) {
 
 func TestPostgreSQLConforms(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t, database(t)) })
+	storetest.Run(t, func(t *testing.T) store.Store { t.Helper(); return open(t, database(t)) })
 }
 
 // breakable is a store on a server of its own.
@@ -272,7 +272,7 @@ func TestALockedTableIsUnavailableInTime(t *testing.T) {
 	ok(t, open(t, url).Migrate(t.Context()))
 	conn, err := pgx.Connect(t.Context(), url)
 	ok(t, err)
-	t.Cleanup(func() { ok(t, conn.Close(context.Background())) })
+	t.Cleanup(func() { ok(t, conn.Close(context.WithoutCancel(t.Context()))) })
 	_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE holdfast_audit, scaling_actions")
 	ok(t, err)
 	began := time.Now()

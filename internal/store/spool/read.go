@@ -55,9 +55,9 @@ func (s *Spool) readSome(laneIndex int, seg *segment, records int, bytes int64) 
 	if err != nil {
 		return Batch{}, fmt.Errorf("read spool: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	buf := make([]byte, min(seg.size-seg.readAt, max(bytes, frameHeader+MaxRecord)))
-	if _, err := f.ReadAt(buf, seg.readAt); err != nil && err != io.EOF { //nolint:errorlint // ReadAt returns io.EOF itself
+	if _, err := f.ReadAt(buf, seg.readAt); err != nil && !errors.Is(err, io.EOF) {
 		return Batch{}, fmt.Errorf("read spool: %w", err)
 	}
 	b := Batch{lane: laneIndex, segment: seg.number, end: seg.readAt}

@@ -186,7 +186,7 @@ func (s *Spool) readSegment(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	b := make([]byte, min(info.Size(), 64<<20))
 	n, err := f.ReadAt(b, 0)
 	if n < len(b) && err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Append takes records of a lane, given by its place in Config.Lanes. When it returns nil they are in files; an error says
@@ -34,8 +35,8 @@ func (s *Spool) Flush() error {
 // flushLocked writes the memory of all lanes, the last lane first: its records are worth most.
 func (s *Spool) flushLocked() error {
 	s.refuse = nil
-	for i := len(s.lanes) - 1; i >= 0; i-- {
-		for len(s.lanes[i].memory) > 0 && s.refuse == nil {
+	for i, l := range slices.Backward(s.lanes) {
+		for len(l.memory) > 0 && s.refuse == nil {
 			s.refuse = s.writeSome(i)
 		}
 	}

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
 	"holdfast/internal/store/storetest"
 	"holdfast/test/need"
-
-	"go.uber.org/goleak"
 )
 
 const (

@@ -22,11 +22,11 @@ import (
 	"strconv"
 	"time"
 
-	"holdfast/internal/store"
-	"holdfast/internal/store/sqlstore"
-
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver
+
+	"holdfast/internal/store"
+	"holdfast/internal/store/sqlstore"
 )
 
 //go:embed migrations/*.sql
@@ -79,7 +79,7 @@ func Open(c Config) (*Store, error) {
 	s.DB = sqlstore.New(write, read, c.Timeout, sqlstore.Dialect{
 		RowsPerInsert: 1,
 		Columns:       "SELECT name FROM pragma_table_info($1)",
-		Classify:      func(err error) (error, string) { return classify(err, c.Path) },
+		Classify:      func(err error) (string, error) { return classify(err, c.Path) },
 	})
 	return s, nil
 }
@@ -158,17 +158,23 @@ func (s *Store) Cleanup(ctx context.Context, olderThan time.Duration) ([]store.C
 
 func (s *Store) exec(ctx context.Context, statements ...string) error {
 	for _, q := range statements {
-		rows, err := s.write.QueryContext(ctx, q)
-		if err != nil {
-			return err
-		}
-		for rows.Next() { // a vacuum works while its rows are read
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		if err := s.step(ctx, q); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// step runs a statement to its end: a vacuum works while its rows are read.
+func (s *Store) step(ctx context.Context, query string) error {
+	rows, err := s.write.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // Err says what was wrong
+	for rows.Next() {
+	}
+	return rows.Err()
 }
 
 // Close closes the file.

@@ -28,7 +28,10 @@ func open(t *testing.T, path string) *sqlite.Store {
 
 func TestSQLiteConforms(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t, filepath.Join(t.TempDir(), "state.db")) })
+	storetest.Run(t, func(t *testing.T) store.Store {
+		t.Helper()
+		return open(t, filepath.Join(t.TempDir(), "state.db"))
+	})
 }
 
 func TestTheFileIsForItsOwnerOnly(t *testing.T) {

@@ -7,32 +7,32 @@ import (
 	"fmt"
 	"os"
 
-	"holdfast/internal/store"
-
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"holdfast/internal/store"
 )
 
 // classify says what an error of SQLite means and what helps.
-func classify(err error, path string) (kind error, hint string) {
+func classify(err error, path string) (hint string, kind error) {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
-		return store.ErrUnavailable, ""
+		return "", store.ErrUnavailable
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return store.ErrUnavailable, "another process holds " + path + ": fuser names it"
+		return "another process holds " + path + ": fuser names it", store.ErrUnavailable
 	case sqlite3.SQLITE_FULL:
-		return store.ErrUnavailable, "the disk of " + path + " is full: free some space, Holdfast goes on by itself"
+		return "the disk of " + path + " is full: free some space, Holdfast goes on by itself", store.ErrUnavailable
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
-		return store.ErrUnavailable, "check the rights of " + path + " and its directory"
+		return "check the rights of " + path + " and its directory", store.ErrUnavailable
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return store.ErrCorrupt, fmt.Sprintf("stop Holdfast; rescue what is readable with: sqlite3 %[1]s .recover | sqlite3 %[1]s.new "+
-			"&& mv %[1]s %[1]s.broken && rm -f %[1]s-wal %[1]s-shm && mv %[1]s.new %[1]s; without rescue, only move the file away", path)
+		return fmt.Sprintf("stop Holdfast; rescue what is readable with: sqlite3 %[1]s .recover | sqlite3 %[1]s.new "+
+			"&& mv %[1]s %[1]s.broken && rm -f %[1]s-wal %[1]s-shm && mv %[1]s.new %[1]s; without rescue, only move the file away", path), store.ErrCorrupt
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
-		return store.ErrRejected, ""
+		return "", store.ErrRejected
 	}
-	return store.ErrUnavailable, ""
+	return "", store.ErrUnavailable
 }
 
 // Verify implements store.Keeper.

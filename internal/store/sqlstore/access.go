@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"time"
 
-	"holdfast/internal/store"
-
 	"github.com/google/uuid"
+
+	"holdfast/internal/store"
 )
 
 const (

@@ -62,19 +62,20 @@ func (d *DB) editConfig(ctx context.Context, tx *sql.Tx, function, action string
 		if added {
 			was = nil
 		}
-		return c, d.storeConfig(ctx, tx, c, action, by, was, is)
+		change := store.AuditEntry{At: c.UpdatedAt, Actor: by, Action: action, Target: c.Function, Before: was, After: is}
+		return c, d.storeConfig(ctx, tx, c, change)
 	}
 	return before, nil
 }
 
-func (d *DB) storeConfig(ctx context.Context, tx *sql.Tx, c store.FunctionConfig, action string, by store.Actor, before, after json.RawMessage) error {
+func (d *DB) storeConfig(ctx context.Context, tx *sql.Tx, c store.FunctionConfig, change store.AuditEntry) error {
 	_, err := tx.ExecContext(ctx, `UPDATE auto_recovery_configs SET recovery_config = $1, load_balancing_config = $2,
 scaling_config = $3, enabled = $4, updated_at = $5 WHERE function_name = $6`,
 		store.Document(c.Recovery), store.Document(c.LoadBalancing), store.Document(c.Scaling), c.Enabled, stamp(c.UpdatedAt), c.Function)
 	if err != nil {
 		return err
 	}
-	return d.logChange(ctx, tx, store.AuditEntry{At: c.UpdatedAt, Actor: by, Action: action, Target: c.Function, Before: before, After: after})
+	return d.logChange(ctx, tx, change)
 }
 
 // configDocument is what the logs keep of a row, also used to see whether it changed.
@@ -97,7 +98,7 @@ func canonical(doc json.RawMessage) any {
 	d := json.NewDecoder(strings.NewReader(store.Document(doc)))
 	d.UseNumber()
 	if d.Decode(&v) != nil {
-		return json.RawMessage(doc)
+		return doc
 	}
 	return v
 }

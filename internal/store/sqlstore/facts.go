@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"holdfast/internal/store"
-
 	"github.com/google/uuid"
+
+	"holdfast/internal/store"
 )
 
 const (

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strconv"
 
-	"holdfast/internal/store"
-
 	"github.com/google/uuid"
+
+	"holdfast/internal/store"
 )
 
 const chunkColumns = "node, function_name, day, revision, data"

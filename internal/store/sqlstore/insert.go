@@ -40,7 +40,7 @@ func insertEach(ctx context.Context, tx *sql.Tx, t table, rows [][]any) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close()
+	defer func() { _ = st.Close() }()
 	for _, row := range rows {
 		if _, err := st.ExecContext(ctx, row...); err != nil {
 			return err
@@ -55,7 +55,7 @@ func list[T any](ctx context.Context, q querier, scan func(*sql.Rows, *T) error,
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // Err says what was wrong
 	var all []T
 	for rows.Next() {
 		var one T

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"holdfast/internal/store"
-
 	"github.com/pressly/goose/v3"
+
+	"holdfast/internal/store"
 )
 
 // Migrate applies what is missing. Tables of a newer program are left alone.

@@ -23,7 +23,7 @@ type Dialect struct {
 	Begin         string // first statement of a transaction; may be empty
 	Columns       string // query for the names of the columns of table $1
 	// Classify names the sentinel and the hint for an error of the driver. It never returns nil as kind.
-	Classify func(err error) (kind error, hint string)
+	Classify func(err error) (hint string, kind error)
 	// Redact makes the text of a cause fit to be shown. May be nil.
 	Redact func(err error) error
 }
@@ -100,16 +100,16 @@ func (d *DB) Explain(ctx context.Context, op string, err error) error {
 			return &store.Error{Op: op, Kind: kind}
 		}
 	}
-	kind, hint := d.classify(err)
+	hint, kind := d.classify(err)
 	if d.dialect.Redact != nil {
 		err = d.dialect.Redact(err)
 	}
 	return &store.Error{Op: op, Kind: kind, Err: err, Hint: hint}
 }
 
-func (d *DB) classify(err error) (kind error, hint string) {
+func (d *DB) classify(err error) (hint string, kind error) {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return store.ErrUnavailable, fmt.Sprintf("no answer within %s", d.timeout)
+		return fmt.Sprintf("no answer within %s", d.timeout), store.ErrUnavailable
 	}
 	return d.dialect.Classify(err)
 }

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/store"
-
 	"github.com/google/uuid"
+
+	"holdfast/internal/store"
 )
 
 // Action returns a valid scaling action.

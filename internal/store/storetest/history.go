@@ -3,9 +3,9 @@ package storetest
 import (
 	"testing"
 
-	"holdfast/internal/store"
-
 	"github.com/google/uuid"
+
+	"holdfast/internal/store"
 )
 
 func testHistory(t *testing.T, s store.Store) {

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/store"
-
 	"github.com/google/uuid"
+
+	"holdfast/internal/store"
 )
 
 // Outage is a store that can be broken and mended.
@@ -183,14 +183,11 @@ func RunChild(open func() (store.Store, error)) {
 	if dir == "" {
 		return
 	}
-	if err := child(dir, open); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	fmt.Fprintln(os.Stderr, child(dir, open))
+	os.Exit(1)
 }
 
-// child records facts until it is killed, and prints the ids of those that are in the spool.
+// child records facts until it is killed, or returns why it cannot, and prints the ids of those that are in the spool.
 func child(dir string, open func() (store.Store, error)) error {
 	s, err := open()
 	if err != nil {
