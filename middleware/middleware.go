@@ -192,12 +192,9 @@ var errEndpoint = errors.New("want http://host:port or https://host:port")
 
 func parseEndpoint(endpoint string) (*url.URL, error) {
 	u, err := url.Parse(endpoint)
-	if err != nil {
-		return nil, fmt.Errorf("parse endpoint: %w", err)
+	if err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") &&
+		u.User == nil && (u.Path == "" || u.Path == "/") && u.RawQuery == "" && u.Fragment == "" {
+		return u, nil
 	}
-	plain := u.User == nil && (u.Path == "" || u.Path == "/") && u.RawQuery == "" && u.Fragment == ""
-	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || !plain {
-		return nil, fmt.Errorf("endpoint %q: %w", endpoint, errEndpoint)
-	}
-	return u, nil
+	return nil, fmt.Errorf("endpoint %q: %w", endpoint, errEndpoint)
 }

@@ -53,7 +53,7 @@ func (w *world) visit(t *testing.T, cookie *http.Cookie) (string, *http.Cookie) 
 		r.AddCookie(cookie)
 	}
 	a := w.do(t, r)
-	if a.StatusCode != 200 {
+	if a.StatusCode != http.StatusOK {
 		t.Fatalf("%d %q", a.StatusCode, a.body)
 	}
 	for _, c := range a.Cookies() {

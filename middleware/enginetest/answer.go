@@ -85,9 +85,9 @@ func bodyless(t *testing.T, start Start) {
 	w := newWorld(t, start, config(in(instance(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Etag", "x")
 		if r.URL.Path == "/204" {
-			w.WriteHeader(204)
+			w.WriteHeader(http.StatusNoContent)
 		} else {
-			w.WriteHeader(304)
+			w.WriteHeader(http.StatusNotModified)
 		}
 	}))))
 	for _, status := range []int{204, 304} {

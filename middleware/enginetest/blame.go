@@ -56,15 +56,16 @@ func (w *world) failures(t *testing.T, id string, want uint64) {
 // answered by i1.
 func (w *world) elsewhere(t *testing.T) exchange.Record {
 	t.Helper()
-	for range 10 {
+	var rec exchange.Record
+	for n := 0; rec.N != 2; n++ {
+		if n == 10 {
+			t.Fatal("no request met the bad instance")
+		}
 		a := w.post(t, "/", "data")
 		a.is(t, 200, "got data")
-		if rec := w.record(t, a); rec.N == 2 {
-			return rec
-		}
+		rec = w.record(t, a)
 	}
-	t.Fatal("no request met the bad instance")
-	panic("unreachable")
+	return rec
 }
 
 func gotBody(w http.ResponseWriter, r *http.Request) {
@@ -187,7 +188,7 @@ func deadConnection(t *testing.T, start Start) {
 		posts := 0
 		for range 20 {
 			w.get(t, "/").is(t, 200, "ok")
-			if a := w.post(t, "/", body); a.StatusCode != 200 && a.StatusCode != 502 {
+			if a := w.post(t, "/", body); a.StatusCode != http.StatusOK && a.StatusCode != http.StatusBadGateway {
 				t.Fatalf("%d %q", a.StatusCode, a.body)
 			}
 			posts++
@@ -227,8 +228,6 @@ func held(t *testing.T, before func(http.ResponseWriter, *http.Request)) (url st
 		ended <- struct{}{}
 	}), arrived, ended
 }
-
-func nothing(http.ResponseWriter, *http.Request) {}
 
 func gonePending(t *testing.T, start Start) {
 	for _, text := range []string{
@@ -288,7 +287,7 @@ func goneBackingOff(t *testing.T, start Start) {
 	f := in(instance(t, func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
 		w.Header().Set("Retry-After", "4")
-		w.WriteHeader(503)
+		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	for _, text := range []string{"GET / HTTP/1.1\r\nHost: h\r\n\r\n", "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"} {
 		asked.Store(0)

@@ -110,6 +110,6 @@ func Run(t *testing.T, start Start) {
 func RunHeavy(t *testing.T, start Start) {
 	t.Helper()
 	for _, c := range heavyTests() {
-		t.Run(c.name, func(t *testing.T) { c.run(t, start) }) //nolint:paralleltest // see above
+		t.Run(c.name, func(t *testing.T) { c.run(t, start) })
 	}
 }

@@ -76,7 +76,7 @@ func failuresLeaveNothing(t *testing.T, start Start) {
 		if r.URL.Path == "/break" {
 			panic(http.ErrAbortHandler)
 		}
-		w.WriteHeader(503)
+		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = io.WriteString(w, "try later")
 	})
 	f := in(url, url, deadEndpoint(t))

@@ -80,11 +80,11 @@ func localHead(t *testing.T, start Start) {
 	w := newWorld(t, start, config(down(t)))
 	conn, br := w.raw(t, "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
 	a := readAnswer(t, br, "HEAD")
-	if a.StatusCode != 502 || a.Header.Get("Content-Length") == "" {
+	if a.StatusCode != http.StatusBadGateway || a.Header.Get("Content-Length") == "" {
 		t.Errorf("%d %v", a.StatusCode, a.Header)
 	}
 	_, _ = io.WriteString(conn, "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
-	if b := readAnswer(t, br, "HEAD"); b.StatusCode != 502 {
+	if b := readAnswer(t, br, "HEAD"); b.StatusCode != http.StatusBadGateway {
 		t.Errorf("the second answer is %d: the first had a body", b.StatusCode)
 	}
 }
@@ -117,7 +117,7 @@ func fallbackRedirect(t *testing.T, start Start) {
 	f.Policy.Fallback = &exchange.Fallback{Redirect: "https://other.test/base/*"}
 	w := newWorld(t, start, config(f))
 	a := w.get(t, "/a%2Fb?q=1;2")
-	if got := a.Header.Get("Location"); a.StatusCode != 307 || got != "https://other.test/base/a%2Fb?q=1;2" {
+	if got := a.Header.Get("Location"); a.StatusCode != http.StatusTemporaryRedirect || got != "https://other.test/base/a%2Fb?q=1;2" {
 		t.Errorf("%d to %q", a.StatusCode, got)
 	}
 }
@@ -133,7 +133,7 @@ func fallbackRedirectStaysHome(t *testing.T, start Start) {
 
 func fallbackFunction(t *testing.T, start Start) {
 	f := down(t)
-	f.Instances[0].Endpoint = instance(t, func(w http.ResponseWriter, r *http.Request) {
+	f.Instances[0].Endpoint = instance(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		panic(http.ErrAbortHandler)
 	})

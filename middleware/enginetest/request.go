@@ -69,7 +69,7 @@ func targetsArrive(t *testing.T, start Start) {
 		"/?a=1;b&%zz", "/x?", "/x??y=/../", "/x?q=a+b%20c&empty=&=", `/x?"<>{}|`, "/%e2%82%ac?%e2",
 	} {
 		a := w.rawAnswer(t, "GET", "GET "+target+" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-		if got := a.Header.Get("X-Target"); got != target || a.StatusCode != 200 {
+		if got := a.Header.Get("X-Target"); got != target || a.StatusCode != http.StatusOK {
 			t.Errorf("%s arrived as %q, %d %s", target, got, a.StatusCode, a.body)
 		}
 	}
@@ -164,8 +164,12 @@ func maxForwards(t *testing.T, start Start) {
 		method, given, arrives string
 		status                 int
 	}{
-		{"OPTIONS", "5", "4", 200}, {"OPTIONS", "0", "", 204}, {"OPTIONS", "x", "", 400},
-		{"TRACE", "0", "", 405}, {"TRACE", "1", "0", 200}, {"GET", "0", "0", 200},
+		{"OPTIONS", "5", "4", 200},
+		{"OPTIONS", "0", "", 204},
+		{"OPTIONS", "x", "", 400},
+		{"TRACE", "0", "", 405},
+		{"TRACE", "1", "0", 200},
+		{"GET", "0", "0", 200},
 	} {
 		r := w.request(t, c.method, "/", nil)
 		r.Header.Set("Max-Forwards", c.given)
@@ -181,7 +185,7 @@ func loopIsRefused(t *testing.T, start Start) {
 	asked := 0
 	url := instance(t, func(rw http.ResponseWriter, r *http.Request) {
 		asked++
-		again := w.request(t, "GET", "/", nil)
+		again := w.request(t, "GET", "/", nil) //nolint:contextcheck // the test's context will do
 		again.Header["Via"] = r.Header["Via"]
 		a := w.do(t, again)
 		rw.WriteHeader(a.StatusCode)
@@ -385,7 +389,7 @@ func requestIDs(t *testing.T, start Start) {
 	w = newWorld(t, start, c)
 	r := w.request(t, "GET", "/none", nil)
 	r.Header.Set("X-Request-Id", "from-proxy")
-	if a := w.do(t, r); a.StatusCode != 404 || a.Header.Get("X-Request-Id") != "from-proxy" {
+	if a := w.do(t, r); a.StatusCode != http.StatusNotFound || a.Header.Get("X-Request-Id") != "from-proxy" {
 		t.Errorf("%d with id %q", a.StatusCode, a.Header.Get("X-Request-Id"))
 	}
 	r.Header.Set("X-Request-Id", "bad id\u00e9")

@@ -133,7 +133,7 @@ func webSocket(t *testing.T, start Start) {
 
 func refusedUpgrade(t *testing.T, start Start) {
 	w := newWorld(t, start, config(in(instance(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(403)
+		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, "no")
 	}))))
 	conn, br := w.raw(t, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
@@ -150,7 +150,7 @@ func (w *world) tunnel(t *testing.T, more string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	conn, br := w.raw(t, "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: raw\r\n\r\n"+more)
 	res, err := http.ReadResponse(br, nil) //nolint:bodyclose // it has none
-	if err != nil || res.StatusCode != 101 || res.Header.Get("Upgrade") != "raw" {
+	if err != nil || res.StatusCode != http.StatusSwitchingProtocols || res.Header.Get("Upgrade") != "raw" {
 		t.Fatalf("%v, %v", res, err)
 	}
 	return conn, br

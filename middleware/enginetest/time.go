@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -207,10 +208,8 @@ func failing(n int, fields http.Header) (http.HandlerFunc, *[]time.Time) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		at = append(at, time.Now())
 		if len(at) <= n {
-			for k, v := range fields {
-				w.Header()[k] = v
-			}
-			w.WriteHeader(503)
+			maps.Copy(w.Header(), fields)
+			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		gotBody(w, r)

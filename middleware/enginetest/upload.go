@@ -77,7 +77,7 @@ func tooLargeToReplay(t *testing.T, start Start) {
 		f.Options.ReplayLimit = limit
 		w := newWorld(t, start, config(f))
 		a := w.do(t, w.request(t, "PUT", "/", strings.NewReader(strings.Repeat("x", 100_000))))
-		if rec := w.record(t, a); a.StatusCode != 503 || asked.Load() != 1 || rec.Attempts[0].Decision.Reason != retry.BodyIsGone {
+		if rec := w.record(t, a); a.StatusCode != http.StatusServiceUnavailable || asked.Load() != 1 || rec.Attempts[0].Decision.Reason != retry.BodyIsGone {
 			t.Errorf("limit %d: %d after %d attempts: %s", limit, a.StatusCode, asked.Load(), rec.Attempts[0].Decision.Reason)
 		}
 	}
@@ -216,7 +216,7 @@ func expectContinue(t *testing.T, start Start) {
 }
 
 func expectRefused(t *testing.T, start Start) {
-	w := newWorld(t, start, config(in(instance(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }))))
+	w := newWorld(t, start, config(in(instance(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))))
 	_, br := w.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
 	readAnswer(t, br, "POST").is(t, 403, "")
 }
