@@ -44,15 +44,6 @@ func (s Spec) environ(inherited []string, port int, fill *strings.Replacer) []st
 	return env
 }
 
-// inheritable leaves out what is addressed to Holdfast itself: its own
-// settings, secrets among them, and systemd's sockets and notifications.
-func inheritable(environ []string) []string {
-	private := []string{"HOLDFAST_", "LISTEN_", "NOTIFY_SOCKET=", "WATCHDOG_", "INVOCATION_ID=", "MAINPID="}
-	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
-		return slices.ContainsFunc(private, func(p string) bool { return strings.HasPrefix(entry, p) })
-	})
-}
-
 // findProgram resolves the program as the child's own shell would: by the
 // child's PATH, and a relative path from the child's directory. exec.LookPath
 // would use Holdfast's.

@@ -56,7 +56,7 @@ func New(spec Spec, cfg Config) (*Driver, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Environ == nil {
-		cfg.Environ = inheritable(os.Environ())
+		cfg.Environ = child.Inheritable(os.Environ())
 	}
 	return &Driver{
 		spec:  spec,
