@@ -16,8 +16,8 @@ import (
 )
 
 // inFront returns a handler for one function whose instances are urls.
-func inFront(t testing.TB, change func(*middleware.Config), urls ...string) *middleware.Handler {
-	t.Helper()
+func inFront(tb testing.TB, change func(*middleware.Config), urls ...string) *middleware.Handler {
+	tb.Helper()
 	f := middleware.Function{Name: "f", Routes: []exchange.Route{{Path: "/"}}}
 	for i, u := range urls {
 		f.Instances = append(f.Instances, balancer.Spec{ID: fmt.Sprint("i", i), Endpoint: u})
@@ -28,9 +28,9 @@ func inFront(t testing.TB, change func(*middleware.Config), urls ...string) *mid
 	}
 	h, err := middleware.New(c)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(h.Close)
+	tb.Cleanup(h.Close)
 	return h
 }
 
