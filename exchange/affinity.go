@@ -18,9 +18,6 @@ type Affinity struct {
 	TTL      time.Duration // since the last request; default 1 h
 }
 
-// On says whether there is any affinity.
-func (a Affinity) On() bool { return a.Cookie != "" || a.Header != "" || a.ClientIP }
-
 func (a Affinity) validate() error {
 	n := 0
 	for _, on := range []bool{a.Cookie != "", a.Header != "", a.ClientIP} {

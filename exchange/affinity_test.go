@@ -289,12 +289,12 @@ func TestAHeaderOrTheClientsAddressIsASessionToo(t *testing.T) {
 
 func TestSessionsAreBounded(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 1, byCookie)
+	r := newRig(t, 1, func(c *exchange.FunctionConfig) { c.Policy.Affinity = exchange.Affinity{ClientIP: true} })
 	m, q := exchange.NewMachine(exchange.MachineConfig{Records: 1}), exchange.Request{Path: "/"}
 	m.SetRouter(r.m.Router())
 	var x exchange.Exchange
-	for range 150_000 {
-		q.Draw += 0x9e3779b97f4a7c15
+	for n := range 150_000 {
+		q.Client = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
 		m.Begin(&x, &q, nil, r.now)
 		x.Head(0, exchange.Head{Status: 200}, r.now)
 		x.End(r.now)

@@ -117,7 +117,7 @@ func describeDecision(d retry.Decision) string {
 	case !d.Retry:
 		return "not tried again: " + d.Reason.String()
 	case d.After > 0:
-		return fmt.Sprintf("%s, in %s", d.Reason, short(d.After))
+		return fmt.Sprintf("%s (%s)", d.Reason, short(d.After))
 	default:
 		return d.Reason.String() + " at once"
 	}

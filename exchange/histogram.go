@@ -64,13 +64,14 @@ func (h *Histogram) Snapshot() HistogramSnapshot {
 }
 
 // Sub returns what was added since an earlier snapshot.
-func (s HistogramSnapshot) Sub(earlier HistogramSnapshot) HistogramSnapshot {
-	for i := range s.Buckets {
-		s.Buckets[i] -= earlier.Buckets[i]
+func (s *HistogramSnapshot) Sub(earlier HistogramSnapshot) HistogramSnapshot {
+	d := *s
+	for i := range d.Buckets {
+		d.Buckets[i] -= earlier.Buckets[i]
 	}
-	s.Count -= earlier.Count
-	s.Sum -= earlier.Sum
-	return s
+	d.Count -= earlier.Count
+	d.Sum -= earlier.Sum
+	return d
 }
 
 // Quantile returns the upper end of the bucket that holds quantile q (0 to 1),

@@ -56,23 +56,24 @@ type Timeouts struct {
 
 const defaultIdle = 5 * time.Minute
 
-func (p Policy) withDefaults() Policy {
+func (p *Policy) withDefaults() Policy {
+	c := *p
 	set := func(d *time.Duration, v time.Duration) {
 		if *d == 0 {
 			*d = v
 		}
 	}
-	set(&p.Timeouts.Connect, 2*time.Second)
-	set(&p.Timeouts.Attempt, 30*time.Second)
-	set(&p.Timeouts.Exchange, 60*time.Second)
-	set(&p.Timeouts.Idle, defaultIdle)
-	set(&p.QueueTimeout, time.Second)
-	set(&p.Slow, time.Second)
-	set(&p.Affinity.TTL, time.Hour)
-	p.Retry.Statuses = slices.Clone(p.Retry.Statuses)
-	p.Affinity.Header = textproto.CanonicalMIMEHeaderKey(p.Affinity.Header)
-	p.Hash.Header = textproto.CanonicalMIMEHeaderKey(p.Hash.Header)
-	return p
+	set(&c.Timeouts.Connect, 2*time.Second)
+	set(&c.Timeouts.Attempt, 30*time.Second)
+	set(&c.Timeouts.Exchange, 60*time.Second)
+	set(&c.Timeouts.Idle, defaultIdle)
+	set(&c.QueueTimeout, time.Second)
+	set(&c.Slow, time.Second)
+	set(&c.Affinity.TTL, time.Hour)
+	c.Retry.Statuses = slices.Clone(c.Retry.Statuses)
+	c.Affinity.Header = textproto.CanonicalMIMEHeaderKey(c.Affinity.Header)
+	c.Hash.Header = textproto.CanonicalMIMEHeaderKey(c.Hash.Header)
+	return c
 }
 
 // validate names the first field that is wrong.

@@ -9,45 +9,27 @@ import (
 // Reason says why an exchange ended, waited or was answered locally.
 type Reason uint8
 
+// The reasons.
 const (
-	// ReasonNone: nothing out of the ordinary.
-	ReasonNone Reason = iota
-	// ReasonNoRoute: no route matches the request.
-	ReasonNoRoute
-	// ReasonBreakerOpen: the function's breaker is open.
-	ReasonBreakerOpen
-	// ReasonHalfOpen: the breaker's probes are all under way.
-	ReasonHalfOpen
-	// ReasonQueued: max_in_flight is reached, the request waits in the queue.
-	ReasonQueued
-	// ReasonQueueFull: max_in_flight is reached and the queue is full.
-	ReasonQueueFull
-	// ReasonQueueTimeout: the place in the queue was not reached in time.
-	ReasonQueueTimeout
-	// ReasonStarting: no instance takes traffic yet, but one is on its way.
-	ReasonStarting
-	// ReasonNoInstance: no instance is left to try.
-	ReasonNoInstance
-	// ReasonInstancesFull: every instance has max_in_flight requests.
-	ReasonInstancesFull
-	// ReasonUnreachable: the connection to the instance could not be made.
-	ReasonUnreachable
-	// ReasonAttemptTimeout: the instance gave no head within timeouts.attempt.
-	ReasonAttemptTimeout
-	// ReasonExchangeTimeout: timeouts.exchange is used up.
-	ReasonExchangeTimeout
-	// ReasonReset: the instance broke the connection.
-	ReasonReset
-	// ReasonBadStatus: the instance answered with a failure.
-	ReasonBadStatus
-	// ReasonTruncated: the answer broke off after its head was relayed.
-	ReasonTruncated
-	// ReasonClientGone: the client left.
-	ReasonClientGone
-	// ReasonBackoff: the next try waits for its backoff.
-	ReasonBackoff
-	// ReasonFallback: the fallback function answers.
-	ReasonFallback
+	ReasonNone            Reason = iota // nothing out of the ordinary
+	ReasonNoRoute                       // no route matches the request
+	ReasonBreakerOpen                   // the function's breaker is open
+	ReasonHalfOpen                      // the breaker's probes are all under way
+	ReasonQueued                        // max_in_flight is reached, the request waits in the queue
+	ReasonQueueFull                     // max_in_flight is reached and the queue is full
+	ReasonQueueTimeout                  // the place in the queue was not reached in time
+	ReasonStarting                      // no instance takes traffic yet, but one is on its way
+	ReasonNoInstance                    // no instance is left to try
+	ReasonInstancesFull                 // every instance has max_in_flight requests
+	ReasonUnreachable                   // the connection to the instance could not be made
+	ReasonAttemptTimeout                // the instance gave no head within timeouts.attempt
+	ReasonExchangeTimeout               // timeouts.exchange is used up
+	ReasonReset                         // the instance broke the connection
+	ReasonBadStatus                     // the instance answered with a failure
+	ReasonTruncated                     // the answer broke off after its head was relayed
+	ReasonClientGone                    // the client left
+	ReasonBackoff                       // the next try waits for its backoff
+	ReasonFallback                      // the fallback function answers
 	reasonCount
 )
 
@@ -77,9 +59,10 @@ func (r Reason) Status() int {
 		return 504
 	case ReasonClientGone:
 		return 499 // nginx's number; only seen in logs
-	default:
-		return 503
+	case ReasonNone, ReasonBreakerOpen, ReasonHalfOpen, ReasonQueued, ReasonQueueFull, ReasonQueueTimeout, ReasonStarting,
+		ReasonNoInstance, ReasonInstancesFull, ReasonBadStatus, ReasonBackoff, ReasonFallback, reasonCount:
 	}
+	return 503
 }
 
 // reasonOf is the reason an attempt that ended this way failed.

@@ -144,8 +144,7 @@ func (c *client) again(q exchange.Request) *client {
 	return c
 }
 
-func (r *rig) get() *client  { return r.begin(exchange.Request{}) }
-func (r *rig) post() *client { return r.begin(exchange.Request{Method: "POST"}) }
+func (r *rig) get() *client { return r.begin(exchange.Request{}) }
 
 // cookie starts a GET with a cookie.
 func (r *rig) cookie(value string) *client {

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -51,19 +52,17 @@ func (r *Route) Forward(path string) string {
 }
 
 // compile returns a copy whose parts are in the form requests have them.
-func (r Route) compile() (*Route, error) {
+func (r *Route) compile() (*Route, error) {
+	c := *r
 	if r.Function == nil {
 		return nil, fmt.Errorf("%w: %q has no function", ErrRoute, r.String())
 	}
-	if r.Path == "" {
-		r.Path = "/"
-	}
-	path, err := CleanPath(r.Path)
+	path, err := CleanPath(cmp.Or(r.Path, "/"))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %q: %w", ErrRoute, r.Path, err)
 	}
-	r.Path = path
-	if r.Host, err = cleanHost(r.Host); err != nil {
+	c.Path = path
+	if c.Host, err = cleanHost(r.Host); err != nil {
 		return nil, err
 	}
 	var headers map[string]string
@@ -73,16 +72,16 @@ func (r Route) compile() (*Route, error) {
 		}
 		headers[textproto.CanonicalMIMEHeaderKey(name)] = value
 	}
-	r.Headers = headers
-	return &r, nil
+	c.Headers = headers
+	return &c, nil
 }
 
 // cleanHost checks the pattern of a host; any host is "".
 func cleanHost(pattern string) (string, error) {
-	name := strings.ToLower(strings.TrimSuffix(strings.Trim(pattern, "[]"), "."))
-	if name == "*" || name == "" {
+	if pattern == "*" || pattern == "" {
 		return "", nil
 	}
+	name := strings.ToLower(strings.TrimSuffix(strings.Trim(pattern, "[]"), "."))
 	rest := strings.TrimPrefix(name, "*.")
 	_, notAddress := netip.ParseAddr(rest)
 	if rest == "" || strings.ContainsAny(rest, "*/ ") || strings.Contains(rest, ":") && notAddress != nil {
@@ -104,6 +103,9 @@ func (r *Route) detail() int {
 func (r *Route) accepts(method string, header Header) bool {
 	if len(r.Methods) > 0 && !slices.Contains(r.Methods, method) {
 		return false
+	}
+	if len(r.Headers) == 0 {
+		return true // setting out to walk a map costs, also an empty one
 	}
 	for name, want := range r.Headers {
 		if got := header.Get(name); got != want && (want != "*" || got == "") {

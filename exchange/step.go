@@ -10,18 +10,13 @@ import (
 // Do is what the engine must do next.
 type Do uint8
 
+// The steps.
 const (
-	// Answer the client with Step.Answer; nothing is asked of an instance.
-	Answer Do = iota
-	// Attempt sends the request to Step.Instance.
-	Attempt
-	// Wait until woken or until Step.Until, then call Next.
-	Wait
-	// Relay the answer whose head was just reported to the client.
-	Relay
-	// Finished: there is nothing to do but End. It is also what a report on an
-	// attempt that is over gets.
-	Finished
+	Answer   Do = iota // answer the client with Step.Answer; nothing is asked of an instance
+	Attempt            // send the request to Step.Instance
+	Wait               // wait until woken or until Step.Until, then call Next
+	Relay              // make the answer whose head was just reported the client's
+	Finished           // nothing but End; also what a report on an attempt that is over gets
 )
 
 var doNames = [...]string{"answer", "attempt", "wait", "relay", "finished"}
