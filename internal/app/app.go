@@ -24,6 +24,7 @@ import (
 	"holdfast/internal/event"
 	"holdfast/internal/gateway"
 	"holdfast/internal/prober"
+	"holdfast/internal/recorder"
 	"holdfast/internal/store"
 	"holdfast/internal/telemetry"
 )
@@ -66,6 +67,9 @@ type App struct {
 	data      *dataDir
 	store     store.Store
 	outbox    *store.Outbox
+	recorder  *recorder.Recorder
+	memory    *recorder.Memory
+	node      string // names this Holdfast among those that share a store
 	control   *control.Control
 	orders    orders
 
@@ -117,6 +121,9 @@ func (a *App) open(c *config.Config) error {
 		return err
 	}
 	a.wire(c, secret)
+	if err := a.makeRecorder(); err != nil {
+		return err
+	}
 	a.readOrders()
 	if err := a.configureAsOrdered(); err != nil {
 		a.heldBack(err)
@@ -142,7 +149,7 @@ func (a *App) configureAsOrdered() error {
 
 // wire makes the parts; none of them runs yet.
 func (a *App) wire(c *config.Config, secret []byte) {
-	a.events = event.NewBus(eventsKept, a.logEvent)
+	a.events = event.NewBus(eventsKept, a.logEvent, func(e event.Event) { a.recorder.Event(e) })
 	a.prober = prober.New(prober.Config{}) // what it finds shows as events
 	a.gateway = gateway.New(gateway.Config{
 		Logger: a.logs.For("gateway"), Access: a.logs.For("access"), Events: a.events,
@@ -195,6 +202,8 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.apply(ordered(c, a.control.State())); err != nil {
 		fail(err)
 	}
+	a.restoreBreakers()
+	service("recorder", a.recorder.Run)
 	service("store", a.outbox.Run)
 	service("control", a.control.Run)
 	err := a.awaitTurn(ctx)

@@ -23,6 +23,9 @@ type instances struct {
 	weight  func(function, id string, configured int) int
 	enforce func(*exchange.Function)
 
+	// wasUp says whether an instance was up when this node last ran; may be nil.
+	wasUp func(name string, f *config.Function, id, endpoint string) bool
+
 	mu      sync.Mutex
 	checked map[string]check // by target key
 }
@@ -94,6 +97,9 @@ func (s *instances) watch(key, name string, f *config.Function, i *balancer.Inst
 			initial = v.State
 			b.SetHealth(i, healthOf(initial), v.Last.Reason, time.Now())
 		}
+	} else if !known && s.wasUp != nil && s.wasUp(name, f, i.ID(), i.Endpoint()) {
+		initial = health.Up
+		b.SetHealth(i, balancer.HealthUp, "it was up before the restart", time.Now())
 	}
 	return s.probe(key, f, i, initial)
 }

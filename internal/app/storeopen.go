@@ -8,6 +8,7 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/store"
+	"holdfast/internal/store/postgres"
 	"holdfast/internal/store/sqlite"
 )
 
@@ -18,13 +19,31 @@ const firstLook = 5 * time.Second
 // openStore opens the store and what stands in front of it. A store that does
 // not answer is no error: Holdfast serves without.
 func (a *App) openStore(c *config.Config) error {
-	s, err := sqlite.Open(sqlite.Config{Path: filepath.Join(c.DataDir, "state.db")})
-	if err != nil {
+	var err error
+	if a.store, err = OpenStore(c); err != nil {
 		return err
 	}
-	a.store = s
-	a.outbox, err = store.NewOutbox(s, store.OutboxConfig{Dir: filepath.Join(c.DataDir, "spool")})
+	a.outbox, err = store.NewOutbox(a.store, store.OutboxConfig{Dir: filepath.Join(c.DataDir, "spool")})
 	return err
+}
+
+// OpenStore opens the store a configuration names, without asking it anything.
+func OpenStore(c *config.Config) (store.Store, error) {
+	if c.Store == "sqlite" {
+		s, err := sqlite.Open(sqlite.Config{Path: filepath.Join(c.DataDir, "state.db")})
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	if err := postgres.CheckTLS(c.Store); err != nil {
+		return nil, err
+	}
+	s, err := postgres.Open(postgres.Config{URL: c.Store})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // readOrders makes the tables and reads the orders kept in them.
@@ -44,4 +63,5 @@ func (a *App) readOrders() {
 	if err != nil {
 		a.logger.Warn("the store does not answer: orders are read from their copy", "error", err)
 	}
+	a.recall(ctx)
 }
