@@ -77,6 +77,13 @@ func (p *Process) Replace(tb testing.TB, args ...string) *Process {
 	return start(tb, p.Data, false, append([]string{"--replace"}, args...))
 }
 
+// Again starts Holdfast in the same data directory, once p has ended.
+func (p *Process) Again(tb testing.TB, args ...string) *Process {
+	tb.Helper()
+	<-p.done
+	return start(tb, p.Data, false, args)
+}
+
 func start(tb testing.TB, data string, owner bool, args []string) *Process {
 	tb.Helper()
 	p := &Process{Data: data, owner: owner, log: &syncBuffer{}, done: make(chan struct{})}
