@@ -41,33 +41,57 @@ type Change struct {
 }
 
 // Do writes the entry, makes the change, and writes a second entry when that
-// fails or has an outcome to tell. A change whose entry cannot be written is
-// not made; the error then wraps the store's. So an entry without error means:
-// it was ordered, and nothing said that it failed. The second entry outlives
-// the request it belongs to.
+// fails. A change whose entry cannot be written is not made; the error then
+// wraps the store's. So an entry without error means: it was ordered, and
+// nothing said that it failed. The second entry outlives the request it
+// belongs to.
 //
 // Changes of the store itself (tokens, configuration) are written by the
 // store, in the same transaction; their handlers call Covered instead.
-func (a *Audit) Do(ctx context.Context, c Change, do func(context.Context) (outcome any, err error)) error {
+func (a *Audit) Do(ctx context.Context, c Change, do func(context.Context) error) error {
+	e, err := a.begin(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err = do(ctx); err != nil {
+		a.end(ctx, e, err)
+	}
+	return err
+}
+
+// DoTelling is Do for a change whose outcome is known only afterwards, such as
+// how many sessions were cleared: a second entry tells it, in place of After.
+func (a *Audit) DoTelling(ctx context.Context, c Change, do func(context.Context) (outcome any, err error)) error {
+	e, err := a.begin(ctx, c)
+	if err != nil {
+		return err
+	}
+	outcome, err := do(ctx)
+	if outcome != nil {
+		e.After = MaskJSON(outcome)
+	}
+	a.end(ctx, e, err)
+	return err
+}
+
+// begin writes the entry of a change that is about to be made.
+func (a *Audit) begin(ctx context.Context, c Change) (store.AuditEntry, error) {
 	Covered(ctx)
 	e := entry(FromContext(ctx), c.Action, c.Target)
 	e.Before, e.After = MaskJSON(c.Before), MaskJSON(c.After)
 	if err := a.record(ctx, e); err != nil {
-		return fmt.Errorf("nothing was changed, because it cannot be written into the audit log: %w", err)
+		return e, fmt.Errorf("nothing was changed, because it cannot be written into the audit log: %w", err)
 	}
-	outcome, err := do(ctx)
-	if err == nil && outcome == nil {
-		return nil
-	}
+	return e, nil
+}
+
+// end writes what became of it.
+func (a *Audit) end(ctx context.Context, e store.AuditEntry, err error) {
 	e.ID, e.At = store.NewID(), time.Now()
-	if outcome != nil {
-		e.After = MaskJSON(outcome)
-	}
 	if err != nil {
 		e.Error = Mask(err.Error())
 	}
 	a.must(context.WithoutCancel(ctx), e)
-	return err
 }
 
 // must records what has happened already: who cannot be told is the log.

@@ -22,11 +22,11 @@ func someone(t *testing.T) context.Context {
 func TestAChangeHasItsEntryBeforeItIsMade(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
-	err := access.NewAudit(m, nil).Do(someone(t), access.Change{Action: "function.scale", Target: "public", Before: 1, After: 2}, func(context.Context) (any, error) {
+	err := access.NewAudit(m, nil).Do(someone(t), access.Change{Action: "function.scale", Target: "public", Before: 1, After: 2}, func(context.Context) error {
 		if len(m.audited()) != 1 {
 			t.Error("the change came before its entry")
 		}
-		return nil, nil
+		return nil
 	})
 	e := m.audited()
 	if err != nil || len(e) != 1 || e[0].Action != "function.scale" || e[0].Target != "public" || string(e[0].Before) != "1" || string(e[0].After) != "2" ||
@@ -38,9 +38,9 @@ func TestAChangeHasItsEntryBeforeItIsMade(t *testing.T) {
 func TestWithoutAnEntryThereIsNoChange(t *testing.T) {
 	t.Parallel()
 	m := &memory{down: true}
-	err := access.NewAudit(m, nil).Do(someone(t), access.Change{Action: "function.stop"}, func(context.Context) (any, error) {
+	err := access.NewAudit(m, nil).Do(someone(t), access.Change{Action: "function.stop"}, func(context.Context) error {
 		t.Error("the change was made")
-		return nil, nil
+		return nil
 	})
 	if !errors.Is(err, store.ErrUnavailable) || access.AsError(err).Status != http.StatusServiceUnavailable || !strings.Contains(err.Error(), "nothing was changed") {
 		t.Errorf("%v", err)
@@ -52,14 +52,14 @@ func TestAFailedChangeAndAnOutcomeHaveAnEntryOfTheirOwn(t *testing.T) {
 	m := &memory{}
 	ctx, stop := context.WithCancel(someone(t))
 	broken := errors.New("dial http://u:secret@10.0.0.1/: refused")
-	err := access.NewAudit(m, nil).Do(ctx, access.Change{Action: "function.failover", After: "b2"}, func(context.Context) (any, error) {
+	err := access.NewAudit(m, nil).Do(ctx, access.Change{Action: "function.failover", After: "b2"}, func(context.Context) error {
 		stop() // the client leaves
-		return nil, broken
+		return broken
 	})
 	if !errors.Is(err, broken) {
 		t.Errorf("the error of the change is lost: %v", err)
 	}
-	if err := access.NewAudit(m, nil).Do(someone(t), access.Change{Action: "function.clear-sessions"}, func(context.Context) (any, error) {
+	if err := access.NewAudit(m, nil).DoTelling(someone(t), access.Change{Action: "function.clear-sessions"}, func(context.Context) (any, error) {
 		return map[string]int{"cleared": 7}, nil
 	}); err != nil {
 		t.Error(err)
@@ -81,14 +81,14 @@ func TestAForgottenEntryIsWrittenAndComplainedAbout(t *testing.T) {
 		}{
 			{"PUT", func(http.ResponseWriter, *http.Request) {}, 1},
 			{"GET", func(http.ResponseWriter, *http.Request) {}, 0},
-			{"PUT", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400) }, 0},
+			{"PUT", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) }, 0},
 			{"POST", func(_ http.ResponseWriter, r *http.Request) { access.Covered(r.Context()) }, 0},
 			{"POST", func(w http.ResponseWriter, r *http.Request) {
-				err := b.audit.Do(r.Context(), access.Change{Action: "x"}, func(context.Context) (any, error) { return nil, nil })
+				err := b.audit.Do(r.Context(), access.Change{Action: "x"}, func(context.Context) error { return nil })
 				if err != nil {
 					t.Error(err)
 				}
-				w.WriteHeader(204)
+				w.WriteHeader(http.StatusNoContent)
 			}, 1},
 		} {
 			before, complaints := len(b.store.audited()), strings.Count(b.logs.String(), "change without audit entry")
@@ -115,7 +115,7 @@ func TestTheAuditHandlerLetsAnswersStream(t *testing.T) {
 		if err := http.NewResponseController(w).Flush(); err != nil {
 			t.Error(err)
 		}
-	})).ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+	})).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
 	if !w.Flushed {
 		t.Error("not flushed")
 	}
@@ -130,8 +130,11 @@ func TestSecretsInEntriesAreMasked(t *testing.T) {
 	}{
 		{"nothing", nil, ""},
 		{"plain", map[string]any{"retry": map[string]any{"attempts": 2}}, `{"retry":{"attempts":2}}`},
-		{"by key", map[string]any{"password": "x", "api_key": 7, "Authorization": []string{"a"}, "deep": map[string]any{"client_secret": map[string]string{"a": "b"}}},
-			`{"Authorization":"***","api_key":"***","deep":{"client_secret":"***"},"password":"***"}`},
+		{
+			"by key",
+			map[string]any{"password": "x", "api_key": 7, "Authorization": []string{"a"}, "deep": map[string]any{"client_secret": map[string]string{"a": "b"}}},
+			`{"Authorization":"***","api_key":"***","deep":{"client_secret":"***"},"password":"***"}`,
+		},
 		{"empty ones stay empty", map[string]any{"password": "", "token": nil}, `{"password":"","token":null}`},
 		{"ids and settings stay", map[string]any{"token_id": "0123456789ab", "hash_on": "client_ip", "hash_balance_factor": 1.25}, `{"hash_balance_factor":1.25,"hash_on":"client_ip","token_id":"0123456789ab"}`},
 		{"by form", []string{sample, "Bearer " + sample, "postgres://u:p4ss@h/db"}, `["hf_0123456789ab_***","Bearer ***","postgres://u:***@h/db"]`},

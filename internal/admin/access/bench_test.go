@@ -59,7 +59,7 @@ func BenchmarkRequestWithToken(b *testing.B) {
 
 func BenchmarkRequestWithSession(b *testing.B) {
 	g, secret := benchGuard(b)
-	login := httptest.NewRequest("POST", "http://localhost:8081/login", strings.NewReader(`{"token":"`+secret+`"}`))
+	login := httptest.NewRequest(http.MethodPost, "http://localhost:8081/login", strings.NewReader(`{"token":"`+secret+`"}`))
 	login.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	g.Handler(g.Login()).ServeHTTP(w, login)

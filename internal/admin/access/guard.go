@@ -115,10 +115,11 @@ func (g *Guard) admit(r *http.Request, now time.Time) (*visit, error) {
 		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the body is longer than %d bytes", g.config.Limits.Body)}
 	}
 	remote := remoteAddress(r)
-	if wait, ok := g.addresses.take(clientNetwork(remote), now); !ok {
+	from := clientNetwork(remote)
+	if wait, ok := g.addresses.take(from, now); !ok {
 		return nil, tooMany("requests from this address", wait)
 	}
-	v, err := g.identify(r, remote, now)
+	v, err := g.identify(r, client{remote, from}, now)
 	if err != nil {
 		return nil, err
 	}
@@ -135,11 +136,18 @@ func (g *Guard) admit(r *http.Request, now time.Time) (*visit, error) {
 	return v, nil
 }
 
+// client is where a request comes from, and what its limits are counted for.
+type client struct {
+	address netip.Addr
+	network netip.Prefix
+}
+
 // identify tells a bearer, a session or nobody. A token that is shown and not
 // good is an error, also where no token is needed: its owner should know.
-func (g *Guard) identify(r *http.Request, remote netip.Addr, now time.Time) (*visit, error) {
+func (g *Guard) identify(r *http.Request, c client, now time.Time) (*visit, error) {
+	remote := c.address
 	if secret, sent := bearer(r.Header); sent {
-		tok, err := g.verify(r.Context(), secret, remote, now)
+		tok, err := g.verify(r.Context(), secret, c, now)
 		if err != nil {
 			return nil, err
 		}
@@ -182,9 +190,8 @@ func earlier(a, b time.Time) time.Time {
 // verify checks a token that was shown. While an address waits for its failed
 // logins, only tokens in memory count: who shares the address is not locked
 // out, and wrong ones cost neither a read of the store nor a line in the log.
-func (g *Guard) verify(ctx context.Context, secret string, remote netip.Addr, now time.Time) (store.Token, error) {
-	from := clientNetwork(remote)
-	wait := g.failures.wait(from, now)
+func (g *Guard) verify(ctx context.Context, secret string, c client, now time.Time) (store.Token, error) {
+	wait := g.failures.wait(c.network, now)
 	check := g.config.Tokens.Verify
 	if wait > 0 {
 		check = func(_ context.Context, secret string, now time.Time) (store.Token, error) {
@@ -194,15 +201,15 @@ func (g *Guard) verify(ctx context.Context, secret string, remote netip.Addr, no
 	tok, err := check(ctx, secret, now)
 	switch {
 	case err == nil:
-		g.failures.succeeded(from)
+		g.failures.succeeded(c.network)
 		return tok, nil
 	case wait > 0:
 		return tok, tooMany("wrong tokens from this address", wait)
 	case errors.Is(err, ErrUnverifiable):
 		return tok, err // may be a good one: nobody's fault
 	}
-	count := g.failures.failed(from, now)
-	g.config.Logger.LogAttrs(ctx, slog.LevelWarn, "token refused", slog.String("remote", remote.String()),
+	count := g.failures.failed(c.network, now)
+	g.config.Logger.LogAttrs(ctx, slog.LevelWarn, "token refused", slog.String("remote", c.address.String()),
 		slog.Int("failures", count), slog.String("reason", err.Error()))
 	return tok, err
 }

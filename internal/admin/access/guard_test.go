@@ -115,7 +115,7 @@ func TestOnlyNamesOnTLSAreToldToStayOnTLS(t *testing.T) {
 			b := newBench(t, func(c *access.Config) { c.NoHSTS = off })
 			for host, want := range map[string]bool{"https://holdfast.example/healthz": !off, "https://localhost/healthz": false, "https://127.0.0.1/healthz": false} {
 				w := httptest.NewRecorder()
-				b.handler.ServeHTTP(w, httptest.NewRequest("GET", host, nil))
+				b.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, host, nil))
 				if got := w.Header().Get("Strict-Transport-Security") != ""; got != want || w.Code != 200 {
 					t.Errorf("%s, off %v: %d, %v", host, off, w.Code, got)
 				}
@@ -138,7 +138,7 @@ func TestATooLongBodyIsRefusedBeforeAndWhileReading(t *testing.T) {
 				_, read = r.Body.Read(make([]byte, 1000))
 			}
 		}))
-		r := httptest.NewRequest("POST", "http://localhost/change", strings.NewReader(strings.Repeat("x", 101)))
+		r := httptest.NewRequest(http.MethodPost, "http://localhost/change", strings.NewReader(strings.Repeat("x", 101)))
 		r.ContentLength = -1
 		h.ServeHTTP(httptest.NewRecorder(), r)
 		if read == nil || !strings.Contains(read.Error(), "too large") {

@@ -64,8 +64,10 @@ func hostName(host string) (string, bool) {
 		name = host[:i]
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if address, err := netip.ParseAddr(name); err == nil {
-		return address.String(), address.Zone() == ""
+	if name != "" && (name[0] >= '0' && name[0] <= '9' || strings.Contains(name, ":")) { // else it cannot be an address
+		if address, err := netip.ParseAddr(name); err == nil {
+			return address.String(), address.Zone() == ""
+		}
 	}
 	return name, validName(name)
 }

@@ -3,6 +3,7 @@ package access
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -84,6 +85,7 @@ func (b *buckets[K]) take(key K, now time.Time) (wait time.Duration, ok bool) {
 type failures struct {
 	free       int
 	first, max time.Duration
+	any        atomic.Bool // false: nobody ever failed, and the lock is not worth it
 	mu         sync.Mutex
 	all        *lru[netip.Prefix, failure]
 }
@@ -102,6 +104,9 @@ func newFailures(l Limits) *failures {
 
 // wait returns how long wrong tokens of an address are not looked at.
 func (f *failures) wait(who netip.Prefix, now time.Time) time.Duration {
+	if !f.any.Load() {
+		return 0
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if e := f.all.get(who); e != nil {
@@ -117,6 +122,7 @@ func (f *failures) failed(who netip.Prefix, now time.Time) int {
 	e := f.all.get(who)
 	if e == nil {
 		e = f.all.add(who, failure{})
+		f.any.Store(true)
 	}
 	if now.Sub(e.last) > failureMemory {
 		e.count = 0
@@ -131,9 +137,13 @@ func (f *failures) failed(who netip.Prefix, now time.Time) int {
 
 // succeeded forgets the failures of an address.
 func (f *failures) succeeded(who netip.Prefix) {
+	if !f.any.Load() {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.all.remove(who)
+	f.any.Store(len(f.all.items) > 0)
 }
 
 // streams counts open event streams. Safe for concurrent use.

@@ -51,10 +51,11 @@ func (g *Guard) login(w http.ResponseWriter, r *http.Request, now time.Time) (Id
 		return Identity{}, err
 	}
 	remote := FromContext(r.Context()).Remote
-	if wait := g.failures.wait(clientNetwork(remote), now); wait > 0 {
+	c := client{remote, clientNetwork(remote)}
+	if wait := g.failures.wait(c.network, now); wait > 0 {
 		return Identity{}, tooMany("failed logins from this address", wait)
 	}
-	tok, err := g.verify(r.Context(), secret, remote, now)
+	tok, err := g.verify(r.Context(), secret, c, now)
 	if err != nil {
 		return Identity{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -43,9 +44,7 @@ func get(t *testing.T, network, address, url string, header http.Header) (int, s
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, header)
 	answer, err := tr.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -121,7 +122,7 @@ func TestCookiesAreAsStrictAsTheConnectionAllows(t *testing.T) {
 			{"http://holdfast.example/login", true, "__Host-holdfast=hfs_", true},
 		} {
 			b := newBench(t, func(a *access.Config) { a.Sessions.Secure = c.proxy })
-			r := httptest.NewRequest("POST", c.url, strings.NewReader(`{"token":"`+b.secrets[store.Viewer]+`"}`))
+			r := httptest.NewRequest(http.MethodPost, c.url, strings.NewReader(`{"token":"`+b.secrets[store.Viewer]+`"}`))
 			r.Header.Set("Content-Type", "application/json")
 			w := httptest.NewRecorder()
 			b.handler.ServeHTTP(w, r)
@@ -140,7 +141,7 @@ func TestOnTLSOnlyTheHostCookieCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		cookie := b.login(t, store.Viewer) // plain
-		r := httptest.NewRequest("GET", "https://localhost/read", nil)
+		r := httptest.NewRequest(http.MethodGet, "https://localhost/read", nil)
 		r.Header.Set("Cookie", strings.TrimPrefix(cookie, "Cookie: "))
 		w := httptest.NewRecorder()
 		b.handler.ServeHTTP(w, r)

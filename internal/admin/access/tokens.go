@@ -126,19 +126,20 @@ func (t *Tokens) Known(secret string, now time.Time) (store.Token, error) {
 		return store.Token{}, err
 	}
 	t.note(tok.ID, used, now)
-	return tok, nil
+	return *tok, nil
 }
 
 // find returns the token to compare with: the bootstrap token, a known one, or
-// the decoy. Stale says that an unknown token may exist all the same.
-func (t *Tokens) find(list *tokenList, id string, now time.Time) (tok store.Token, stale bool, used *atomic.Int64) {
-	tok = t.decoy
+// the decoy; nobody changes it. Stale says that an unknown token may exist
+// all the same.
+func (t *Tokens) find(list *tokenList, id string, now time.Time) (tok *store.Token, stale bool, used *atomic.Int64) {
+	tok = &t.decoy
 	stale = t.config.Store != nil && now.Sub(list.at) > t.config.MaxStale
 	if known := list.byID[id]; known != nil && !stale {
-		tok, used = known.Token, known.used
+		tok, used = &known.Token, known.used
 	}
 	if id == t.config.Bootstrap.ID && id != "" {
-		tok, used = t.config.Bootstrap, nil
+		tok, used = &t.config.Bootstrap, nil
 	}
 	return tok, stale, used
 }
@@ -158,7 +159,7 @@ func (t *Tokens) Current(id string, now time.Time) (store.Token, error) {
 		return store.Token{}, store.ErrTokenExpired
 	}
 	t.note(id, used, now)
-	return tok, nil
+	return *tok, nil
 }
 
 // note reports a use, once in a minute.
