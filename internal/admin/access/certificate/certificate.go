@@ -220,7 +220,7 @@ func CheckListener(key string, address net.Addr, hasTLS bool) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %s can be reached from other machines, and tokens would cross the network in the clear: "+
-		"set admin.tls to auto (a self-signed certificate) or to certificate files, or listen on 127.0.0.1 and put a proxy that speaks TLS in front", key, address)
+		"set admin.tls.auto (a self-signed certificate) or admin.tls.cert and admin.tls.key, or listen on 127.0.0.1 and put a proxy that speaks TLS in front", key, address)
 }
 
 // Exposed reports whether a listener can be reached from other machines. What

@@ -127,7 +127,7 @@ func (g *Guard) allowed(a netip.Addr) error {
 	}
 	for _, text := range special() {
 		if netip.MustParsePrefix(text).Contains(a) {
-			return refused(fmt.Sprintf("%s is in %s, which is not public, and not in the list of allowed networks", a, text))
+			return refused(fmt.Sprintf("%s is in %s, which is not public, and no network of admin.allow_instances holds it", a, text))
 		}
 	}
 	return nil
