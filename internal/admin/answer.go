@@ -5,42 +5,105 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"net/http"
 	"strconv"
+	"time"
+
+	"holdfast/internal/admin/access"
+	"holdfast/internal/control"
+	"holdfast/internal/store"
 )
 
 // Error is the answer to a request that is refused.
 type Error struct {
 	Status  int    `json:"-"`
-	Message string `json:"error"`
-	Hint    string `json:"hint,omitempty"`
+	Success bool   `json:"success" doc:"always false"`
+	Message string `json:"error" doc:"one sentence"`
+	Hint    string `json:"hint,omitempty" doc:"the way out"`
+	// Field is the first of Problems.
+	Field    string            `json:"field,omitempty" doc:"what is wrong, as the caller wrote it"`
+	Problems []control.Problem `json:"problems,omitempty" doc:"everything that is wrong"`
+
+	retryAfter time.Duration
 }
 
 // Error returns the sentence without the hint.
 func (e *Error) Error() string { return e.Message }
 
-func refuse(status int, hint, format string, args ...any) *Error {
-	return &Error{status, fmt.Sprintf(format, args...), hint}
+// GetStatus implements huma.StatusError.
+func (e *Error) GetStatus() int { return e.Status }
+
+// GetHeaders implements huma.HeadersError.
+func (e *Error) GetHeaders() http.Header {
+	h := http.Header{}
+	if e.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.retryAfter.Seconds()))))
+	}
+	if e.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="holdfast"`)
+	}
+	return h
 }
 
-// answerer finds the answer to a request: a struct of this package.
-type answerer func(*http.Request) (any, error)
-
-func (a answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, bodyBytes)
-	v, err := a(r)
-	if err != nil {
-		writeError(w, err)
+// name puts the first problem where nobody overlooks it.
+func (e *Error) name() {
+	if len(e.Problems) == 0 {
 		return
 	}
-	writeJSON(w, http.StatusOK, v)
+	p := e.Problems[0]
+	e.Field = p.Field
+	if e.Hint == "" {
+		e.Hint = p.Hint
+	}
+	e.Message += ": " + p.Field + ": " + p.Message
+	if more := len(e.Problems) - 1; more > 0 {
+		e.Message += fmt.Sprintf(" (and %d more)", more)
+	}
+}
+
+func refuse(status int, hint, format string, args ...any) *Error {
+	return &Error{Status: status, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// asError turns any error into an answer.
+func asError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if r, ok := errors.AsType[*control.Refusal](err); ok {
+		return refusalOf(r)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return &Error{Status: http.StatusNotFound, Message: access.Mask(err.Error())}
+	}
+	a := access.AsError(err)
+	return &Error{Status: a.Status, Message: a.Message, Hint: a.Hint, retryAfter: a.RetryAfter}
+}
+
+func refusalOf(r *control.Refusal) *Error {
+	e := &Error{Message: access.Mask(r.Message), Hint: r.Hint}
+	for _, p := range r.Problems {
+		e.Problems = append(e.Problems, control.Problem{Field: access.Mask(p.Field), Message: access.Mask(p.Message), Hint: p.Hint})
+	}
+	switch r.Kind {
+	case control.Invalid:
+		e.Status = http.StatusBadRequest
+	case control.Forbidden:
+		e.Status = http.StatusForbidden
+	case control.NotFound:
+		e.Status = http.StatusNotFound
+	case control.Conflict:
+		e.Status = http.StatusConflict
+	}
+	e.name()
+	return e
 }
 
 func writeError(w http.ResponseWriter, err error) {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		e = &Error{Status: http.StatusInternalServerError, Message: err.Error()}
-	}
+	e := asError(err)
+	maps.Copy(w.Header(), e.GetHeaders())
 	writeJSON(w, e.Status, e)
 }
 
@@ -64,47 +127,4 @@ func writeText(w http.ResponseWriter, status int, text string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, text) // whoever asked may have left
-}
-
-// decode reads a JSON body into v, strictly.
-func decode(r *http.Request, v any) error {
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
-	if err == nil && d.More() {
-		err = errors.New("more than one value")
-	}
-	if tooLong, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return refuse(http.StatusBadRequest, "", "the body is longer than %d bytes", tooLong.Limit)
-	}
-	if err != nil {
-		return refuse(http.StatusBadRequest, "", "the body cannot be read as JSON: %v", err)
-	}
-	return nil
-}
-
-// number reads a whole number from the query.
-func number(r *http.Request, name string, otherwise, limit uint64) (uint64, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil || n > limit {
-		return 0, refuse(http.StatusBadRequest, "", "%s=%s: want a whole number from 0 to %d", name, text, limit)
-	}
-	return n, nil
-}
-
-// flag reads a yes or no from the query.
-func flag(r *http.Request, name string) (bool, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return false, nil
-	}
-	on, err := strconv.ParseBool(text)
-	if err != nil {
-		return false, refuse(http.StatusBadRequest, "", "%s=%s: want 1 or 0", name, text)
-	}
-	return on, nil
 }

@@ -1,7 +1,7 @@
 package admin
 
 import (
-	"net/http"
+	"context"
 	"time"
 
 	"holdfast/breaker"
@@ -57,10 +57,15 @@ type BreakerWindow struct {
 	SlowCallMS       float64 `json:"slow_call_ms"`
 }
 
-func (s *Server) breakers(r *http.Request) (any, error) {
-	functions, err := s.functionsOf(r)
+// byFunction narrows an answer to one function.
+type byFunction struct {
+	Function string `query:"function" doc:"only this function"`
+}
+
+func (s *Server) breakers(_ context.Context, in *byFunction) (Breakers, error) {
+	functions, err := s.functionsOf(in.Function)
 	if err != nil {
-		return nil, err
+		return Breakers{}, err
 	}
 	v, now := Breakers{Breakers: []Breaker{}}, time.Now()
 	for _, fn := range functions {

@@ -1,12 +1,14 @@
 package admin
 
 import (
+	"context"
 	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
+	"holdfast/internal/admin/access"
 	"holdfast/internal/telemetry"
 )
 
@@ -26,7 +28,7 @@ type Reloaded struct {
 	Changes []string `json:"changes"`
 }
 
-func (s *Server) logLevels(*http.Request) (any, error) {
+func (s *Server) logLevels(context.Context, *nothing) (LogLevels, error) {
 	v := LogLevels{Levels: map[string]string{}}
 	for component, level := range s.config.Logs.Levels() {
 		v.Levels[component] = strings.ToLower(level.String())
@@ -34,27 +36,32 @@ func (s *Server) logLevels(*http.Request) (any, error) {
 	return v, nil
 }
 
-func (s *Server) setLogLevel(r *http.Request) (any, error) {
-	var wish LogLevel
-	if err := decode(r, &wish); err != nil {
-		return nil, err
-	}
+func (s *Server) setLogLevel(ctx context.Context, in *struct{ Body LogLevel }) (LogLevels, error) {
+	wish := in.Body
 	level, err := telemetry.ParseLevel(wish.Level)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "", "%v", err)
+		e := refuse(http.StatusBadRequest, "", "%v", err)
+		e.Field = "level"
+		return LogLevels{}, e
 	}
 	known := s.config.Logs.Levels()
 	_, exists := known[wish.Component]
-	switch {
-	case wish.Component == "*":
-		s.setAllLevels(level)
-	case exists:
-		s.config.Logs.SetLevel(wish.Component, level)
-	default:
+	if wish.Component != "*" && !exists {
 		names := slices.Sorted(maps.Keys(known))
-		return nil, refuse(http.StatusNotFound, meant(wish.Component, "components", names), "there is no component %q", wish.Component)
+		return LogLevels{}, refuse(http.StatusNotFound, meant(wish.Component, "components", names), "there is no component %q", wish.Component)
 	}
-	return s.logLevels(r)
+	err = s.audited(ctx, access.Change{Action: "log.level", Target: wish.Component, After: wish.Level}, func() error {
+		if wish.Component == "*" {
+			s.setAllLevels(level)
+		} else {
+			s.config.Logs.SetLevel(wish.Component, level)
+		}
+		return nil
+	})
+	if err != nil {
+		return LogLevels{}, err
+	}
+	return s.logLevels(ctx, nil)
 }
 
 // setAllLevels also reaches components with a level of their own.
@@ -67,29 +74,31 @@ func (s *Server) setAllLevels(level slog.Level) {
 	}
 }
 
-func (s *Server) reload(*http.Request) (any, error) {
+func (s *Server) reload(ctx context.Context, _ *nothing) (Reloaded, error) {
 	if s.config.Reload == nil {
-		return nil, refuse(http.StatusServiceUnavailable, "", "this Holdfast has no configuration to read again")
+		return Reloaded{}, refuse(http.StatusServiceUnavailable, "", "this Holdfast has no configuration to read again")
 	}
+	access.Covered(ctx) // what is read is written by whoever changes the file
 	changes, err := s.config.Reload()
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "mend the file and reload again; what runs goes on as before", "configuration not changed: %v", err)
+		return Reloaded{}, refuse(http.StatusBadRequest, "mend the file and reload again; what runs goes on as before", "configuration not changed: %v", err)
 	}
 	return Reloaded{Changes: append([]string{}, changes...)}, nil
 }
 
-func (s *Server) configuration(w http.ResponseWriter, _ *http.Request) {
+// yamlText is an answer that is no JSON.
+type yamlText struct {
+	Type string `header:"Content-Type"`
+	Body []byte
+}
+
+func (s *Server) configuration(context.Context, *nothing) (*yamlText, error) {
 	if s.config.Config == nil {
-		writeError(w, refuse(http.StatusServiceUnavailable, "", "this Holdfast does not show its configuration"))
-		return
+		return nil, refuse(http.StatusServiceUnavailable, "", "this Holdfast does not show its configuration")
 	}
 	text, err := s.config.Config()
 	if err != nil {
-		writeError(w, err)
-		return
+		return nil, asError(err)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/yaml")
-	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write(text) // whoever asked may have left
+	return &yamlText{"application/yaml", text}, nil
 }

@@ -49,10 +49,10 @@ func TestAWrongLogLevelIsRefused(t *testing.T) {
 	}{
 		{`{"component":"gateway","level":"loud"}`, 400, "want debug, info, warn or error"},
 		{`{"component":"gatewy","level":"info"}`, 404, "no component"},
-		{`{"component":"gateway","level":"info","for":"1h"}`, 400, "cannot be read"},
-		{`{"component":"gateway","level":"info"} {}`, 400, "more than one value"},
-		{``, 400, "cannot be read"},
-		{`{"component":"` + strings.Repeat("x", 70<<10) + `"}`, 400, "longer than"},
+		{`{"component":"gateway","level":"info","for":"1h"}`, 400, "for: unexpected property"},
+		{`{"component":"gateway","level":"info"} {}`, 400, "after top-level value"},
+		{``, 400, "body is required"},
+		{`{"component":"` + strings.Repeat("x", 270<<10) + `"}`, 413, "too large"},
 	} {
 		if e := s.refused(c.want, http.MethodPut, "/api/v1/log-levels", c.body); !strings.Contains(e.Message, c.says) {
 			t.Errorf("%.60s: %q does not say %q", c.body, e.Message, c.says)

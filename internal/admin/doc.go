@@ -1,17 +1,29 @@
-// Package admin answers questions about a running Holdfast over HTTP. It reads
-// what the gateway, the prober and the platform know at the moment of the
-// question and keeps nothing of its own but the counters of half a minute ago.
+// Package admin answers questions about a running Holdfast over HTTP, and takes
+// orders. It reads what the gateway, the prober and the platform know at the
+// moment of the question and keeps nothing of its own but the counters of half
+// a minute ago; orders go to package control.
 //
-// There are two listeners, and who may ask what follows from the way they are
-// reached:
+// Both listeners serve the same. Who may do what is decided by package access
+// before a handler runs:
 //
-//	TCP          GET / /metrics /healthz /readyz
-//	             anybody who reaches the port; figures only, nothing to change
-//	unix socket  the same, and /api/v1/...
-//	             whoever may open the file: the user Holdfast runs as
+//	                           this machine    elsewhere
+//	/ /healthz /readyz         everybody       everybody (readyz without names)
+//	/metrics                   everybody       viewer
+//	/api/...                   the role of the operation: viewer, operator, admin
 //
-// Every answer of the API is one of the structs of this package as JSON; every
-// refusal is an Error with a sentence and, where there is one, a way out. The
-// API can change log levels and have the configuration read again. It takes no
-// part in serving traffic: when it hangs or panics, requests do not notice.
+// The local socket needs no token: whoever opens it as the user Holdfast runs
+// as is admin.
+//
+// The API is described by OpenAPI 3.1, which is generated from the types here
+// and served at /api/openapi.json. Every refusal is an Error with a sentence,
+// the field that is wrong, and where there is one, a way out:
+//
+//	400 cannot be understood   401 who are you    403 you may not
+//	404 there is no such       409 not now        429 slower       503 not without the store
+//
+// Events can be followed as a stream. The bus keeps the last thousand, numbered,
+// and a client that lost its connection goes on where it stopped.
+//
+// The interface takes no part in serving traffic: when it hangs or panics,
+// requests do not notice.
 package admin

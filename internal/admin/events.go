@@ -1,10 +1,14 @@
 package admin
 
 import (
-	"math"
+	"context"
 	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"holdfast/internal/event"
+	"holdfast/internal/store"
 )
 
 // Events is the answer about what happened.
@@ -16,23 +20,63 @@ type Events struct {
 	Last uint64 `json:"last"`
 }
 
-// events answers with the kept events after number since.
-func (s *Server) events(r *http.Request) (any, error) {
-	since, err := number(r, "since", 0, math.MaxUint64)
-	if err != nil {
-		return nil, err
+// whichEvents selects events.
+type whichEvents struct {
+	Function  string `query:"function" doc:"only events about this function"`
+	Since     uint64 `query:"since" doc:"only events after this number"`
+	LastEvent string `header:"Last-Event-ID" doc:"where a stream broke off: the id of its last event" maxLength:"64"`
+	Accept    string `header:"Accept" doc:"text/event-stream for a stream, else JSON"`
+}
+
+// eventsAnswer is either of two.
+type eventsAnswer struct{ Body func(huma.Context) }
+
+// events answers with the kept events, or with a stream of them.
+func (s *Server) events(_ context.Context, in *whichEvents) (*eventsAnswer, error) {
+	if strings.Contains(in.Accept, "text/event-stream") {
+		return &eventsAnswer{func(ctx huma.Context) { s.stream(ctx, in) }}, nil
 	}
+	return &eventsAnswer{func(ctx huma.Context) {
+		_, w := unwrap(ctx)
+		writeJSON(w, http.StatusOK, s.keptEvents(in))
+	}}, nil
+}
+
+func (s *Server) keptEvents(in *whichEvents) Events {
 	all := s.config.Events.Since(0)
 	v := Events{Events: []event.Event{}}
 	if n := len(all); n > 0 {
 		v.Last = all[n-1].Seq
 	}
 	for _, e := range all {
-		if e.Seq > since {
+		if e.Seq > in.Since && in.wants(&e) {
 			v.Events = append(v.Events, e)
 		}
 	}
-	return v, nil
+	return v
+}
+
+func (in *whichEvents) wants(e *event.Event) bool {
+	return in.Function == "" || e.Function == in.Function
+}
+
+// addEvents describes by hand what has two kinds of answers.
+func (a *api) addEvents() {
+	o := a.operation(op{
+		id: "events", method: http.MethodGet, path: "/api/v1/events", tag: "events", role: store.Viewer,
+		summary: "What happened: a list, or a stream to follow",
+		about: "With `Accept: text/event-stream` a stream that goes on until the client leaves. An event has an `id`; " +
+			"whoever sends it back as `Last-Event-ID` (browsers do) goes on where the stream broke off. " +
+			"`event: gap` says that events in between are no longer kept. A line `: ping` comes every 15 s.",
+	})
+	o.Responses = map[string]*huma.Response{"200": {
+		Description: "OK",
+		Content: map[string]*huma.MediaType{
+			"application/json":  {Schema: a.OpenAPI().Components.Schemas.Schema(typeOf[Events](), true, "Events")},
+			"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}},
+		},
+	}}
+	huma.Register(a.API, o, a.server.events)
 }
 
 // eventsAbout returns the last n kept events that pass keep, oldest first.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -53,10 +54,26 @@ type BreakerExplained struct {
 
 const explainedEvents = 8
 
-func (s *Server) explainRequest(r *http.Request) (any, error) {
-	rec, err := s.record(r.PathValue("id"))
+// thisRequest names a request.
+type thisRequest struct {
+	ID string `path:"id" doc:"of the header X-Request-Id; its first characters are enough" maxLength:"256"`
+}
+
+// thisInstance names an instance.
+type thisInstance struct {
+	Function string `path:"function" doc:"name of the function" maxLength:"63"`
+	ID       string `path:"instance" doc:"name of the instance" maxLength:"128"`
+}
+
+// thisFunction names a function.
+type thisFunction struct {
+	Function string `path:"function" doc:"name of the function" maxLength:"63"`
+}
+
+func (s *Server) explainRequest(_ context.Context, in *thisRequest) (RequestExplained, error) {
+	rec, err := s.record(in.ID)
 	if err != nil {
-		return nil, err
+		return RequestExplained{}, err
 	}
 	v := RequestExplained{Request: requestOf(&rec), Reproduced: true, Lines: rec.Explain()}
 	if err := rec.Replay(); err != nil {
@@ -91,12 +108,12 @@ func (s *Server) record(id string) (exchange.Record, error) {
 	}
 }
 
-func (s *Server) explainInstance(r *http.Request) (any, error) {
-	fn, err := s.function(r.PathValue("function"))
+func (s *Server) explainInstance(_ context.Context, in *thisInstance) (InstanceExplained, error) {
+	fn, err := s.function(in.Function)
 	if err != nil {
-		return nil, err
+		return InstanceExplained{}, err
 	}
-	id, now := r.PathValue("id"), time.Now()
+	id, now := in.ID, time.Now()
 	stats := fn.Balancer().Stats(now)
 	var ids []string
 	for n := range stats.Instances {
@@ -113,13 +130,13 @@ func (s *Server) explainInstance(r *http.Request) (any, error) {
 		v.Lines = v.lines(now)
 		return v, nil
 	}
-	return nil, refuse(http.StatusNotFound, meant(id, "instances", ids), "function %s has no instance %q", fn.Name(), id)
+	return InstanceExplained{}, refuse(http.StatusNotFound, meant(id, "instances", ids), "function %s has no instance %q", fn.Name(), id)
 }
 
-func (s *Server) explainBreaker(r *http.Request) (any, error) {
-	fn, err := s.function(r.PathValue("function"))
+func (s *Server) explainBreaker(_ context.Context, in *thisFunction) (BreakerExplained, error) {
+	fn, err := s.function(in.Function)
 	if err != nil {
-		return nil, err
+		return BreakerExplained{}, err
 	}
 	now := time.Now()
 	v := BreakerExplained{Breaker: breakerOf(fn, now)}

@@ -8,11 +8,7 @@ import (
 )
 
 // functionsOf returns the functions a request is about: the named one, or all.
-func (s *Server) functionsOf(r *http.Request) ([]*exchange.Function, error) {
-	name := r.PathValue("function")
-	if name == "" {
-		name = r.URL.Query().Get("function")
-	}
+func (s *Server) functionsOf(name string) ([]*exchange.Function, error) {
 	if name == "" {
 		return s.config.Gateway.Functions(), nil
 	}

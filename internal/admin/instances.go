@@ -1,7 +1,7 @@
 package admin
 
 import (
-	"net/http"
+	"context"
 	"time"
 
 	"holdfast/balancer"
@@ -106,10 +106,10 @@ type Transition struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-func (s *Server) instances(r *http.Request) (any, error) {
-	functions, err := s.functionsOf(r)
+func (s *Server) instances(_ context.Context, in *byFunction) (Instances, error) {
+	functions, err := s.functionsOf(in.Function)
 	if err != nil {
-		return nil, err
+		return Instances{}, err
 	}
 	v := Instances{Instances: []Instance{}}
 	for _, fn := range functions {

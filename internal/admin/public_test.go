@@ -10,7 +10,7 @@ import (
 	"holdfast/internal/admin"
 )
 
-func TestTheTCPListenerServesFiguresAndNothingElse(t *testing.T) {
+func TestTheTCPListenerServesFiguresAndNothingElseWithoutAToken(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	s.serve()
@@ -25,12 +25,14 @@ func TestTheTCPListenerServesFiguresAndNothingElse(t *testing.T) {
 		{"GET", "/readyz", 200, "ready"},
 		{"GET", "/metrics", 200, `holdfast_exchanges_total{class="2xx",function="public"}`},
 		{"POST", "/metrics", 405, "POST is not possible here"},
-		{"GET", "/api/v1/status", 404, "socket"},
-		{"GET", "/api/v1/config", 404, "there is nothing"},
-		{"POST", "/api/v1/reload", 404, "there is nothing"},
-		{"PUT", "/api/v1/log-levels", 404, "there is nothing"},
+		{"GET", "/api/openapi.json", 200, "openapi"},
+		{"GET", "/api/v1/status", 401, "needs a token"},
+		{"GET", "/api/v1/config", 401, "needs a token"},
+		{"POST", "/api/v1/reload", 401, "needs a token"},
+		{"PUT", "/api/v1/log-levels", 401, "needs a token"},
+		{"POST", "/api/admin/monitoring/auto-recovery", 401, "needs a token"},
 		{"GET", "/debug/pprof/", 404, "there is nothing"},
-		{"GET", "/nothing", 404, "GET / lists"},
+		{"GET", "/nothing", 404, "list what there is"},
 	} {
 		res := s.do(s.client, c.method, s.tcp+c.path, "", nil)
 		if res.status != c.status || !strings.Contains(string(res.body), c.says) {

@@ -1,7 +1,7 @@
 package admin
 
 import (
-	"net/http"
+	"context"
 	"time"
 
 	"holdfast/exchange"
@@ -55,28 +55,24 @@ type Attempt struct {
 	Retry string `json:"retry,omitempty"`
 }
 
-const (
-	defaultRequests = 20
-	maxRequests     = 1000
-)
+// whichRequests selects requests.
+type whichRequests struct {
+	Function string `query:"function" doc:"only this function"`
+	N        int    `query:"n" default:"20" minimum:"0" maximum:"1000" doc:"how many, the latest first"`
+	Failed   bool   `query:"failed" doc:"only those that failed"`
+}
 
-func (s *Server) requests(r *http.Request) (any, error) {
-	n, err := number(r, "n", defaultRequests, maxRequests)
-	if err != nil {
-		return nil, err
-	}
-	failed, err := flag(r, "failed")
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) requests(_ context.Context, in *whichRequests) (Requests, error) {
 	var only *exchange.Function
-	if name := r.URL.Query().Get("function"); name != "" {
-		if only, err = s.function(name); err != nil {
-			return nil, err
+	if in.Function != "" {
+		fn, err := s.function(in.Function)
+		if err != nil {
+			return Requests{}, err
 		}
+		only = fn
 	}
-	list := s.config.Gateway.Records().Last(int(n), func(f *exchange.Facts) bool {
-		return (!failed || f.Failed()) && (only == nil || f.Function == only)
+	list := s.config.Gateway.Records().Last(in.N, func(f *exchange.Facts) bool {
+		return (!in.Failed || f.Failed()) && (only == nil || f.Function == only)
 	})
 	v := Requests{Requests: make([]Request, len(list))}
 	for i := range list {

@@ -2,54 +2,145 @@ package admin
 
 import (
 	"net/http"
-	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"holdfast/internal/admin/access"
+	"holdfast/internal/store"
 )
 
-const index = `Holdfast admin listener
+const index = `Holdfast admin interface
 
-/metrics   figures for Prometheus
-/healthz   200 while the process answers
-/readyz    200 while the gateway can serve, 503 and why while it cannot
+/metrics            figures for Prometheus
+/healthz            200 while the process answers
+/readyz             200 while the gateway can serve, 503 and why while it cannot
+/api/openapi.json   what else there is, for those with a token
 
-Everything else goes through the local socket: holdfast status, holdfast --help.
+On this machine: holdfast status, holdfast --help.
 `
 
-// public answers whoever reaches the TCP listener.
-func (s *Server) public() http.Handler {
+// routes is everything that is served, on both listeners alike. Who may ask
+// what is decided by the guard in front of it and by the role of an operation.
+func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	s.addPublic(mux)
-	return guarded{mux}
-}
-
-func (s *Server) addPublic(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, index) })
-	mux.Handle("GET /metrics", s.metrics)
+	mux.Handle("GET /metrics", s.figures())
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
+	a := s.newAPI(mux)
+	a.addAll()
+	s.document = a.document()
+	mux.HandleFunc("GET "+documentPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		_, _ = w.Write(s.document) // whoever asked may have left
+	})
+	return anyContentType(guarded{mux})
 }
 
-// private answers whoever may open the socket.
-func (s *Server) private() http.Handler {
-	mux := http.NewServeMux()
-	s.addPublic(mux)
-	for pattern, a := range map[string]answerer{
-		"GET /api/v1/status":                              s.status,
-		"GET /api/v1/instances":                           s.instances,
-		"GET /api/v1/functions/{function}/instances":      s.instances,
-		"GET /api/v1/breakers":                            s.breakers,
-		"GET /api/v1/requests":                            s.requests,
-		"GET /api/v1/events":                              s.events,
-		"GET /api/v1/explain/request/{id...}":             s.explainRequest,
-		"GET /api/v1/explain/instance/{function}/{id...}": s.explainInstance,
-		"GET /api/v1/explain/breaker/{function}":          s.explainBreaker,
-		"GET /api/v1/log-levels":                          s.logLevels,
-		"PUT /api/v1/log-levels":                          s.setLogLevel,
-		"POST /api/v1/reload":                             s.reload,
-	} {
-		mux.Handle(pattern, a)
+// addAll adds every operation of the API.
+func (a *api) addAll() {
+	s := a.server
+	viewer := func(id, path, tag, summary string, errors ...int) op {
+		return op{id: id, method: http.MethodGet, path: "/api/v1/" + path, tag: tag, summary: summary, role: store.Viewer, errors: errors}
 	}
-	mux.HandleFunc("GET /api/v1/config", s.configuration)
-	return guarded{mux}
+	handle(a, viewer("status", "status", "status", "How everything is, on one page"), s.status)
+	handle(a, viewer("health", "health", "status", "How Holdfast itself is: store, memory, goroutines"), s.own)
+	a.addFunctions()
+	a.addInstances()
+	handle(a, viewer("breakers", "breakers", "functions", "Breakers with their state and the reason", 404), s.breakers)
+	handle(a, viewer("function-history", "functions/{function}/history", "functions", "Minute series of a function", 404, 503), s.past)
+	handle(a, viewer("requests", "requests", "explain", "The last requests", 404), s.requests)
+	handle(a, viewer("explain-request", "explain/request/{id}", "explain", "The story of a request: gates, attempts, decisions", 404), s.explainRequest)
+	handle(a, viewer("explain-instance", "explain/instance/{function}/{instance}", "explain", "Why an instance is as it is", 404), s.explainInstance)
+	handle(a, viewer("explain-breaker", "explain/breaker/{function}", "explain", "Why a breaker is as it is, and what comes next", 404), s.explainBreaker)
+	a.addEvents()
+	a.addLogs()
+	a.addConfiguration()
+	a.addSettings()
+	a.addTokens()
+	a.addSession()
+	a.addRecovery()
+}
+
+func (a *api) addConfiguration() {
+	s := a.server
+	o := a.operation(op{
+		id: "config", method: http.MethodGet, path: "/api/v1/config", tag: "configuration", role: store.Viewer, errors: []int{503},
+		summary: "The configuration in force as YAML, secrets masked",
+	})
+	o.Responses = map[string]*huma.Response{"200": {
+		Description: "OK", Content: map[string]*huma.MediaType{"application/yaml": {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}}
+	huma.Register(a.API, o, s.configuration)
+	handle(a, op{
+		id: "reload", method: http.MethodPost, path: "/api/v1/reload", tag: "configuration", role: store.Operator, errors: []int{503},
+		summary: "Read the configuration again",
+	}, s.reload)
+	handle(a, op{
+		id: "log-levels", method: http.MethodGet, path: "/api/v1/log-levels", tag: "configuration", role: store.Viewer,
+		summary: "What is logged",
+	}, s.logLevels)
+	handle(a, op{
+		id: "log-level-set", method: http.MethodPut, path: "/api/v1/log-levels", tag: "configuration", role: store.Operator, errors: []int{404},
+		summary: "Change what is logged, until the next start",
+	}, s.setLogLevel)
+}
+
+// addSession adds what browsers log in with. The guard answers; here it is
+// described.
+func (a *api) addSession() {
+	g := a.server.config.Guard
+	schema := func(t any) *huma.Schema {
+		switch t.(type) {
+		case Login:
+			return a.OpenAPI().Components.Schemas.Schema(typeOf[Login](), true, "")
+		default:
+			return a.OpenAPI().Components.Schemas.Schema(typeOf[access.Who](), true, "")
+		}
+	}
+	who := map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: schema(access.Who{})}}}}
+	type raw struct {
+		op
+
+		answers map[string]*huma.Response
+		body    bool
+		handler http.Handler
+	}
+	const path = "/api/v1/session"
+	for _, r := range []raw{
+		{op{id: "login", method: http.MethodPost, summary: "Get a session cookie for a token", errors: []int{401, 403, 415, 503}}, who, true, g.Login()},
+		{op{id: "logout", method: http.MethodDelete, summary: "End the session", errors: []int{403}}, map[string]*huma.Response{"204": {Description: "No Content"}}, false, g.Logout()},
+		{op{id: "who-am-i", method: http.MethodGet, summary: "Who the request comes from"}, who, false, g.WhoAmI()},
+	} {
+		r.path, r.tag = path, "access"
+		o := a.operation(r.op)
+		o.Responses = r.answers
+		if r.body {
+			o.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema(Login{})}}}
+		}
+		a.describeErrors(&o)
+		a.OpenAPI().AddOperation(&o)
+		a.Adapter().Handle(&o, func(ctx huma.Context) {
+			req, w := unwrap(ctx)
+			r.handler.ServeHTTP(w, req)
+		})
+	}
+}
+
+// Login is the body of a login.
+type Login struct {
+	Token string `json:"token" doc:"hf_..."`
+}
+
+// describeErrors does what huma does for the operations it serves itself.
+func (a *api) describeErrors(o *huma.Operation) {
+	schema := a.OpenAPI().Components.Schemas.Schema(typeOf[Error](), true, "")
+	for _, code := range o.Errors {
+		key := statusKey(code)
+		if o.Responses[key] == nil {
+			o.Responses[key] = &huma.Response{Description: http.StatusText(code), Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+		}
+	}
 }
 
 // guarded turns the mux's own refusals into the API's.
@@ -70,11 +161,7 @@ func (g guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, refuse(seen.status, "", "%s is not possible here, only %s", r.Method, allow))
 		return
 	}
-	hint := "GET / lists what there is"
-	if strings.HasPrefix(r.URL.Path, "/api/") {
-		hint = "the API is reached through the socket in the data directory, by the commands of holdfast --help"
-	}
-	writeError(w, refuse(http.StatusNotFound, hint, "there is nothing at %s", r.URL.Path))
+	writeError(w, refuse(http.StatusNotFound, "GET / and GET "+documentPath+" list what there is", "there is nothing at %s", access.Mask(r.URL.Path)))
 }
 
 // refusal catches what the mux would have answered.

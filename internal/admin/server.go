@@ -7,13 +7,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
+	"holdfast/internal/admin/access"
+	"holdfast/internal/control"
 	"holdfast/internal/event"
 	"holdfast/internal/gateway"
 	"holdfast/internal/platform"
 	"holdfast/internal/prober"
+	"holdfast/internal/store"
 	"holdfast/internal/telemetry"
 )
 
@@ -34,15 +38,37 @@ type Config struct {
 	Reload func() ([]string, error)
 	// Config returns the configuration in force as YAML, secrets masked.
 	Config func() ([]byte, error)
+	// Values returns what the configuration says at and below a path.
+	Values func(path string) []ConfigValue
+	// Control carries out orders; nil: none are taken.
+	Control *control.Control
+	// Store gives the logs; nil: there are none.
+	Store Store
+	// StoreHealth says how the store is; nil: there is none.
+	StoreHealth func() store.Health
+	// History gives minute series; nil: there are none.
+	History History
+	// Guard stands before everything; nil: only the local socket has a role.
+	Guard *access.Guard
+	// Tokens are behind Guard; nil: there are none.
+	Tokens *access.Tokens
+	// Audit hears of changes that no other part writes down; nil: nobody does.
+	Audit *access.Audit
+	// MetricsToken asks for a token for /metrics on this machine too.
+	MetricsToken bool
+}
+
+// Store is what is read of the store. store.Store is one.
+type Store interface {
+	ScalingActions(ctx context.Context, q store.Query) ([]store.ScalingAction, error)
+	AuditLog(ctx context.Context, q store.Query) ([]store.AuditEntry, error)
+	ConfigChanges(ctx context.Context, q store.Query) ([]store.ConfigChange, error)
 }
 
 const (
-	headTimeout   = 5 * time.Second
 	readTimeout   = 10 * time.Second
 	writeTimeout  = 30 * time.Second // a reload may start processes
-	idleTimeout   = 60 * time.Second
-	headBytes     = 16 << 10
-	bodyBytes     = 64 << 10
+	bodyBytes     = 256 << 10
 	shutdownLimit = time.Second
 )
 
@@ -54,17 +80,46 @@ type Server struct {
 	draining atomic.Bool
 	wasReady atomic.Bool // once is enough, see readiness
 	recent   recent
+	handler  http.Handler
+	document []byte
+	epoch    string        // of the numbers of events
+	closing  chan struct{} // closed when Run ends: streams end
 }
 
 // New makes a server that answers nothing before Run.
 func New(c Config) *Server {
-	s := &Server{config: c, started: time.Now()}
+	s := &Server{config: c, started: time.Now(), closing: make(chan struct{})}
+	s.epoch = strconv.FormatInt(s.started.UnixMilli(), 36)
 	s.metrics = telemetry.NewMetrics(telemetry.MetricsConfig{
 		Source: c.Gateway, Version: c.Version, DroppedLogs: c.Gateway.DroppedLogs,
 	}).Handler()
 	s.recent.start = s.started
+	if s.config.Guard == nil {
+		s.config.Guard = socketOnly()
+	}
+	s.handler = s.routes()
+	if c.Audit != nil {
+		s.handler = c.Audit.Handler(s.handler)
+	}
+	s.handler = s.config.Guard.Handler(s.handler)
 	return s
 }
+
+// socketOnly knows no tokens.
+func socketOnly() *access.Guard {
+	g, err := access.New(access.Config{
+		Tokens: access.NewTokens(access.TokensConfig{}),
+		Refuse: Refuse,
+	})
+	if err != nil {
+		panic("make a guard without tokens: " + err.Error()) // Tokens is the only field that can be wrong
+	}
+	return g
+}
+
+// Refuse writes a refusal of the guard as the API writes its own; it is
+// meant for access.Config.
+func Refuse(w http.ResponseWriter, _ *http.Request, why *access.Error) { writeError(w, why) }
 
 // SetDraining makes /readyz say 503 from now on.
 func (s *Server) SetDraining() { s.draining.Store(true) }
@@ -72,7 +127,7 @@ func (s *Server) SetDraining() { s.draining.Store(true) }
 // Run serves both listeners until ctx ends, lets answers under way finish for
 // at most a second, and closes the listeners. It may be called once.
 func (s *Server) Run(ctx context.Context, tcp, socket net.Listener) error {
-	servers := []*http.Server{s.server(s.public()), s.server(s.private())}
+	servers := []*http.Server{s.server(), s.server()}
 	served := make(chan error, len(servers))
 	for n, l := range []net.Listener{tcp, socket} {
 		go func() { served <- servers[n].Serve(l) }()
@@ -84,6 +139,7 @@ func (s *Server) Run(ctx context.Context, tcp, socket net.Listener) error {
 	}
 	until, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
 	defer stop()
+	close(s.closing)
 	for _, srv := range servers {
 		if srv.Shutdown(until) != nil {
 			_ = srv.Close() // what did not finish in time is cut
@@ -116,10 +172,25 @@ func (s *Server) watch(ctx context.Context, served <-chan error) error {
 	}
 }
 
-func (s *Server) server(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler: h, ReadHeaderTimeout: headTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: headBytes,
+func (s *Server) server() *http.Server {
+	srv := &http.Server{
+		Handler: s.handler, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		ErrorLog: slog.NewLogLogger(s.config.Logs.For("admin").Handler(), slog.LevelDebug),
 	}
+	s.config.Guard.Prepare(srv)
+	return srv
+}
+
+// audited makes a change and its entry in the audit log one thing. What
+// somebody needs to find out why the store is down goes on without it.
+func (s *Server) audited(ctx context.Context, c access.Change, do func() error) error {
+	if s.config.Audit == nil {
+		return do()
+	}
+	err := s.config.Audit.Do(ctx, c, func(context.Context) error { return do() })
+	if errors.Is(err, store.ErrUnavailable) {
+		s.config.Logs.For("admin").WarnContext(ctx, "change without audit entry: the store is down", "action", c.Action, "target", c.Target, "who", access.FromContext(ctx).Actor().Name)
+		return do()
+	}
+	return err
 }

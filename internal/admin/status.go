@@ -1,8 +1,8 @@
 package admin
 
 import (
+	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"time"
 
@@ -61,7 +61,7 @@ type InstanceCounts struct {
 	Failed     int `json:"failed"`
 }
 
-func (s *Server) status(*http.Request) (any, error) {
+func (s *Server) status(context.Context, *nothing) (Status, error) {
 	now := time.Now()
 	ready := s.readiness(now)
 	v := Status{

@@ -72,6 +72,7 @@ type App struct {
 	node      string // names this Holdfast among those that share a store
 	control   *control.Control
 	orders    orders
+	door      door
 
 	listener      net.Listener
 	adminListener net.Listener
@@ -125,6 +126,10 @@ func (a *App) open(c *config.Config) error {
 		return err
 	}
 	a.readOrders()
+	if err := a.openDoor(c); err != nil {
+		return err
+	}
+	a.makeAdmin(c)
 	if err := a.configureAsOrdered(); err != nil {
 		a.heldBack(err)
 	}
@@ -163,15 +168,6 @@ func (a *App) wire(c *config.Config, secret []byte) {
 	}
 	a.instances.enforce = func(fn *exchange.Function) { a.control.Enforce(fn) }
 	a.orders.outbound = outbound.New(outbound.Config{Allow: c.Admin.AllowInstances})
-	a.admin = admin.New(admin.Config{
-		Gateway: a.gateway, Events: a.events, Logs: a.logs, Version: a.options.Version,
-		Probe: func(function, instance string) (prober.View, bool) {
-			return a.prober.View(targetKey(function, instance))
-		},
-		Process: a.processOf,
-		Reload:  a.reloadSentences,
-		Config:  func() ([]byte, error) { return config.Marshal(a.config.Load(), true), nil },
-	})
 }
 
 // Addresses returns where the gateway and the admin interface listen.
@@ -210,7 +206,8 @@ func (a *App) Run(ctx context.Context) error {
 	if err == nil && ctx.Err() == nil {
 		answering, silence := context.WithCancel(background)
 		defer silence()
-		service("admin", func(context.Context) error { return a.admin.Run(answering, a.adminListener, a.socket) })
+		service("tokens", a.door.tokens.Run)
+		service("admin", func(context.Context) error { return a.runAdmin(answering) })
 		wg.Go(func() { a.watch(ctx, fail) })
 		wg.Go(func() {
 			replaced := func() { silence(); fail(errReplaced) }

@@ -134,7 +134,7 @@ func Values(c *Config, origins *Origins, path string) []Value {
 				walk(at+"["+strconv.Itoa(i)+"]", item)
 			}
 		case at == path || path == "" || strings.HasPrefix(at, path+".") || strings.HasPrefix(at, path+"["):
-			list = append(list, Value{at, compact(n), origins.at(at)})
+			list = append(list, Value{at, compact(n), origins.Of(at)})
 		}
 	}
 	walk("", e.config(c))

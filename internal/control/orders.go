@@ -225,3 +225,21 @@ func (c *Control) noBreaker(function string) error {
 	}
 	return conflict("circuit_breaker.disabled is true", "function %s has no breaker", function)
 }
+
+// Start takes Stop and Disable back. What the breaker and the checks know
+// stays as it is.
+func (c *Control) Start(ctx context.Context, by store.Actor, function, reason string) error {
+	if _, err := c.function(function); err != nil {
+		return err
+	}
+	err := c.change(ctx, by, function, "function.start", func(row *store.FunctionConfig) error {
+		o := ordersOf(*row)
+		o.Stopped = nil
+		row.Enabled = true
+		return setOrders(row, o)
+	})
+	if err == nil {
+		c.publish(function, "", "start", "monitoring goes on, "+because(by, reason))
+	}
+	return err
+}

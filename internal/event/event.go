@@ -47,6 +47,7 @@ type Bus struct {
 	mu   sync.Mutex
 	seq  uint64
 	ring []Event
+	wake map[chan struct{}]struct{}
 }
 
 // NewBus makes a bus that keeps the last keep events (at least 1). Each of
@@ -69,9 +70,33 @@ func (b *Bus) Publish(e Event) {
 	} else {
 		b.ring[int((e.Seq-1)%uint64(cap(b.ring)))] = e
 	}
+	for c := range b.wake {
+		select {
+		case c <- struct{}{}:
+		default: // it has not looked since the last time
+		}
+	}
 	b.mu.Unlock()
 	for _, tell := range b.tell {
 		tell(e)
+	}
+}
+
+// Subscribe returns a channel that has something in it when events were
+// published since it was last read; Since tells which. Nobody waits for a
+// subscriber, and nothing is kept for it. End gives the channel up.
+func (b *Bus) Subscribe() (wake <-chan struct{}, end func()) {
+	c := make(chan struct{}, 1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wake == nil {
+		b.wake = map[chan struct{}]struct{}{}
+	}
+	b.wake[c] = struct{}{}
+	return c, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.wake, c)
 	}
 }
 

@@ -1,0 +1,137 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"holdfast/internal/admin/access"
+)
+
+const (
+	heartbeat   = 15 * time.Second
+	streamWrite = 10 * time.Second // a client that does not read for this long is gone
+)
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+func unwrap(ctx huma.Context) (*http.Request, http.ResponseWriter) { return humago.Unwrap(ctx) }
+
+// stream sends events as they happen. It keeps nothing for a client: events
+// wait in the bus, and a client that is slower than the bus forgets is told of
+// the gap.
+func (s *Server) stream(ctx huma.Context, in *whichEvents) {
+	r, w := unwrap(ctx)
+	if s.config.Guard != nil {
+		leave, err := s.config.Guard.Stream(r.Context())
+		if err != nil {
+			writeError(w, err)
+			return
+		}
+		defer leave()
+	}
+	wake, unsubscribe := s.config.Events.Subscribe()
+	defer unsubscribe()
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // nginx in between would hold events back
+	f := &follower{server: s, w: w, control: http.NewResponseController(w), in: in, last: s.resumeAt(in)}
+	w.WriteHeader(http.StatusOK)
+	s.follow(r, f, wake)
+}
+
+func (s *Server) follow(r *http.Request, f *follower, wake <-chan struct{}) {
+	ticker := time.NewTicker(heartbeat)
+	defer ticker.Stop()
+	id := access.FromContext(r.Context())
+	err := f.write("retry: 1000\n\n")
+	for err == nil {
+		if err = f.catchUp(); err != nil {
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-s.closing:
+			return
+		case <-wake:
+		case now := <-ticker.C:
+			if s.config.Guard != nil && s.config.Guard.Still(id, now) != nil {
+				return // its token was revoked
+			}
+			err = f.write(": ping\n\n")
+		}
+	}
+}
+
+// resumeAt reads where a stream broke off. Ids are of one process: those of an
+// earlier one begin anew, with everything that is kept.
+func (s *Server) resumeAt(in *whichEvents) uint64 {
+	begun, seq, ok := strings.Cut(in.LastEvent, "-")
+	if !ok {
+		return in.Since
+	}
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if err != nil || begun != s.epoch {
+		return 0
+	}
+	return n
+}
+
+// follower is one client of the stream.
+type follower struct {
+	server  *Server
+	w       io.Writer
+	control *http.ResponseController
+	in      *whichEvents
+	last    uint64
+}
+
+// catchUp sends what happened since the last event.
+func (f *follower) catchUp() error {
+	list := f.server.config.Events.Since(f.last)
+	if len(list) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	if missed := list[0].Seq - f.last - 1; missed > 0 && f.last > 0 {
+		fmt.Fprintf(&b, "event: gap\ndata: {\"missed\":%d}\n\n", missed)
+	}
+	for i := range list {
+		e := &list[i]
+		f.last = e.Seq
+		if !f.in.wants(e) {
+			continue
+		}
+		text, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("write event: %w", err)
+		}
+		fmt.Fprintf(&b, "id: %s-%d\nevent: %s\ndata: %s\n\n", f.server.epoch, e.Seq, e.Kind, text)
+	}
+	return f.write(b.String())
+}
+
+func (f *follower) write(text string) error {
+	if text == "" {
+		return nil
+	}
+	if err := f.control.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	if _, err := io.WriteString(f.w, text); err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	if err := f.control.Flush(); err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	return nil
+}
