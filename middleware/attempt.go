@@ -163,8 +163,12 @@ func announced(trailer http.Header) http.Header {
 	return out
 }
 
-// inform passes a 1xx answer on.
+// inform passes a 1xx answer on. Not 100: the server in front says that itself
+// when the instance's 100 lets the body be read.
 func (t *try) inform(f *flight, status int, h http.Header) error {
+	if status == http.StatusContinue {
+		return nil
+	}
 	select {
 	case <-t.voice:
 		defer func() { t.voice <- struct{}{} }()

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/goleak"
 
 	"holdfast/middleware/enginetest"
+	"holdfast/test/need"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -16,5 +17,6 @@ func TestTheEngineConforms(t *testing.T) {
 }
 
 func TestTheEngineCarriesHeavyLoads(t *testing.T) { //nolint:paralleltest // it measures the process
+	need.Plain(t) // the race detector is slow, and memory counts differently
 	enginetest.RunHeavy(t, enginetest.StartHandler)
 }

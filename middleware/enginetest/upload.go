@@ -204,15 +204,14 @@ func fullDuplex(t *testing.T, start Start) {
 
 func expectContinue(t *testing.T, start Start) {
 	w := newWorld(t, start, config(in(instance(t, gotBody))))
-	conn, br := w.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
-	if line, err := br.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
-		t.Fatalf("%q, %v", line, err)
+	for range 20 { // once and only once
+		conn, br := w.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+		if a := readAnswer(t, br, "POST"); a.StatusCode != http.StatusContinue {
+			t.Fatalf("%d, want 100", a.StatusCode)
+		}
+		_, _ = io.WriteString(conn, "data")
+		readAnswer(t, br, "POST").is(t, 200, "got data")
 	}
-	if line, err := br.ReadString('\n'); err != nil || line != "\r\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	_, _ = io.WriteString(conn, "data")
-	readAnswer(t, br, "POST").is(t, 200, "got data")
 }
 
 func expectRefused(t *testing.T, start Start) {
