@@ -10,6 +10,7 @@ set -euo pipefail
 needs=(
   "git|git|the version shown by holdfast version"
   "gcc|gcc libc6-dev|the race detector"
+  "psql|postgresql|the store on PostgreSQL"
 )
 
 missing=() packages=()

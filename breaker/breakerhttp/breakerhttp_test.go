@@ -316,7 +316,7 @@ func TestAProbeRunsAsLongAsItsBody(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer resp.Body.Close()
-			_, err = r.do(t.Context(), http.MethodGet, "/ok", nil) //nolint:bodyclose // refused, there is none
+			_, err = r.do(t.Context(), http.MethodGet, "/ok", nil)
 			open, ok := errors.AsType[*breakerhttp.OpenError](err)
 			if !ok || open.State != breaker.HalfOpen || !open.RetryAt.IsZero() {
 				t.Fatalf("the second call while the first body is open: %v", err)
