@@ -45,6 +45,8 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 		BaseContext: func(net.Listener) context.Context { return exchanges },
 		ConnState:   leaving.watch,
 		ErrorLog:    slog.NewLogLogger(g.config.Logger.Handler(), slog.LevelDebug),
+		// The engine answers "OPTIONS *" too, or it would lack its request id.
+		DisableGeneralOptionsHandler: true,
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
