@@ -28,26 +28,26 @@ type direct struct {
 
 func (d direct) Record(f store.Fact) error { return d.s.AppendFacts(d.t.Context(), []store.Fact{f}) }
 
-func ok(t testing.TB, err error) {
-	t.Helper()
+func ok(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
-func database(t testing.TB, path string) *sqlite.Store {
-	t.Helper()
+func database(tb testing.TB, path string) *sqlite.Store {
+	tb.Helper()
 	s, err := sqlite.Open(sqlite.Config{Path: path, Timeout: time.Minute})
-	ok(t, err)
-	t.Cleanup(func() { ok(t, s.Close()) })
-	ok(t, s.Migrate(t.Context()))
+	ok(tb, err)
+	tb.Cleanup(func() { ok(tb, s.Close()) })
+	ok(tb, s.Migrate(tb.Context()))
 	return s
 }
 
-func open(t testing.TB, s store.Store, node string) *history.History {
-	t.Helper()
-	h, err := history.New(history.Config{Store: s, Recorder: direct{t, s}, Node: node, OnError: func(err error) { t.Errorf("background: %v", err) }})
-	ok(t, err)
+func open(tb testing.TB, s store.Store, node string) *history.History {
+	tb.Helper()
+	h, err := history.New(history.Config{Store: s, Recorder: direct{tb, s}, Node: node, OnError: func(err error) { tb.Errorf("background: %v", err) }})
+	ok(tb, err)
 	return h
 }
 

@@ -27,13 +27,13 @@ const (
 )
 
 // traces are request rates of real systems, see testdata/README.md.
-func traces(t testing.TB) (all [][]float64) {
-	t.Helper()
+func traces(tb testing.TB) (all [][]float64) {
+	tb.Helper()
 	for _, name := range []string{"app-rps-1m", "machine-rps-1m", "ingress-sparse-1m"} {
 		f, err := os.Open(filepath.Join("testdata", name+".csv.gz"))
-		ok(t, err)
+		ok(tb, err)
 		z, err := gzip.NewReader(f)
-		ok(t, err)
+		ok(tb, err)
 		var rates []float64
 		for lines := bufio.NewScanner(z); lines.Scan(); {
 			_, count, _ := strings.Cut(lines.Text(), ",")
@@ -41,7 +41,7 @@ func traces(t testing.TB) (all [][]float64) {
 				rates = append(rates, v)
 			}
 		}
-		ok(t, f.Close())
+		ok(tb, f.Close())
 		all = append(all, rates)
 	}
 	return all
@@ -117,31 +117,31 @@ type life struct {
 	now      int
 }
 
-func newLife(t testing.TB, s store.Store, functions int) *life {
-	t.Helper()
-	l := &life{minutes: batched{direct{t, s}, new([]store.Fact)}, samples: make([]history.Sample, functions)}
+func newLife(tb testing.TB, s store.Store, functions int) *life {
+	tb.Helper()
+	l := &life{minutes: batched{direct{tb, s}, new([]store.Fact)}, samples: make([]history.Sample, functions)}
 	var err error
-	l.h, err = history.New(history.Config{Store: s, Recorder: l.minutes, Node: "n1", OnError: func(err error) { t.Error(err) }})
-	ok(t, err)
-	all := traces(t)
+	l.h, err = history.New(history.Config{Store: s, Recorder: l.minutes, Node: "n1", OnError: func(err error) { tb.Error(err) }})
+	ok(tb, err)
+	all := traces(tb)
 	for i := range functions {
 		l.services = append(l.services, newService(i, all))
 	}
 	return l
 }
 
-func (l *life) live(t testing.TB, days int) {
-	t.Helper()
+func (l *life) live(tb testing.TB, days int) {
+	tb.Helper()
 	for end := l.now + days*1440; l.now < end; l.now++ {
 		for i, s := range l.services {
 			l.samples[i] = history.Sample{Function: fmt.Sprintf("function-%04d", i), Point: s.at(l.now)}
 		}
-		ok(t, l.h.Append(at(l.now), l.samples))
+		ok(tb, l.h.Append(at(l.now), l.samples))
 		if l.now%20 == 19 {
 			l.minutes.flush()
 		}
 		if l.now%120 == 119 {
-			ok(t, l.h.Fold(t.Context(), at(l.now)))
+			ok(tb, l.h.Fold(tb.Context(), at(l.now)))
 		}
 	}
 }
@@ -150,6 +150,7 @@ func (l *life) live(t testing.TB, days int) {
 // size. The short one measures what a day adds for each function of a sample, after a first day that holds what does not
 // grow, and adds for full size the minutes of two hours and ten minutes and the largest log.
 func TestTwoWeeksOfAThousandFunctionsFitTheBudget(t *testing.T) {
+	t.Parallel()
 	need.Plain(t)
 	functions, days := 24, 2
 	if need.Soak() {
@@ -180,11 +181,11 @@ func TestTwoWeeksOfAThousandFunctionsFitTheBudget(t *testing.T) {
 // maxLog is what the write-ahead log is cut back to, see package sqlite.
 const maxLog = 16 << 20
 
-func chunks(t testing.TB, s store.Store, functions int) (n int, bytes float64) {
-	t.Helper()
+func chunks(tb testing.TB, s store.Store, functions int) (n int, bytes float64) {
+	tb.Helper()
 	for i := range functions {
-		all, err := s.Chunks(t.Context(), []string{fmt.Sprintf("function-%04d", i)}, 0, 1<<30)
-		ok(t, err)
+		all, err := s.Chunks(tb.Context(), []string{fmt.Sprintf("function-%04d", i)}, 0, 1<<30)
+		ok(tb, err)
 		for _, c := range all {
 			n++
 			bytes += float64(len(c.Data))
@@ -194,14 +195,14 @@ func chunks(t testing.TB, s store.Store, functions int) (n int, bytes float64) {
 }
 
 // minuteBytes is what a function's minute takes before it is folded, with the share of the row.
-func (l *life) minuteBytes(t testing.TB) float64 {
-	t.Helper()
-	ok(t, l.h.Append(at(l.now), l.samples))
+func (l *life) minuteBytes(tb testing.TB) float64 {
+	tb.Helper()
+	ok(tb, l.h.Append(at(l.now), l.samples))
 	n := 0.0
 	for _, f := range *l.minutes.facts {
 		m, is := f.(store.Minutes)
 		if !is {
-			t.Fatalf("a fact %T", f)
+			tb.Fatalf("a fact %T", f)
 		}
 		n += float64(len(m.Data))
 	}
@@ -210,14 +211,14 @@ func (l *life) minuteBytes(t testing.TB) float64 {
 }
 
 // sizeOf is the size of the file with its log folded in.
-func sizeOf(t testing.TB, path string) int64 {
-	t.Helper()
+func sizeOf(tb testing.TB, path string) int64 {
+	tb.Helper()
 	db, err := sql.Open("sqlite", path)
-	ok(t, err)
-	_, err = db.ExecContext(t.Context(), "PRAGMA wal_checkpoint(TRUNCATE)")
-	ok(t, errors.Join(err, db.Close()))
+	ok(tb, err)
+	_, err = db.ExecContext(tb.Context(), "PRAGMA wal_checkpoint(TRUNCATE)")
+	ok(tb, errors.Join(err, db.Close()))
 	info, err := os.Stat(path)
-	ok(t, err)
+	ok(tb, err)
 	return info.Size()
 }
 
