@@ -287,23 +287,6 @@ func TestAHeaderOrTheClientsAddressIsASessionToo(t *testing.T) {
 	}
 }
 
-func TestSessionsAreBounded(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, 1, func(c *exchange.FunctionConfig) { c.Policy.Affinity = exchange.Affinity{ClientIP: true} })
-	m, q := exchange.NewMachine(exchange.MachineConfig{Records: 1}), exchange.Request{Path: "/"}
-	m.SetRouter(r.m.Router())
-	var x exchange.Exchange
-	for n := range 150_000 {
-		q.Client = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
-		m.Begin(&x, &q, nil, r.now)
-		x.Head(0, exchange.Head{Status: 200}, r.now)
-		x.End(r.now)
-	}
-	if n := r.f.Sessions(r.now); n < 100_000 || n > 131_072 {
-		t.Errorf("%d sessions, want at most 131072", n)
-	}
-}
-
 func TestTheKeyOfConsistentHash(t *testing.T) {
 	t.Parallel()
 	with := func(name, value string) func(int) exchange.Request {

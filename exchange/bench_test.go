@@ -50,7 +50,7 @@ func BenchmarkDecisionPath(b *testing.B) {
 	for _, limits := range []bool{false, true} {
 		for _, n := range []int{10, 1000} {
 			b.Run(fmt.Sprintf("limits=%v/instances=%d", limits, n), func(b *testing.B) {
-				r, q, now := benchRig(b, n, limits), benchRequest(), start
+				r, q, now := benchRig(b, n, limits), benchRequest(), time.Now()
 				var x exchange.Exchange
 				b.ReportAllocs()
 				for b.Loop() {
@@ -71,7 +71,7 @@ func BenchmarkDecisionPathParallel(b *testing.B) {
 			r := benchRig(b, n, false)
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
-				q, now := benchRequest(), start
+				q, now := benchRequest(), time.Now()
 				var x exchange.Exchange
 				for pb.Next() {
 					now = now.Add(50 * time.Microsecond)

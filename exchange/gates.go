@@ -137,6 +137,7 @@ func (x *Exchange) choose(now time.Time) balancer.Nobody {
 func (x *Exchange) ask(tried []*balancer.Instance, now time.Time) bool {
 	n := x.rec.N
 	p := &x.rec.Attempts[n].Pick
+	x.rec.used = n + 1
 	p.Key, p.Draw, p.Tried, p.Prefer = x.rec.Key, x.draw(uint64(2*n)), tried, nil
 	if n == x.rec.at().First {
 		p.Prefer = x.prefer // affinity yields to a retry

@@ -42,6 +42,7 @@ type Facts struct {
 	Local    bool  // Holdfast answered itself
 	Long     bool  // upgrade or stream
 	slow     bool
+	used     uint8  // places in Attempts written to
 	Status   uint16 // what the client got; 499: it had left
 	Reason   Reason // why it failed; ReasonNone when it did not
 	Fallback Reason // why a fallback function was asked, the last one
@@ -124,6 +125,6 @@ func (r *Record) note(q *Request) {
 
 // clear empties the part of the record that was used.
 func (r *Record) clear() {
-	clear(r.Attempts[:min(int(r.N)+1, maxAttempts)])
+	clear(r.Attempts[:r.used])
 	r.Facts = Facts{}
 }

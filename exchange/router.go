@@ -98,7 +98,9 @@ func (r *Router) Match(host, path, method string, header Header) *Route {
 	if header == nil {
 		header = noHeader{}
 	}
-	host = strings.Trim(host, "[]")
+	if strings.HasPrefix(host, "[") {
+		host = strings.Trim(host, "[]")
+	}
 	if h := r.exact[host]; h != nil {
 		if route := h.match(path, method, header); route != nil {
 			return route
