@@ -75,12 +75,7 @@ func (l *latest) raise(at time.Time) {
 	}
 }
 
-// some returns up to n states, oldest first.
-func (l *latest) some(n int) []State {
-	all := l.all()
-	return all[:min(n, len(all))]
-}
-
+// all returns the states, oldest first.
 func (l *latest) all() []State {
 	l.mu.Lock()
 	all := make([]State, 0, len(l.byKey))

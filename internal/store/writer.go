@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"holdfast/internal/store/spool"
@@ -177,11 +178,7 @@ func (w *writer) deliver(ctx context.Context, k Kind, batch spool.Batch) error {
 }
 
 func (w *writer) writeStates(ctx context.Context) error {
-	for {
-		states := w.o.states.some(batchStates)
-		if len(states) == 0 {
-			return nil
-		}
+	for states := range slices.Chunk(w.o.states.all(), batchStates) {
 		err := eachIfRejected(states, func(some []State) error {
 			return w.ask(ctx, func(ctx context.Context) error { return w.o.to.SaveStates(ctx, some) })
 		}, func(s State, err error) { w.o.reject("state "+s.Key(), err) })
@@ -190,6 +187,7 @@ func (w *writer) writeStates(ctx context.Context) error {
 		}
 		w.o.states.done(states, time.Now())
 	}
+	return nil
 }
 
 // eachIfRejected stores all at once, or one by one when the whole is refused. It returns why the store is unavailable.

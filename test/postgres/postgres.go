@@ -240,6 +240,20 @@ func (s *Server) Kill() error {
 	return err
 }
 
+// Freeze stops the server and its children without ending them, as a machine that hangs. Thaw lets them go on.
+func (s *Server) Freeze() error { return s.signalAll(syscall.SIGSTOP) }
+
+// Thaw ends a Freeze.
+func (s *Server) Thaw() error { return s.signalAll(syscall.SIGCONT) }
+
+func (s *Server) signalAll(sig syscall.Signal) error {
+	err := syscall.Kill(s.cmd.Process.Pid, sig)
+	for _, c := range childrenOf(s.cmd.Process.Pid) {
+		_ = syscall.Kill(c, sig) // it may just have ended
+	}
+	return err
+}
+
 // childrenOf lists the children of a process. The server gives each a process group of its own.
 func childrenOf(pid int) (all []int) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))

@@ -291,3 +291,31 @@ func reading(t *testing.T, s store.Store) error {
 	_, err := s.ScalingActions(t.Context(), store.Query{})
 	return err
 }
+
+func TestAFrozenServerIsUnavailableInTime(t *testing.T) {
+	t.Parallel()
+	srv := server.Start(t)
+	s, err := postgres.Open(postgres.Config{URL: srv.Database(t), Timeout: 500 * time.Millisecond})
+	ok(t, err)
+	t.Cleanup(func() { ok(t, s.Close()) })
+	ok(t, s.Migrate(t.Context()))
+	ok(t, srv.Freeze())
+	thaw := sync.OnceFunc(func() { ok(t, srv.Thaw()) })
+	t.Cleanup(thaw) // also when the test ends early: a frozen server cannot be stopped
+	began := time.Now()
+	for range 3 {
+		if err := s.Audit(t.Context(), store.AuditEntry{Action: "x"}); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("error %v, want unavailable", err)
+		}
+		if err := s.Ping(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("error %v, want unavailable", err)
+		}
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("six calls took %v", took)
+	} else {
+		t.Logf("six calls took %v", took)
+	}
+	thaw()
+	storetest.Eventually(t, "it serves again", func() bool { return s.Ping(t.Context()) == nil })
+}

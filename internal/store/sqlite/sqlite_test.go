@@ -92,3 +92,38 @@ func TestAForeignTableIsNamed(t *testing.T) {
 		t.Errorf("failed checks %+v, want the foreign table with its missing columns", bad)
 	}
 }
+
+func TestDamageInsideTheFileIsFound(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, path)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var facts []store.Fact
+	for range 2000 {
+		facts = append(facts, storetest.Action("api"))
+	}
+	if err := s.AppendFacts(t.Context(), facts); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, path, "PRAGMA wal_checkpoint(TRUNCATE)")
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := info.Size() / 3; at < 2*info.Size()/3; at += 4096 {
+		if _, err := f.WriteAt([]byte(strings.Repeat("damage", 500)), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := open(t, path).Verify(t.Context())
+	if bad := store.Failed(list); !errors.Is(err, store.ErrCorrupt) && len(bad) == 0 {
+		t.Errorf("verify found nothing: %v, %+v", err, list)
+	}
+}

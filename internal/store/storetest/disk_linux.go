@@ -1,9 +1,7 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"syscall"
 	"testing"
 )
@@ -21,20 +19,4 @@ func SmallDisk(t *testing.T, size string) (string, error) {
 		}
 	})
 	return dir, nil
-}
-
-// Fill takes the rest of a disk with one file.
-func Fill(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Create(path)
-	ok(t, err)
-	defer f.Close()
-	for n := 4096; n > 0; {
-		if _, err := f.Write(make([]byte, n)); err != nil {
-			if !errors.Is(err, syscall.ENOSPC) {
-				t.Fatal(err)
-			}
-			n /= 2
-		}
-	}
 }
