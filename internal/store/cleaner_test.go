@@ -45,12 +45,12 @@ func TestCleaningComesBackAfterAFailure(t *testing.T) {
 		time.Sleep(72 * time.Hour)
 		cancel()
 		wg.Wait()
-		want := []time.Duration{1, 25, 26, 50}
+		want := []time.Duration{time.Hour, 25 * time.Hour, 26 * time.Hour, 50 * time.Hour}
 		if len(k.at) != len(want) || failures != 1 {
 			t.Fatalf("%d turns, %d failures, want %d and 1", len(k.at), failures, len(want))
 		}
 		for i, at := range k.at {
-			if at.Sub(began) != want[i]*time.Hour || k.ages[i] != store.DefaultRetention {
+			if at.Sub(began) != want[i] || k.ages[i] != store.DefaultRetention {
 				t.Errorf("turn %d after %v, older than %v", i, at.Sub(began), k.ages[i])
 			}
 		}
