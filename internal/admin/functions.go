@@ -26,6 +26,14 @@ type Reason struct {
 	Reason string `json:"reason,omitempty" maxLength:"500" doc:"for the audit log and for those who meet the result"`
 }
 
+// text is empty without a body.
+func (r *Reason) text() string {
+	if r == nil {
+		return ""
+	}
+	return r.Reason
+}
+
 // ScaleOrder wants one of the two.
 type ScaleOrder struct {
 	Action    string `json:"scale_action,omitempty" enum:"up,down" doc:"one more, or one less"`
@@ -98,16 +106,20 @@ func (a *api) addFunctions() {
 			return c.Scale(ctx, by, in.Function, in.Body.Action, in.Body.Instances, in.Body.Reason)
 		})
 	order(a, "failover", "Move traffic off the primary or another instance", "It stays off through reloads and restarts, until failback.",
-		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[FailoverOrder]) (control.Moved, error) {
-			return c.Failover(ctx, by, in.Function, in.Body.Instance, in.Body.Reason, in.Body.Force)
+		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*FailoverOrder]) (control.Moved, error) {
+			o := FailoverOrder{}
+			if in.Body != nil {
+				o = *in.Body
+			}
+			return c.Failover(ctx, by, in.Function, o.Instance, o.Reason, o.Force)
 		})
 	order(a, "failback", "Take a failover back", "",
-		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[Reason]) (control.Moved, error) {
-			return c.Failback(ctx, by, in.Function, in.Body.Reason)
+		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*Reason]) (control.Moved, error) {
+			return c.Failback(ctx, by, in.Function, in.Body.text())
 		})
 	order(a, "clear-sessions", "End all sessions; clients are spread anew", "",
-		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[Reason]) (Cleared, error) {
-			n, err := c.ClearSessions(ctx, by, in.Function, in.Body.Reason)
+		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*Reason]) (Cleared, error) {
+			n, err := c.ClearSessions(ctx, by, in.Function, in.Body.text())
 			return Cleared{in.Function, n}, err
 		})
 }
@@ -119,8 +131,8 @@ const scalePatience = 20 * time.Second
 func (a *api) addMonitoring() {
 	s := a.server
 	plain := func(name, summary, about string, do func(context.Context, *control.Control, store.Actor, string, string) error) {
-		order(a, name, summary, about, func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[Reason]) (RecoveryStatus, error) {
-			if err := do(ctx, c, by, in.Function, in.Body.Reason); err != nil {
+		order(a, name, summary, about, func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*Reason]) (RecoveryStatus, error) {
+			if err := do(ctx, c, by, in.Function, in.Body.text()); err != nil {
 				return RecoveryStatus{}, err
 			}
 			return s.functionNow(in.Function)
@@ -139,8 +151,8 @@ func (a *api) addMonitoring() {
 			return c.Start(ctx, by, function, reason)
 		})
 	order(a, "breaker/reset", "Close the breaker and forget its counts", "",
-		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[Reason]) (Breaker, error) {
-			if err := c.ResetBreaker(ctx, by, in.Function, in.Body.Reason); err != nil {
+		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*Reason]) (Breaker, error) {
+			if err := c.ResetBreaker(ctx, by, in.Function, in.Body.text()); err != nil {
 				return Breaker{}, err
 			}
 			return s.breakerNow(in.Function)
@@ -167,16 +179,16 @@ func (a *api) addInstances() {
 	}, func(ctx context.Context, in *thisFunction) (Instances, error) {
 		return s.instances(ctx, &byFunction{in.Function})
 	})
-	one := func(id, method, name, summary string, do func(context.Context, *control.Control, store.Actor, *aboutInstance[Reason]) error) {
+	one := func(id, method, name, summary string, do func(context.Context, *control.Control, store.Actor, *aboutInstance[*Reason]) error) {
 		about(a, id, method, name, summary, do)
 	}
 	one("instance-drain", http.MethodPut, "drain", "Take an instance out of rotation; what it has is finished",
-		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutInstance[Reason]) error {
-			return c.Drain(ctx, by, in.Function, in.Instance, true, in.Body.Reason)
+		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutInstance[*Reason]) error {
+			return c.Drain(ctx, by, in.Function, in.Instance, true, in.Body.text())
 		})
 	one("instance-undrain", http.MethodDelete, "drain", "Put a drained instance back",
-		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutInstance[Reason]) error {
-			return c.Drain(ctx, by, in.Function, in.Instance, false, in.Body.Reason)
+		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutInstance[*Reason]) error {
+			return c.Drain(ctx, by, in.Function, in.Instance, false, in.Body.text())
 		})
 	about(a, "instance-weight", http.MethodPut, "weight", "Give an instance another weight",
 		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutInstance[WeightOrder]) error {

@@ -179,8 +179,14 @@ func (a *App) force(next *config.Config, origins *config.Origins, s *control.Sta
 	return nil
 }
 
-// Settable implements control.Runtime.
-func (*orders) Settable(path string) (string, bool) { return config.Settable(path) }
+// Settable implements control.Runtime. Keys that do not exist are left to the
+// loader, which knows what may have been meant.
+func (*orders) Settable(path string) (string, bool) {
+	if !config.Known(path) {
+		return "", false
+	}
+	return config.Settable(path)
+}
 
 // CheckURL implements control.Runtime.
 func (o *orders) CheckURL(ctx context.Context, url string) error {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,10 +20,14 @@ import (
 	"holdfast/internal/app"
 )
 
-// client asks a running Holdfast through its local socket.
+// client asks a running Holdfast: the one on this machine through its local
+// socket, or another one with a token.
 type client struct {
-	dataDir string
-	http    *http.Client
+	name string // of what is asked, for people
+	base string
+	http *http.Client
+	head http.Header
+	err  error // why nothing can be asked
 }
 
 const (
@@ -31,10 +36,13 @@ const (
 )
 
 func newClient(g *global) *client {
+	if g.url != "" {
+		return remoteClient(g)
+	}
 	dir := g.dataDirOf()
 	socket := filepath.Join(dir, app.SocketName)
 	var d net.Dialer
-	return &client{dataDir: dir, http: &http.Client{
+	return &client{name: "with the data directory " + dir, base: "http://holdfast", http: &http.Client{
 		Timeout: askTimeout,
 		Transport: &http.Transport{
 			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
@@ -55,18 +63,9 @@ func (c *client) get(ctx context.Context, path string, v any) error {
 	return nil
 }
 
-// ask returns the answer as it came.
+// ask returns the answer as it came. Path is below /api/v1/, escaped.
 func (c *client) ask(ctx context.Context, method, path string, query url.Values, body any) ([]byte, error) {
-	var content io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		content = bytes.NewReader(b)
-	}
-	u := url.URL{Scheme: "http", Host: "holdfast", Path: "/api/v1/" + path, RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), content)
+	req, err := c.request(ctx, method, path, query, body)
 	if err != nil {
 		return nil, err
 	}
@@ -85,18 +84,56 @@ func (c *client) ask(ctx context.Context, method, path string, query url.Values,
 	return b, nil
 }
 
+func (c *client) request(ctx context.Context, method, path string, query url.Values, body any) (*http.Request, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	var content io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		content = bytes.NewReader(b)
+	}
+	u, err := url.Parse(c.base + "/api/v1/" + path)
+	if err != nil {
+		return nil, err
+	}
+	u.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), content)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range c.head {
+		req.Header[name] = values
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, nil
+}
+
+// escaped is a path of parts that may hold anything.
+func escaped(parts ...string) string {
+	for i := range parts {
+		parts[i] = url.PathEscape(parts[i])
+	}
+	return strings.Join(parts, "/")
+}
+
 // unreachable says what the lack of an answer means and what to do about it.
 func (c *client) unreachable(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		err = fmt.Errorf("no Holdfast is running with the data directory %s\n"+
-			"start one with holdfast up, or name the directory of the running one with --data-dir", c.dataDir)
-	case errors.Is(err, fs.ErrPermission):
-		err = fmt.Errorf("the Holdfast with the data directory %s belongs to another user: run this as that user", c.dataDir)
+	case c.head == nil && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
+		err = fmt.Errorf("no Holdfast is running %s\n"+
+			"start one with holdfast up, or name the directory of the running one with --data-dir", c.name)
+	case c.head == nil && errors.Is(err, fs.ErrPermission):
+		err = fmt.Errorf("the Holdfast %s belongs to another user: run this as that user", c.name)
 	default:
-		err = fmt.Errorf("ask the Holdfast with the data directory %s: %w", c.dataDir, err)
+		err = fmt.Errorf("ask the Holdfast %s: %w", c.name, err)
 	}
 	return withCode(exitUnreachable, err)
 }
@@ -106,10 +143,17 @@ func refusedBy(status int, body []byte) error {
 	if json.Unmarshal(body, &e) != nil || e.Message == "" {
 		return fmt.Errorf("the running Holdfast answered %d", status)
 	}
-	if e.Hint != "" {
-		return fmt.Errorf("%s\n%s", clean(e.Message), clean(e.Hint))
+	lines := []string{clean(e.Message)}
+	if len(e.Problems) > 1 {
+		lines[0] = "there is more than one problem:"
+		for _, p := range e.Problems {
+			lines = append(lines, "  "+clean(p.Field+": "+p.Message))
+		}
 	}
-	return errors.New(clean(e.Message))
+	if e.Hint != "" {
+		lines = append(lines, clean(e.Hint))
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // query keeps what is set.

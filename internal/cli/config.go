@@ -13,10 +13,11 @@ import (
 
 func configCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
-		Use: "config", Short: "Show, compare and document configurations", Args: cobra.NoArgs,
+		Use: "config", Short: "Show, change, compare and document configurations", Args: cobra.NoArgs,
 		Example: "  holdfast config show\n  holdfast config diff holdfast.yaml\n  holdfast config schema > holdfast.schema.json",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	c.AddCommand(configGetCommand(g), configSetCommand(g), configUnsetCommand(g), configHistoryCommand(g))
 	c.AddCommand(configShowCommand(g), configDiffCommand(g), configSchemaCommand(), configReferenceCommand())
 	return c
 }

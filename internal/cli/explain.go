@@ -32,7 +32,7 @@ beginning is enough.`,
 		Example:           "  holdfast explain request 4f1c2a90",
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			return explain(c, g, "request/"+args[0])
+			return explain(c, g, escaped("request", args[0]))
 		},
 	}
 }
@@ -50,7 +50,8 @@ when only one has an instance of that name.`,
 			if err != nil {
 				return err
 			}
-			return explain(c, g, "instance/"+path)
+			function, id, _ := strings.Cut(path, "/")
+			return explain(c, g, escaped("instance", function, id))
 		},
 	}
 }
@@ -59,7 +60,7 @@ func explainBreakerCommand(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use: "breaker FUNCTION", Short: "Say why a breaker is as it is and what comes next", Args: cobra.ExactArgs(1),
 		Example: "  holdfast explain breaker public", ValidArgsFunction: completeFunctions(g),
-		RunE: func(c *cobra.Command, args []string) error { return explain(c, g, "breaker/"+args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return explain(c, g, escaped("breaker", args[0])) },
 	}
 }
 

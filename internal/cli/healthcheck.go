@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -34,12 +33,15 @@ instances are not healed by a restart of the gateway.`,
 
 func healthcheck(c *cobra.Command, g *global, ready bool) error {
 	client := newClient(g)
-	client.http.Timeout = healthcheckTimeout
-	u := url.URL{Scheme: "http", Host: "holdfast", Path: "/healthz"}
-	if ready {
-		u.Path = "/readyz"
+	if client.err != nil {
+		return client.err
 	}
-	req, err := http.NewRequestWithContext(c.Context(), http.MethodGet, u.String(), nil)
+	client.http.Timeout = healthcheckTimeout
+	path := "/healthz"
+	if ready {
+		path = "/readyz"
+	}
+	req, err := http.NewRequestWithContext(c.Context(), http.MethodGet, client.base+path, nil)
 	if err != nil {
 		return err
 	}

@@ -74,6 +74,8 @@ type global struct {
 	env     *Environment
 	dataDir string
 	output  string
+
+	url, tokenFile, caFile string // of a Holdfast elsewhere
 }
 
 func newRoot(env *Environment) *cobra.Command {
@@ -93,6 +95,9 @@ func newRoot(env *Environment) *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&g.dataDir, "data-dir", "", "where Holdfast keeps its state (default ./holdfast-data, or as configured)")
 	root.PersistentFlags().StringVarP(&g.output, "output", "o", "table", "table or json")
+	root.PersistentFlags().StringVar(&g.url, "url", "", "admin interface of a Holdfast elsewhere: https://host:8081")
+	root.PersistentFlags().StringVar(&g.tokenFile, "token-file", "", "file with the token for --url")
+	root.PersistentFlags().StringVar(&g.caFile, "ca-file", "", "certificate to trust for --url, such as admin-cert.pem of its data directory")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if g.output != "table" && g.output != "json" {
 			return fmt.Errorf("-o %s: want table or json", g.output)

@@ -46,6 +46,9 @@ var settable = map[string]bool{
 	"concurrency": true, "scaling": true, "fallback": true,
 }
 
+// Known reports whether there is a key at path.
+func Known(path string) bool { return fieldAt(strings.Split(path, ".")) != nil }
+
 // Settable returns why the key at path cannot be set through the API, in one
 // sentence; empty: it can be. Block says that it holds further keys, which are
 // asked about one by one.

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/internal/admin"
+)
+
+func actionsCommand(g *global) *cobra.Command {
+	var limit int
+	var action string
+	c := &cobra.Command{
+		Use: "actions [FUNCTION]", Short: "List what was done to instances: scaled, failed over, recovered", Args: cobra.MaximumNArgs(1),
+		Example: "  holdfast actions\n  holdfast actions public --action failover -o json", ValidArgsFunction: completeFunctions(g),
+		RunE: func(c *cobra.Command, args []string) error {
+			b, err := newClient(g).ask(c.Context(), http.MethodGet, "actions",
+				query("function", first(args), "action", action, "limit", fmt.Sprint(limit)), nil)
+			if err != nil {
+				return err
+			}
+			if g.json() {
+				return writeIndented(c.OutOrStdout(), b)
+			}
+			var v admin.ScalingActions
+			if err := json.Unmarshal(b, &v); err != nil {
+				return fmt.Errorf("read the actions: %w", err)
+			}
+			return actionsTable(&v).write(g.screen(c.OutOrStdout()))
+		},
+	}
+	c.Flags().IntVarP(&limit, "number", "n", 20, "how many, the latest first")
+	c.Flags().StringVar(&action, "action", "", "only scale_up, scale_down, failover or recovery")
+	return c
+}
+
+func actionsTable(v *admin.ScalingActions) *table {
+	t := &table{columns: []column{
+		{name: "WHEN"},
+		{name: "FUNCTION", least: 8},
+		{name: "ACTION"},
+		{name: "INSTANCES", right: true},
+		{name: "RESULT"},
+		{name: "WHY", least: 15},
+	}}
+	for i := range v.Actions {
+		a := &v.Actions[i]
+		result, why := cell{"done", green}, a.Reason
+		if !a.Success {
+			result, why = cell{"failed", red}, a.ErrorMessage
+		}
+		t.add(text("%s", a.CreatedAt.Local().Format(time.DateTime)), text("%s", a.Function), text("%s", a.Action),
+			text("%d -> %d", a.Before, a.After), result, text("%s", why))
+	}
+	return t
+}
+
+func auditCommand(g *global) *cobra.Command {
+	var limit int
+	var action string
+	c := &cobra.Command{
+		Use: "audit [TARGET]", Short: "List who changed what, before and after", Args: cobra.MaximumNArgs(1),
+		Example: "  holdfast audit\n  holdfast audit public --action function.failover -o json", ValidArgsFunction: completeFunctions(g),
+		RunE: func(c *cobra.Command, args []string) error {
+			b, err := newClient(g).ask(c.Context(), http.MethodGet, "audit",
+				query("function", first(args), "action", action, "limit", fmt.Sprint(limit)), nil)
+			if err != nil {
+				return err
+			}
+			if g.json() {
+				return writeIndented(c.OutOrStdout(), b)
+			}
+			var v admin.AuditLog
+			if err := json.Unmarshal(b, &v); err != nil {
+				return fmt.Errorf("read the audit log: %w", err)
+			}
+			return auditTable(&v).write(g.screen(c.OutOrStdout()))
+		},
+	}
+	c.Flags().IntVarP(&limit, "number", "n", 20, "how many, the latest first")
+	c.Flags().StringVar(&action, "action", "", "only this action, such as function.scale")
+	return c
+}
+
+func auditTable(v *admin.AuditLog) *table {
+	t := &table{columns: []column{
+		{name: "WHEN"}, {name: "WHO", least: 8}, {name: "FROM", least: 8}, {name: "ACTION", least: 12}, {name: "TARGET", least: 8}, {name: "RESULT", least: 6},
+	}}
+	for i := range v.Entries {
+		e := &v.Entries[i]
+		result := text("ordered")
+		if e.Error != "" {
+			result = cell{e.Error, red}
+		}
+		t.add(text("%s", e.At.Local().Format(time.DateTime)), text("%s (%s)", e.Actor.Name, e.Actor.Role), text("%s", e.Actor.Source),
+			text("%s", e.Action), text("%s", e.Target), result)
+	}
+	return t
+}
