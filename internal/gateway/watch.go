@@ -83,7 +83,7 @@ func (g *Gateway) observe(r *exchange.Record) {
 		for i := range r.Attempts[:r.N] {
 			switch a := &r.Attempts[i]; a.Kind {
 			case retry.Unreachable, retry.Timeout, retry.Reset:
-				g.config.Failed(r.Function.Name(), a.Instance.ID())
+				g.config.Failed(r.FunctionOf(i).Name(), a.Instance.ID())
 			case retry.OK, retry.Status, retry.Canceled:
 			}
 		}
