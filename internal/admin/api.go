@@ -23,6 +23,7 @@ type api struct {
 	huma.API
 
 	server *Server
+	mux    *patterns
 }
 
 // useOurErrors makes huma answer with Error. It has no other place for that
@@ -68,7 +69,7 @@ func fieldOf(location string) string {
 	return location
 }
 
-func (s *Server) newAPI(mux *http.ServeMux) *api {
+func (s *Server) newAPI(mux *patterns) *api {
 	useOurErrors()
 	c := huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -90,7 +91,7 @@ func (s *Server) newAPI(mux *http.ServeMux) *api {
 		// A misspelled parameter must not be taken for its default.
 		RejectUnknownQueryParameters: true,
 	}
-	return &api{humago.New(mux, c), s}
+	return &api{humago.New(mux, c), s, mux}
 }
 
 // jsonFormat is huma's without a newline lost or HTML escaped.

@@ -35,16 +35,14 @@ func (a *api) document() []byte {
 func (s *Server) OpenAPI() []byte { return s.document }
 
 // figures serves /metrics: to everybody on this machine, elsewhere to viewers.
-func (s *Server) figures() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.config.MetricsToken || !arrivedLocally(r) {
-			if err := access.Check(r.Context(), store.Viewer); err != nil {
-				writeError(w, err)
-				return
-			}
+func (s *Server) figures(w http.ResponseWriter, r *http.Request) {
+	if s.config.MetricsToken || !arrivedLocally(r) {
+		if err := access.Check(r.Context(), store.Viewer); err != nil {
+			writeError(w, err)
+			return
 		}
-		s.metrics.ServeHTTP(w, r)
-	})
+	}
+	s.metrics.ServeHTTP(w, r)
 }
 
 // arrivedLocally says whether a request reached an address that only this

@@ -22,19 +22,50 @@ On this machine: holdfast status, holdfast --help.
 // routes is everything that is served, on both listeners alike. Who may ask
 // what is decided by the guard in front of it and by the role of an operation.
 func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
+	mux := &patterns{ServeMux: http.NewServeMux()}
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, index) })
-	mux.Handle("GET /metrics", s.figures())
+	mux.HandleFunc("GET /metrics", s.figures)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
 	a := s.newAPI(mux)
 	a.addAll()
-	s.document = a.document()
+	a.addPlain()
+	s.api, s.document = a, a.document()
 	mux.HandleFunc("GET "+documentPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		_, _ = w.Write(s.document) // whoever asked may have left
 	})
-	return anyContentType(guarded{mux})
+	return anyContentType(guarded{mux.ServeMux})
+}
+
+// patterns remembers what is served, so that a test can compare it with what
+// is described.
+type patterns struct {
+	*http.ServeMux
+
+	list []string
+}
+
+// HandleFunc implements humago.Mux.
+func (p *patterns) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
+	p.list = append(p.list, pattern)
+	p.ServeMux.HandleFunc(pattern, h)
+}
+
+// addPlain describes what is served as plain text.
+func (a *api) addPlain() {
+	for _, p := range []struct{ id, path, summary, about, kind string }{
+		{"index", "/", "What there is", "", "text/plain"},
+		{"metrics", "/metrics", "Figures for Prometheus", "Beyond this machine, and everywhere with admin.metrics_token, this needs the role viewer.", "text/plain"},
+		{"healthz", "/healthz", "Whether the process answers", "", "text/plain"},
+		{"readyz", "/readyz", "Whether the gateway can serve", "503 and why while it cannot; as JSON with `Accept: application/json`.", "text/plain"},
+		{"openapi", documentPath, "This document", "", "application/json"},
+	} {
+		o := a.operation(op{id: p.id, method: http.MethodGet, path: p.path, tag: "plain", summary: p.summary, about: p.about})
+		o.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{p.kind: {Schema: &huma.Schema{}}}}}
+		a.describeErrors(&o)
+		a.OpenAPI().AddOperation(&o)
+	}
 }
 
 // addAll adds every operation of the API.

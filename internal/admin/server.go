@@ -81,6 +81,7 @@ type Server struct {
 	wasReady atomic.Bool // once is enough, see readiness
 	recent   recent
 	handler  http.Handler
+	api      *api
 	document []byte
 	epoch    string        // of the numbers of events
 	closing  chan struct{} // closed when Run ends: streams end

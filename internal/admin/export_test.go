@@ -1,0 +1,10 @@
+package admin
+
+import "github.com/danielgtaylor/huma/v2"
+
+// API is the description of a server, for tests that compare it with what is
+// served.
+func (s *Server) API() huma.API { return s.api.API }
+
+// Patterns are all routes that are served.
+func (s *Server) Patterns() []string { return s.api.mux.list }
