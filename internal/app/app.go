@@ -67,6 +67,7 @@ type App struct {
 	data      *dataDir
 	store     store.Store
 	outbox    *store.Outbox
+	spool     int // which spool is this process's
 	recorder  *recorder.Recorder
 	memory    *recorder.Memory
 	node      string // names this Holdfast among those that share a store
@@ -199,14 +200,17 @@ func (a *App) Run(ctx context.Context) error {
 		fail(err)
 	}
 	a.restoreBreakers()
-	service("recorder", a.recorder.Run)
 	service("store", a.outbox.Run)
-	service("control", a.control.Run)
 	err := a.awaitTurn(ctx)
 	if err == nil && ctx.Err() == nil {
 		answering, silence := context.WithCancel(background)
 		defer silence()
 		service("tokens", a.door.tokens.Run)
+		service("spools", a.adoptSpools)
+		// States and orders have one writer: it begins with the turn of this
+		// process and ends with it.
+		service("recorder", func(context.Context) error { return a.recorder.Run(answering) })
+		service("control", func(context.Context) error { return a.control.Run(answering) })
 		service("admin", func(context.Context) error { return a.runAdmin(answering) })
 		wg.Go(func() { a.watch(ctx, fail) })
 		wg.Go(func() {

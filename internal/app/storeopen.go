@@ -23,8 +23,7 @@ func (a *App) openStore(c *config.Config) error {
 	if a.store, err = OpenStore(c); err != nil {
 		return err
 	}
-	a.outbox, err = store.NewOutbox(a.store, store.OutboxConfig{Dir: filepath.Join(c.DataDir, "spool")})
-	return err
+	return a.openOutbox(c.DataDir)
 }
 
 // OpenStore opens the store a configuration names, without asking it anything.

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"holdfast/internal/store"
+	"holdfast/internal/store/spool"
+)
+
+const (
+	// maxSpools is how many processes may have the data directory at the same
+	// time: one that serves, and those before it that still finish something.
+	maxSpools = 8
+	// adoptEvery is how often spools of others are looked at.
+	adoptEvery = 2 * time.Second
+)
+
+// spoolDir names the spools: the first is the one of a Holdfast that replaces
+// nobody.
+func spoolDir(data string, n int) string {
+	if n == 0 {
+		return filepath.Join(data, "spool")
+	}
+	return filepath.Join(data, fmt.Sprintf("spool-%d", n+1))
+}
+
+// openOutbox opens the first spool that nobody has: a process that is being
+// replaced needs its own to its end.
+func (a *App) openOutbox(data string) (err error) {
+	for n := range maxSpools {
+		a.spool = n
+		a.outbox, err = store.NewOutbox(a.store, store.OutboxConfig{Dir: spoolDir(data, n)})
+		if !errors.Is(err, spool.ErrLocked) || a.passing.takeover == nil {
+			return err
+		}
+	}
+	return err
+}
+
+// adoptSpools brings to the store what processes before this one could not,
+// once they are gone. It returns when no other spool holds anything.
+func (a *App) adoptSpools(ctx context.Context) error {
+	ticker := time.NewTicker(adoptEvery)
+	defer ticker.Stop()
+	for {
+		left := false
+		for n := range maxSpools {
+			if n != a.spool && !a.adoptSpool(ctx, spoolDir(a.data.path, n)) {
+				left = true
+			}
+		}
+		if !left {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// adoptSpool empties one spool; false: somebody still has it, or it cannot be
+// read now.
+func (a *App) adoptSpool(ctx context.Context, dir string) (done bool) {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return true
+	}
+	o, err := store.NewOutbox(a.store, store.OutboxConfig{Dir: dir})
+	if err != nil {
+		return false
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ran := make(chan error, 1)
+	go func() { ran <- o.Run(ctx) }()
+	ticker := time.NewTicker(adoptEvery / 20)
+	defer ticker.Stop()
+	for waits(o) {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			<-ran
+			return false
+		}
+	}
+	stop()
+	if err := <-ran; err != nil {
+		a.logger.WarnContext(ctx, "close the spool of an earlier process", "spool", dir, "error", err)
+	}
+	return true
+}
+
+func waits(o *store.Outbox) bool {
+	h := o.Health()
+	return h.Spooled > 0 || h.States > 0 || h.Queued > 0
+}
