@@ -61,7 +61,7 @@ func (x *Exchange) Done(attempt int, o Outcome, now time.Time) Step {
 	a.Kind, a.Sent, a.Reason = o.Kind, o.Sent, reasonOf(o.Kind)
 	x.observe(a, balancer.Result{Latency: now.Sub(x.since)}, now)
 	again := x.retries(a, retry.Inputs{Kind: o.Kind, Sent: o.Sent, Replayable: o.Replayable}, now)
-	if o.Kind == retry.Timeout && !now.Before(x.deadline) {
+	if late := !now.Before(x.deadline); late && (o.Kind == retry.Timeout || o.Kind == retry.Unreachable) {
 		a.Reason = ReasonExchangeTimeout
 	}
 	x.endAttempt(a, now)

@@ -18,7 +18,7 @@ type Machine struct {
 // MachineConfig configures a Machine.
 type MachineConfig struct {
 	// Records is how many of the last exchanges are kept; 0 or less is 10,000,
-	// about 15 MiB once they are full. A fifth as many are kept besides in full:
+	// about 22 MiB once they are full. A fifth as many are kept besides in full:
 	// failed and slow ones, and those with more than one attempt.
 	Records int
 	// Observe is called at the end of each exchange with its record, which is

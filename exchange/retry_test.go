@@ -207,6 +207,15 @@ func TestTheDeadlineOfTheExchangeBoundsItsAttempts(t *testing.T) {
 	r.idle()
 }
 
+func TestAConnectionThatTakesTheRestOfTheTimeIsATimeout(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 3, nil)
+	c := r.get()
+	r.pass(time.Minute)
+	c.fails(retry.Unreachable).answers(exchange.ReasonExchangeTimeout, 504).end()
+	r.idle()
+}
+
 func TestAnAttemptThatTimesOutIsSaidToBeSo(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1, func(c *exchange.FunctionConfig) { c.Policy.Retry.Attempts = 0 })

@@ -117,8 +117,12 @@ type client struct {
 	step  exchange.Step
 }
 
-// Wake implements exchange.Waker.
-func (c *client) Wake() { c.wakes.Add(1) }
+// Wake implements exchange.Waker. It takes the lock of the lines: nobody is woken
+// under it.
+func (c *client) Wake() {
+	c.f.Waiting(c.now)
+	c.wakes.Add(1)
+}
 
 // begin starts an exchange with request q; its id and draw are filled in.
 func (r *rig) begin(q exchange.Request) *client {
