@@ -23,6 +23,7 @@ import (
 	"holdfast/internal/control"
 	"holdfast/internal/event"
 	"holdfast/internal/gateway"
+	"holdfast/internal/history"
 	"holdfast/internal/prober"
 	"holdfast/internal/recorder"
 	"holdfast/internal/store"
@@ -70,6 +71,8 @@ type App struct {
 	spool     int // which spool is this process's
 	recorder  *recorder.Recorder
 	memory    *recorder.Memory
+	minutes   *recorder.Minutes
+	history   *history.History
 	node      string // names this Holdfast among those that share a store
 	control   *control.Control
 	orders    orders
@@ -124,6 +127,9 @@ func (a *App) open(c *config.Config) error {
 	}
 	a.wire(c, secret)
 	if err := a.makeRecorder(); err != nil {
+		return err
+	}
+	if err := a.makeHistory(); err != nil {
 		return err
 	}
 	a.readOrders()
