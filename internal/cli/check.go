@@ -127,11 +127,12 @@ func encodeIndented(w io.Writer, v any) error {
 // warnings name the keys that were set and are not acted on yet.
 func warnings(c *config.Config) []string {
 	plain := *c
-	plain.Pool, plain.Store = config.Default().Pool, config.Default().Store
+	plain.Pool = config.Default().Pool
 	plain.Functions = make(map[string]*config.Function, len(c.Functions))
 	for name, f := range c.Functions {
 		copied := *f
 		copied.Scaling = config.NewFunction(f.Profile).Scaling
+		copied.Scaling.MinInstances, copied.Scaling.MaxInstances = f.Scaling.MinInstances, f.Scaling.MaxInstances // bound orders
 		plain.Functions[name] = &copied
 	}
 	var list []string

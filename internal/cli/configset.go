@@ -48,18 +48,26 @@ func writeValues(s *screen, v *admin.ConfigValues, path string, origin bool) err
 		_, err := fmt.Fprintln(s.w, clean(v.Values[0].Value))
 		return err
 	}
-	t := &table{columns: []column{{name: "KEY", least: 20}, {name: "VALUE", least: 8}}}
+	t := &table{columns: []column{{name: "KEY"}, {name: "VALUE", least: 8}}}
 	if origin {
 		t.columns = append(t.columns, column{name: "FROM", least: 12})
 	}
 	for _, x := range v.Values {
-		cells := []cell{text("%s", x.Path), text("%s", x.Value)}
+		cells := []cell{text("%s", below(x.Path, path)), text("%s", x.Value)}
 		if origin {
 			cells = append(cells, text("%s", x.Origin))
 		}
 		t.add(cells...)
 	}
 	return t.write(s)
+}
+
+// below leaves out of a key what everybody has just typed.
+func below(key, path string) string {
+	if rest := strings.TrimPrefix(key, path); path != "" && rest != "" {
+		return rest
+	}
+	return key
 }
 
 func configSetCommand(g *global) *cobra.Command {
@@ -154,15 +162,22 @@ func changedKeys(before, after json.RawMessage) []string {
 	var list []string
 	for _, key := range slices.Sorted(maps.Keys(is)) {
 		if was[key] != is[key] {
-			list = append(list, strings.TrimPrefix(key, ".")+" = "+is[key])
+			list = append(list, strings.TrimPrefix(shortKey(key)+" = "+is[key], " = "))
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(was)) {
 		if _, still := is[key]; !still {
-			list = append(list, strings.TrimPrefix(key, ".")+" taken back")
+			list = append(list, strings.TrimSpace(shortKey(key)+" taken back"))
 		}
 	}
 	return list
+}
+
+// shortKey leaves out the documents of a function, which people do not meet
+// elsewhere.
+func shortKey(key string) string {
+	key = strings.TrimPrefix(strings.TrimPrefix(key, "."), "recovery_config.")
+	return strings.Replace(strings.Replace(key, "load_balancing_config.", "load_balancing.", 1), "scaling_config.", "scaling.", 1)
 }
 
 // flattened is the values of a JSON document by their path.

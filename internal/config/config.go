@@ -12,7 +12,7 @@ type Config struct {
 	DataDir string `yaml:"data_dir" default:"./holdfast-data" format:"nonempty"`
 	// Engine that moves HTTP/1.1 bytes. `std` is Go's net/http.
 	Engine string `yaml:"engine" default:"std" enum:"std"`
-	// Where Holdfast keeps its state: `sqlite` (in the data directory) or the URL of a PostgreSQL database, `postgres://user@host/db`. Checked now; this version keeps no state that needs it.
+	// Where Holdfast keeps its state: `sqlite` (in the data directory) or the URL of a PostgreSQL database, `postgres://user@host/db`.
 	Store string `yaml:"store" default:"sqlite" format:"store"`
 	// Platform of functions that name none: `process`, `docker-swarm`, `kubernetes`, `vercel` or `netlify`. Also set by `DEPLOYMENT_PLATFORM`. This version can run `process` only; functions that list their instances need no platform.
 	Platform string `yaml:"platform" enum:"process|docker-swarm|kubernetes|vercel|netlify"`
