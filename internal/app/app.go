@@ -216,6 +216,8 @@ func (a *App) Run(ctx context.Context) error {
 		// States and orders have one writer: it begins with the turn of this
 		// process and ends with it.
 		service("recorder", func(context.Context) error { return a.recorder.Run(answering) })
+		service("minutes", func(context.Context) error { return a.minutes.Run(answering) })
+		service("history", func(context.Context) error { return a.history.Run(answering) })
 		service("control", func(context.Context) error { return a.control.Run(answering) })
 		service("admin", func(context.Context) error { return a.runAdmin(answering) })
 		wg.Go(func() { a.watch(ctx, fail) })
