@@ -37,7 +37,7 @@ func initCommand(g *global) *cobra.Command {
 what it is about, where it runs or how it is started, and where clients come in.
 Questions that a flag answers are not asked; without a terminal the rest takes
 its default.`,
-		Example:           "  holdfast init\n  holdfast init --name shop --to :3000 --to :3001\n  holdfast init --name shop --command \"node server.js\" --instances 2 --listen :8080",
+		Example:           "  holdfast init\n  holdfast init --name shop --to :3000 --to :3001\n  holdfast init --name shop --command \"node server.js\" -n 2 --listen :8080",
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, _ []string) error { return runInit(c, g, f) },
 	}

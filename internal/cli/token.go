@@ -30,7 +30,7 @@ func tokenCreateCommand(g *global) *cobra.Command {
 	var lifetime time.Duration
 	c := &cobra.Command{
 		Use: "create NAME", Short: "Make a token and print it, once", Args: cobra.ExactArgs(1),
-		Long:    "Make a token. The only copy of it is what is printed; --role says what it may do.",
+		Long:    "Make a token. The only copy of it is what is printed. --role says what it may\ndo, --lifetime how long.",
 		Example: "  holdfast token create grafana --role viewer\n  holdfast token create ci --role operator --lifetime 720h > ci.token", ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			var v admin.CreatedToken
