@@ -116,13 +116,15 @@ func (r *report) countTest(p *packageRun, t *testRun) int {
 	for _, f := range t.figures {
 		r.figure = append(r.figure, fmt.Sprintf("%s %s: %s", p.path, t.name, f))
 	}
+	if t.verdict == passed {
+		r.forgive(p.path, t.name)
+	}
 	if t.parent && (t.verdict == passed || p.blamed(t)) {
 		return 0
 	}
 	switch t.verdict {
 	case passed:
 		r.passed++
-		r.forgive(p.path, t.name)
 	case skipped:
 		r.skips = append(r.skips, skip{p.path, t.name, t.reason()})
 	case failed:

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -43,6 +44,14 @@ func Binary(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	return path
+}
+
+// Command prepares the binary with args, in the environment of a user.
+func Command(ctx context.Context, tb testing.TB, args ...string) *exec.Cmd {
+	tb.Helper()
+	cmd := exec.CommandContext(ctx, Binary(tb), args...)
+	cmd.Env = environment()
+	return cmd
 }
 
 // Process is one running Holdfast.
@@ -93,6 +102,7 @@ func start(tb testing.TB, data string, owner bool, args []string) *Process {
 	}}}
 	all := append([]string{"up", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", data}, args...)
 	p.Cmd = exec.Command(Binary(tb), all...)
+	p.Cmd.Env = environment()
 	p.Cmd.Stderr = p.log
 	out, err := p.Cmd.StdoutPipe()
 	if err != nil {
@@ -104,6 +114,12 @@ func start(tb testing.TB, data string, owner bool, args []string) *Process {
 	tb.Cleanup(func() { p.cleanUp(tb) })
 	p.read(tb, out)
 	return p
+}
+
+// environment is the tests' own without what tests are told by, which would be
+// taken for keys of the configuration.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "HOLDFAST_") })
 }
 
 func (p *Process) read(tb testing.TB, out io.Reader) {

