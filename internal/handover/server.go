@@ -123,19 +123,19 @@ func (s *Server) answer(ctx context.Context, conn *net.UnixConn) {
 }
 
 func (s *Server) serve(ctx context.Context, w *wire) error {
-	if err := sameUser(w.conn); err != nil {
-		return err
-	}
 	m, err := w.receive(time.Now().Add(sendTimeout))
 	if err != nil {
 		return fmt.Errorf("read request: %w", err)
 	}
+	if err := trust(w.conn, m.Want, thePeer); err != nil {
+		return err
+	}
 	switch {
 	case m.Version != version:
 		return fmt.Errorf("the other Holdfast speaks version %d of the handover, this one %d: restart instead", m.Version, version)
-	case m.Want == "takeover":
+	case m.Want == wantTakeover:
 		return s.handOver(w, m.PID)
-	case m.Want == "upgrade":
+	case m.Want == wantUpgrade:
 		return s.upgrade(ctx, w)
 	default:
 		return fmt.Errorf("unknown request %q", m.Want)
@@ -156,7 +156,7 @@ func (s *Server) handOver(w *wire, pid int) error {
 	}
 	s.config.Logger.Info("successor is starting", "pid", pid)
 	m, err := w.receive(time.Now().Add(s.config.Patience))
-	if err == nil && m.Want != "ready" {
+	if err == nil && m.Want != wantTurn {
 		err = fmt.Errorf("unexpected message %q", m.Want)
 	}
 	if err != nil {

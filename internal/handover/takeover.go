@@ -35,7 +35,7 @@ type Takeover struct {
 
 // Ask asks the process behind the socket at path for its sockets.
 func Ask(ctx context.Context, path string) (*Takeover, error) {
-	w, m, err := ask(ctx, path, "takeover", time.Now().Add(sendTimeout))
+	w, m, err := ask(ctx, path, wantTakeover, time.Now().Add(sendTimeout))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func ask(ctx context.Context, path, want string, until time.Time) (*wire, messag
 	w := &wire{conn: unixConn}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
 	defer stop()
-	err = sameUser(unixConn)
+	err = trust(unixConn, want, thisOne)
 	if err == nil {
 		err = w.send(message{Want: want, PID: os.Getpid()}, nil)
 	}
@@ -135,7 +135,7 @@ func (t *Takeover) Ready() error {
 		return nil
 	}
 	defer t.Close()
-	sent := t.wire.send(message{Want: "ready", PID: os.Getpid()}, nil)
+	sent := t.wire.send(message{Want: wantTurn, PID: os.Getpid()}, nil)
 	m, err := t.wire.receive(time.Now().Add(2 * sendTimeout)) // also when it could not be sent: a refusal may be waiting
 	switch {
 	case err == nil && m.Error != "":
@@ -163,7 +163,7 @@ func (t *Takeover) Close() {
 // Upgrade asks the process behind the socket at path to start its successor
 // and returns the successor's process id once that serves.
 func Upgrade(ctx context.Context, path string) (pid int, err error) {
-	w, m, err := ask(ctx, path, "upgrade", time.Now().Add(defaultPatience+2*sendTimeout))
+	w, m, err := ask(ctx, path, wantUpgrade, time.Now().Add(defaultPatience+2*sendTimeout))
 	if err != nil {
 		return 0, err
 	}

@@ -20,6 +20,13 @@ const (
 	sendTimeout = 5 * time.Second // a message fits the socket's buffer
 )
 
+// What can be asked for.
+const (
+	wantTakeover = "takeover"
+	wantUpgrade  = "upgrade"
+	wantTurn     = "ready" // in a takeover
+)
+
 // message is what both sides send: a line of JSON.
 type message struct {
 	Version int             `json:"version"`
@@ -146,9 +153,11 @@ func (w *wire) close() {
 	_ = w.conn.Close()
 }
 
-// sameUser refuses a peer of another user: what is handed over is as good as
-// the process itself. Root is refused too, it can become the user.
-func sameUser(conn *net.UnixConn) error {
+// trust refuses to speak with a process of another user: what is handed over is
+// as good as the process itself. asker is the user who asks, of the two. Root
+// may ask for an upgrade: that hands nothing to root, and the user of a sandboxed
+// service cannot reach its directory from outside.
+func trust(conn *net.UnixConn, want string, asker func(own, peer int) int) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
@@ -161,8 +170,12 @@ func sameUser(conn *net.UnixConn) error {
 	if peerErr != nil {
 		return fmt.Errorf("ask who is at the other end: %w", peerErr)
 	}
-	if own := os.Geteuid(); uid != own {
-		return fmt.Errorf("the other end belongs to user %d, this Holdfast to user %d: run both as the same one", uid, own)
+	own := os.Geteuid()
+	if uid == own || want == wantUpgrade && asker(own, uid) == 0 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("the other end belongs to user %d, this Holdfast to user %d: run both as the same one", uid, own)
 }
+
+func thePeer(_, peer int) int { return peer }
+func thisOne(own, _ int) int  { return own }
