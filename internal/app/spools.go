@@ -81,19 +81,18 @@ func (a *App) adoptSpool(ctx context.Context, dir string) (done bool) {
 	go func() { ran <- o.Run(ctx) }()
 	ticker := time.NewTicker(adoptEvery / 20)
 	defer ticker.Stop()
-	for waits(o) {
+	for waits(o) && ctx.Err() == nil {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			<-ran
-			return false
 		}
 	}
+	done = ctx.Err() == nil
 	stop()
 	if err := <-ran; err != nil {
 		a.logger.WarnContext(ctx, "close the spool of an earlier process", "spool", dir, "error", err)
 	}
-	return true
+	return done
 }
 
 func waits(o *store.Outbox) bool {
