@@ -11,7 +11,7 @@ FUZZTIME ?= 30s
 TOOLS := bin/tools
 LINT := $(TOOLS)/golangci-lint
 
-.PHONY: help build run test lint fmt vuln fuzz bench soak deps clean
+.PHONY: help build run test lint fmt vuln fuzz bench soak dist image deps clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 10
@@ -43,11 +43,17 @@ bench: ## run all benchmarks, without tests
 soak: ## run the long forms of the real-parts tests; the log stays in docs/soak
 	@scripts/soak.sh
 
+dist: ## build static archives for Linux and macOS with checksums into dist/
+	@scripts/dist.sh '$(VERSION)' '$(LDFLAGS)'
+
+image: ## build the container image holdfast:VERSION for this machine's Docker
+	@scripts/image.sh '$(VERSION)' '$(LDFLAGS)'
+
 deps: ## find what the tests need; installs Debian packages only with CI=true or after a yes
 	@scripts/deps.sh
 
-clean: ## remove bin/; holdfast-data/ may hold real state and stays
-	@rm -rf bin
+clean: ## remove bin/ and dist/; holdfast-data/ may hold real state and stays
+	@rm -rf bin dist
 
 # Tools have a module of their own, so that nobody who embeds Holdfast downloads a linter. They are built once into
 # bin/tools and again when tools/go.mod changes. A go command for each would start slower than the linter runs.

@@ -11,6 +11,9 @@ needs=(
   "git|git|the version shown by holdfast version"
   "gcc|gcc libc6-dev|the race detector"
   "psql|postgresql|the store on PostgreSQL"
+  "dockerd|docker.io|the container image"
+  "docker|docker.io|the container image"
+  "systemd-analyze|systemd|the service unit"
 )
 
 missing=() packages=()
@@ -41,6 +44,7 @@ as_root=()
 ((EUID == 0)) || as_root=(sudo)
 echo "installing ${packages[*]}"
 export DEBIAN_FRONTEND=noninteractive
+export RUNLEVEL=1 # no daemon is to start because its package came: tests start their own
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" apt-get install -y --no-install-recommends "${packages[@]}"; } \
