@@ -26,13 +26,26 @@ func (p *Pick) Replay() *Instance {
 			return nil
 		}
 		return p.Prefer
-	case !p.drawnAgain():
+	case !p.detached && !p.drawnAgain():
 		return nil
 	}
 	if at := p.choose(); at >= 0 {
 		return p.Considered[at].Instance
 	}
 	return nil
+}
+
+// largeSet is the number of instances from which a kept pick lets go of the
+// picture of its set: at a few tens of bytes each, thousands of records of a
+// large set that keeps changing would hold thousands of pictures.
+const largeSet = 64
+
+// Detach prepares a pick for being kept. Where the set was large, Replay then
+// takes the recorded candidates as drawn and only makes the choice again.
+func (p *Pick) Detach() {
+	if p.pool != nil && len(p.pool.members) > largeSet {
+		p.pool, p.detached = nil, true
+	}
 }
 
 // drawnAgain checks each recorded candidate against what its step draws.

@@ -14,7 +14,7 @@ const (
 
 // Pick is one choice: what goes in, what comes out, and what it was based on.
 // Pass a zero or a used one; it may be kept as a record. A kept one holds on to
-// the set it was chosen from.
+// the set it was chosen from, see Detach.
 type Pick struct {
 	// Key is the hashed key of ConsistentHash.
 	Key uint64
@@ -46,6 +46,7 @@ type Pick struct {
 	pool     *pool
 	quantile float64
 	whole    bool // the candidates are all members of the pool
+	detached bool // the pool was let go, see Detach
 }
 
 // Candidate is an instance looked at for a pick.
@@ -178,7 +179,7 @@ func (b *Balancer) Pick(p *Pick, now time.Time) bool {
 
 func (p *Pick) reset(v *view) {
 	p.Instance, p.Rule, p.None, p.pool = nil, RuleNone, Somebody, nil
-	p.Priority, p.Cursor, p.N, p.whole = 0, 0, 0, false
+	p.Priority, p.Cursor, p.N, p.whole, p.detached = 0, 0, 0, false, false
 	p.Strategy, p.quantile = v.cfg.Strategy, v.cfg.HotQuantile
 	p.Panic, p.Available = v.panicking, v.available
 }

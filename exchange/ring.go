@@ -42,6 +42,9 @@ func newRing(n int) *Ring {
 // keep numbers a record and copies it.
 func (r *Ring) keep(rec *Record) {
 	rec.Seq = r.seq.Add(1)
+	for i := range rec.Attempts[:rec.N] {
+		rec.Attempts[i].Pick.Detach()
+	}
 	r.store(rec)
 }
 
