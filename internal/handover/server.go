@@ -109,10 +109,12 @@ func (s *Server) Run(ctx context.Context, l *net.UnixListener) error {
 func (s *Server) answer(ctx context.Context, conn *net.UnixConn) {
 	w := &wire{conn: conn}
 	defer w.close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
+	// Ends what is awaited from the peer, whatever deadline that has, and leaves
+	// the way for a refusal.
+	stop := context.AfterFunc(ctx, func() { _ = conn.CloseRead() })
 	defer stop()
 	err := s.serve(ctx, w)
-	if err == nil {
+	if err == nil || errors.Is(err, errGone) {
 		return
 	}
 	if ctx.Err() != nil {
@@ -144,11 +146,25 @@ func (s *Server) serve(ctx context.Context, w *wire) error {
 
 var errEnding = errors.New("this Holdfast is shutting down")
 
-var errBusy = errors.New("another process is taking over already")
+var (
+	errBusy = errors.New("another process is taking over already")
+	errGone = errors.New("the place is another process's")
+)
+
+// whyBusy tells a takeover under way from one that is done: then whoever asks
+// finds the successor at the same place, when he asks again.
+func (s *Server) whyBusy() error {
+	select {
+	case <-s.taken:
+		return errGone
+	default:
+		return errBusy
+	}
+}
 
 func (s *Server) handOver(w *wire, pid int) error {
 	if !s.busy.CompareAndSwap(false, true) {
-		return errBusy
+		return s.whyBusy()
 	}
 	if err := s.offer(w); err != nil {
 		s.busy.Store(false)
@@ -198,7 +214,7 @@ func (s *Server) upgrade(ctx context.Context, w *wire) error {
 		return errors.New("this Holdfast cannot start its successor: use holdfast up --replace")
 	}
 	if s.busy.Load() {
-		return errBusy
+		return s.whyBusy()
 	}
 	next, err := s.config.Start()
 	if err != nil {

@@ -66,7 +66,7 @@ func ask(ctx context.Context, path, want string, until time.Time) (*wire, messag
 		return nil, message{}, fmt.Errorf("take over: %T is no local socket", conn)
 	}
 	w := &wire{conn: unixConn}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	err = trust(unixConn, want, thisOne)
 	if err == nil {
@@ -79,7 +79,10 @@ func ask(ctx context.Context, path, want string, until time.Time) (*wire, messag
 	if err == nil && m.Error != "" {
 		err = fmt.Errorf("%w: %s", ErrRefused, m.Error)
 	}
-	if errors.Is(err, io.EOF) { // it was ending when asked
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case errors.Is(err, io.EOF): // it was ending when asked
 		err = ErrNobody
 	}
 	if err != nil {
