@@ -29,8 +29,8 @@ type api struct {
 // useOurErrors makes huma answer with Error. It has no other place for that
 // than two variables of its package.
 var useOurErrors = sync.OnceFunc(func() { //nolint:gochecknoglobals // it guards globals of another package
-	huma.NewError = newError                                                                                      //nolint:reassign // as its documentation asks for
-	huma.NewErrorWithContext = func(_ huma.Context, status int, message string, errs ...error) huma.StatusError { //nolint:reassign // the same
+	huma.NewError = newError
+	huma.NewErrorWithContext = func(_ huma.Context, status int, message string, errs ...error) huma.StatusError {
 		return newError(status, message, errs...)
 	}
 })

@@ -34,7 +34,7 @@ type eventsAnswer struct{ Body func(huma.Context) }
 // events answers with the kept events, or with a stream of them.
 func (s *Server) events(_ context.Context, in *whichEvents) (*eventsAnswer, error) {
 	if strings.Contains(in.Accept, "text/event-stream") {
-		return &eventsAnswer{func(ctx huma.Context) { s.stream(ctx, in) }}, nil
+		return &eventsAnswer{func(ctx huma.Context) { s.stream(ctx, in) }}, nil //nolint:contextcheck // huma's context has the request's
 	}
 	return &eventsAnswer{func(ctx huma.Context) {
 		_, w := unwrap(ctx)

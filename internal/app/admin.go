@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,7 +81,7 @@ func (a *App) reportCertificate(e certificate.Event) {
 func namesOf(c *config.Config) []string {
 	names := c.Admin.Hosts
 	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil && host != "" && !net.ParseIP(host).IsUnspecified() {
-		names = append(names[:len(names):len(names)], strings.ToLower(host))
+		names = append(slices.Clip(names), strings.ToLower(host))
 	}
 	return names
 }

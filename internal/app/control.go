@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -190,9 +191,18 @@ func (*orders) Settable(path string) (string, bool) {
 
 // CheckURL implements control.Runtime.
 func (o *orders) CheckURL(ctx context.Context, url string) error {
-	_, err := o.outbound.Check(ctx, url)
-	return err
+	t, err := o.outbound.Check(ctx, url)
+	if err != nil {
+		return err
+	}
+	if _, err := netip.ParseAddr(t.Host); err != nil {
+		return errName
+	}
+	return nil
 }
+
+// errName: nobody asks again where a name leads once an instance is set.
+var errName = errors.New("must be an address: a name could lead somewhere else tomorrow")
 
 // Recheck implements control.Runtime.
 func (o *orders) Recheck(function string) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -105,9 +106,7 @@ func (c *client) request(ctx context.Context, method, path string, query url.Val
 	if err != nil {
 		return nil, err
 	}
-	for name, values := range c.head {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, c.head)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -112,7 +112,7 @@ func (d *doctor) lookAtConfiguration() {
 	}
 	if problems, ok := errors.AsType[config.Problems](err); ok {
 		for _, p := range problems {
-			p.Hint, err = "", nil
+			p.Hint = ""
 			d.add(problem, "configuration", p.Error(), "mend it; holdfast check -c FILE tells when it is right", "configuration.md")
 		}
 		return

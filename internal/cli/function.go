@@ -144,7 +144,9 @@ func monitoringCommands(g *global) []*cobra.Command {
 		reason := reasonFlag(c)
 		c.RunE = func(c *cobra.Command, args []string) error {
 			return give(c, g, order{
-				http.MethodPost, escaped("functions", args[0], o.path), admin.Reason{Reason: *reason}, &admin.RecoveryStatus{},
+				http.MethodPost, escaped("functions", args[0], o.path),
+				admin.Reason{Reason: *reason},
+				&admin.RecoveryStatus{},
 				func() string { return fmt.Sprintf(o.said, args[0]) },
 			})
 		}
@@ -245,7 +247,9 @@ func drainCommand(g *global, on bool) *cobra.Command {
 	reason := reasonFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return give(c, g, order{
-			method, escaped("functions", args[0], "instances", args[1], "drain"), admin.Reason{Reason: *reason}, &admin.Instances{},
+			method, escaped("functions", args[0], "instances", args[1], "drain"),
+			admin.Reason{Reason: *reason},
+			&admin.Instances{},
 			func() string { return fmt.Sprintf(said, args[1]) },
 		})
 	}
@@ -262,7 +266,9 @@ func weightCommand(g *global) *cobra.Command {
 				return fmt.Errorf("weight %s: want a whole number from 0 to 1000", clean(args[2]))
 			}
 			return give(c, g, order{
-				http.MethodPut, escaped("functions", args[0], "instances", args[1], "weight"), admin.WeightOrder{Weight: n}, &admin.Instances{},
+				http.MethodPut, escaped("functions", args[0], "instances", args[1], "weight"),
+				admin.WeightOrder{Weight: n},
+				&admin.Instances{},
 				func() string { return fmt.Sprintf("%s: weight %d", args[1], n) },
 			})
 		},

@@ -158,7 +158,7 @@ func (f *initFlags) text() ([]byte, error) {
 	b.WriteString("    retry: {attempts: 2}\n")
 	if f.command != "" {
 		var quoted []string
-		for _, word := range strings.Fields(f.command) {
+		for word := range strings.FieldsSeq(f.command) {
 			quoted = append(quoted, strconv.Quote(word))
 		}
 		fmt.Fprintf(&b, "    platform: {process: {command: [%s], instances: %d, env: {PORT: \"{port}\"}}}\n", strings.Join(quoted, ", "), f.instances)

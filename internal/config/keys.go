@@ -38,12 +38,15 @@ func Keys() []Key {
 	return list
 }
 
-// settable are the keys of a function that the API may set. What is not named
+// settable says whether the API may set a key of a function. What is not named
 // here cannot be set, so that a new key is closed until somebody opens it.
-var settable = map[string]bool{
-	"enabled": true, "routes": true, "host": true, "instances": true, "wait_for_instance": true,
-	"health": true, "circuit_breaker": true, "load_balancing": true, "retry": true, "timeouts": true,
-	"concurrency": true, "scaling": true, "fallback": true,
+func settable(key string) bool {
+	switch key {
+	case "enabled", "routes", "host", "instances", "wait_for_instance", "health", "circuit_breaker", "load_balancing",
+		"retry", "timeouts", "concurrency", "scaling", "fallback":
+		return true
+	}
+	return false
 }
 
 // Known reports whether there is a key at path.
@@ -84,7 +87,7 @@ func open(parts []string, block bool) bool {
 	case parts[len(parts)-1] == "command":
 		return false
 	}
-	return settable[parts[2]]
+	return settable(parts[2])
 }
 
 // fieldAt is the key at a path; a list of blocks is one key.

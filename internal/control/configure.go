@@ -32,11 +32,13 @@ const (
 )
 
 // recoveryBlocks are the keys of a function that belong into Recovery.
-var recoveryBlocks = []string{"circuit_breaker", "retry", "health", "timeouts", "concurrency", "fallback", "wait_for_instance", "enabled"}
+func recoveryBlocks() []string {
+	return []string{"circuit_breaker", "retry", "health", "timeouts", "concurrency", "fallback", "wait_for_instance", "enabled"}
+}
 
 // breakerKeys may stand in Recovery without circuit_breaker around them.
-var breakerKeys = []string{
-	"failure_threshold", "recovery_timeout", "max_recovery_timeout", "half_open_max_calls", "growth", "jitter_percent", "window",
+func breakerKeys() []string {
+	return []string{"failure_threshold", "recovery_timeout", "max_recovery_timeout", "half_open_max_calls", "growth", "jitter_percent", "window"}
 }
 
 // Configure checks, keeps and puts in force overrides of a function, and
@@ -145,14 +147,14 @@ func (w *writing) recovery(at string, m map[string]any) map[string]any {
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		name := recoveryName + "." + key
 		switch {
-		case slices.Contains(recoveryBlocks, key):
+		case slices.Contains(recoveryBlocks(), key):
 			if block, ok := m[key].(map[string]any); ok {
 				out[key] = merged(block, out[key])
 			} else {
 				out[key] = m[key]
 			}
 			w.visit(at+key, name, m[key])
-		case slices.Contains(breakerKeys, key):
+		case slices.Contains(breakerKeys(), key):
 			if block, ok := m["circuit_breaker"].(map[string]any); ok && block[key] != nil {
 				w.add(name, "keep one of them", "is given twice, here and in circuit_breaker")
 				continue
@@ -160,7 +162,7 @@ func (w *writing) recovery(at string, m map[string]any) map[string]any {
 			out["circuit_breaker"] = merged(map[string]any{key: m[key]}, out["circuit_breaker"])
 			w.visit(at+"circuit_breaker."+key, name, m[key])
 		default:
-			w.add(name, "keys are "+strings.Join(append(slices.Clone(recoveryBlocks), breakerKeys...), ", "), "is not a known key")
+			w.add(name, "keys are "+strings.Join(append(recoveryBlocks(), breakerKeys()...), ", "), "is not a known key")
 		}
 	}
 	return out

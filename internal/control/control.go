@@ -220,10 +220,10 @@ func (c *Control) refresh(ctx context.Context) {
 	}
 	if !s.same(c.State()) {
 		if err := c.put(s); err != nil {
-			c.config.Logger.Warn("orders of another node not in force", "error", err)
+			c.config.Logger.WarnContext(ctx, "orders of another node not in force", "error", err)
 			return
 		}
-		c.config.Logger.Info("orders changed in the store are in force")
+		c.config.Logger.InfoContext(ctx, "orders changed in the store are in force")
 	}
 	c.keepCopy(s)
 }

@@ -128,7 +128,7 @@ func split(path string) (function string, inside []string, ok bool) {
 	}
 	inside = parts[2:]
 	long := len(inside) > 1 && (inside[0] == "load_balancing" || inside[0] == "scaling")
-	return parts[1], inside, long || slices.Contains(recoveryBlocks, inside[0])
+	return parts[1], inside, long || slices.Contains(recoveryBlocks(), inside[0])
 }
 
 // place sets or, with a nil value, removes a key, and blocks that are empty

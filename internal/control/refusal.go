@@ -24,6 +24,8 @@ type Problem struct {
 }
 
 // Refusal is why an order is not carried out; nothing was changed.
+//
+//nolint:errname // an answer more than a fault; the name says which
 type Refusal struct {
 	Kind     Kind
 	Message  string

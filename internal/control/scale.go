@@ -49,7 +49,7 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 		return s, nil
 	}
 	done := make(chan Scaled, 1)
-	c.wg.Go(func() { done <- c.follow(s, by, text) })
+	c.wg.Go(func() { done <- c.follow(s, by, text) }) //nolint:contextcheck // the order outlives the request
 	select {
 	case s = <-done:
 	case <-ctx.Done():

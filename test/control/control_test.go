@@ -136,7 +136,7 @@ func who(t *testing.T, url string, n int) map[string]int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.StatusCode != 200 {
+		if res.StatusCode != http.StatusOK {
 			seen[fmt.Sprint(res.StatusCode)]++
 			continue
 		}
@@ -314,7 +314,7 @@ func TestPutIsInForceAtOnceAndSurvivesReloadAndKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		if b, _ := io.ReadAll(res.Body); res.StatusCode != 503 || string(b) != "rest" {
+		if b, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusServiceUnavailable || string(b) != "rest" {
 			t.Errorf("%s: two failures did not open the breaker: %d %s", when, res.StatusCode, b)
 		}
 		a.act(`{"action":"initialize","function_name":"public"}`)
@@ -473,7 +473,7 @@ func TestAStreamThatBreaksOffLosesNothing(t *testing.T) {
 // follow reads up to n events of the stream and breaks it off.
 func (a api) follow(last *string, seen *[]int, n int) int {
 	a.t.Helper()
-	req, err := http.NewRequest("GET", a.base+"/api/v1/events", nil)
+	req, err := http.NewRequest(http.MethodGet, a.base+"/api/v1/events", nil)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -535,7 +535,7 @@ func TestClearingSessionsSpreadsClientsAnew(t *testing.T) {
 		t.Fatalf("cookies: %v", cookies)
 	}
 	fresh := func() bool {
-		req, _ := http.NewRequest("GET", p.Gateway+"/api/public/hello", nil)
+		req, _ := http.NewRequest(http.MethodGet, p.Gateway+"/api/public/hello", nil)
 		req.AddCookie(cookies[0])
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
@@ -564,7 +564,7 @@ func TestMetricsCanAskForAToken(t *testing.T) {
 	p := holdfast.Up(t, "-c", file(t, "admin: {metrics_token: true}\nfunctions:\n"+function(t, "public", 1, "")))
 	p.Ready(t, ready)
 	for token, want := range map[string]int{"": 401, login(t, p).token: 200} {
-		req, _ := http.NewRequest("GET", p.Admin+"/metrics", nil)
+		req, _ := http.NewRequest(http.MethodGet, p.Admin+"/metrics", nil)
 		if token != "" {
 			req.Header.Set("Authorization", "Bearer "+token)
 		}
