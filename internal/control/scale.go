@@ -48,8 +48,8 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 	if s.Before == s.After {
 		return s, nil
 	}
-	done := make(chan Scaled, 1)
-	c.wg.Go(func() { done <- c.follow(s, by, text) }) //nolint:contextcheck // the order outlives the request
+	done, began := make(chan Scaled, 1), s
+	c.wg.Go(func() { done <- c.follow(began, by, text) }) //nolint:contextcheck // the order outlives the request
 	select {
 	case s = <-done:
 	case <-ctx.Done():
