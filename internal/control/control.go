@@ -252,23 +252,12 @@ func (c *Control) function(name string) (*exchange.Function, error) {
 func (c *Control) change(ctx context.Context, by store.Actor, function, action string, edit func(*store.FunctionConfig) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	changed := false
-	row, err := c.config.Store.EditFunctionConfig(ctx, function, action, by, func(row *store.FunctionConfig) error {
-		before, err := json.Marshal(row)
-		if err == nil {
-			err = edit(row)
-		}
-		if err != nil {
-			return err
-		}
-		after, err := json.Marshal(row)
-		changed = string(before) != string(after)
-		return err
-	})
+	begun := time.Now().Truncate(time.Microsecond) // as stores keep it
+	row, err := c.config.Store.EditFunctionConfig(ctx, function, action, by, edit)
 	if err != nil {
 		return err
 	}
-	if !changed {
+	if row.UpdatedAt.Before(begun) { // it was like that before
 		if err := c.audit(ctx, by, function, action, nil); err != nil {
 			return err
 		}
