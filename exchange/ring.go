@@ -10,13 +10,13 @@ import (
 // Ring keeps records in a fixed amount of memory: the last exchanges with
 // their first attempt, and besides them in full those worth a look: failed,
 // slow, or with more than one attempt. What no route matched is not worth one:
-// scanners would drive out the rest. Nothing is allocated per record. Safe for
-// concurrent use.
+// scanners would drive out the rest. Nothing is allocated per record, only a
+// page of slots now and then until all are there. Safe for concurrent use.
 type Ring struct {
 	seq    atomic.Uint64
 	fulls  atomic.Uint64
-	recent []recentSlot
-	full   []fullSlot
+	recent paged[recentSlot]
+	full   paged[fullSlot]
 }
 
 type recentSlot struct {
@@ -36,7 +36,7 @@ func newRing(n int) *Ring {
 	if n <= 0 {
 		n = defaultRecords
 	}
-	return &Ring{recent: make([]recentSlot, n), full: make([]fullSlot, max(n/5, 16))}
+	return &Ring{recent: newPaged[recentSlot](n), full: newPaged[fullSlot](max(n/5, 16))}
 }
 
 // keep numbers a record and copies it.
@@ -52,7 +52,7 @@ func (r *Ring) keep(rec *Record) {
 // slot alone.
 func (r *Ring) store(rec *Record) {
 	if rec.Function != nil && (rec.N > 1 || rec.Failed() || rec.Slow()) {
-		slot := &r.full[r.fulls.Add(1)%uint64(len(r.full))]
+		slot := r.full.at(r.fulls.Add(1))
 		slot.mu.Lock()
 		if slot.Seq < rec.Seq {
 			clear(slot.Attempts[min(rec.N, slot.N):slot.N])
@@ -61,7 +61,7 @@ func (r *Ring) store(rec *Record) {
 		}
 		slot.mu.Unlock()
 	}
-	slot := &r.recent[rec.Seq%uint64(len(r.recent))]
+	slot := r.recent.at(rec.Seq)
 	slot.mu.Lock()
 	if slot.Seq < rec.Seq {
 		slot.Facts, slot.first = rec.Facts, rec.Attempts[0]
@@ -86,27 +86,24 @@ func (r *Ring) Last(n int, keep func(*Facts) bool) []Record {
 		keep = func(*Facts) bool { return true }
 	}
 	var list []Record
-	for k := range min(len(r.full), int(r.fulls.Load())) {
+	for k := range min(r.full.size, int(r.fulls.Load())) {
 		if len(list) == n {
 			break
 		}
-		list = r.full[back(r.fulls.Load(), k, len(r.full))].appendTo(list, keep)
+		list = r.full.at(r.fulls.Load()-uint64(k)).appendTo(list, keep)
 	}
 	kept := len(list)
-	for k := range min(len(r.recent), int(r.seq.Load())) {
+	for k := range min(r.recent.size, int(r.seq.Load())) {
 		if len(list) == kept+n {
 			break
 		}
-		list = r.recent[back(r.seq.Load(), k, len(r.recent))].appendTo(list, keep)
+		list = r.recent.at(r.seq.Load()-uint64(k)).appendTo(list, keep)
 	}
 	// Stable: of two with one number the full one is first and stays.
 	slices.SortStableFunc(list, func(a, b Record) int { return cmp.Compare(b.Seq, a.Seq) })
 	list = slices.CompactFunc(list, func(a, b Record) bool { return a.Seq == b.Seq })
 	return list[:min(n, len(list))]
 }
-
-// back is the slot k before the latest.
-func back(latest uint64, k, size int) uint64 { return (latest - uint64(k)) % uint64(size) }
 
 func (s *fullSlot) appendTo(list []Record, keep func(*Facts) bool) []Record {
 	s.mu.Lock()

@@ -15,13 +15,13 @@ func TestAWriterThatWasOvertakenLeavesTheSlotAlone(t *testing.T) {
 	}
 	store(5, "new")
 	store(1, "old")
-	if n := len(r.Last(10, func(f *Facts) bool { return f.ID.String() == "old" && r.recent[1].Seq == f.Seq })); n != 0 {
+	if n := len(r.Last(10, func(f *Facts) bool { return f.ID.String() == "old" && r.recent.at(1).Seq == f.Seq })); n != 0 {
 		t.Error("the old record replaced the new one")
 	}
-	r.full[3].Seq = 9
+	r.full.at(3).Seq = 9
 	r.fulls.Store(2)
 	store(6, "late")
-	if r.full[3].Seq != 9 {
+	if r.full.at(3).Seq != 9 {
 		t.Error("the old full record replaced the new one")
 	}
 }
