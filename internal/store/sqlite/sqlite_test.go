@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
@@ -15,7 +16,12 @@ import (
 
 func open(t *testing.T, path string) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(sqlite.Config{Path: path})
+	return openFor(t, sqlite.Config{Path: path})
+}
+
+func openFor(t *testing.T, c sqlite.Config) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +37,8 @@ func TestSQLiteConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Store {
 		t.Helper()
-		return open(t, filepath.Join(t.TempDir(), "state.db"))
+		// Not the deadline is tested here: a busy machine may take its time.
+		return openFor(t, sqlite.Config{Path: filepath.Join(t.TempDir(), "state.db"), Timeout: time.Minute})
 	})
 }
 
