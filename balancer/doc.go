@@ -79,7 +79,8 @@
 //
 // At most max(1, MaxPercent) of the instances are ejected, and never so many
 // that fewer than MinHealthyPercent stay available; a refused ejection is an
-// event. Hence a single instance is never ejected.
+// event. Hence a single instance is never ejected. An instance that fails takes
+// the place of one that was only slow: a late answer is better than none.
 //
 // # When too few are left
 //

@@ -98,7 +98,11 @@ func (b *Balancer) eject(i *Instance, c charge, v evidence, now time.Time) {
 		return
 	}
 	reason := c.sentence(v)
-	if why := b.cap(); why != "" {
+	why := b.cap()
+	if why != "" && c != chargeLatency && b.makeRoom(t) {
+		why = b.cap()
+	}
+	if why != "" {
 		b.refuse(i, reason+"; kept, since "+why, t)
 		return
 	}
@@ -114,6 +118,20 @@ func (b *Balancer) eject(i *Instance, c charge, v evidence, now time.Time) {
 	})
 	b.settle(i, fromEjection, reason, t)
 	b.rebuild(t)
+}
+
+// makeRoom readmits an instance that was ejected for being slow only, so that
+// one that fails can take its place: a late answer is better than none.
+// Requires b.mu.
+func (b *Balancer) makeRoom(t int64) bool {
+	for _, i := range b.all {
+		if i.lattice.ejected && i.lattice.byLatency {
+			b.readmit(i, "it is only slow, and makes room for one that fails", t)
+			b.settle(i, fromEjection, "back early, on probation: another one fails", t)
+			return true
+		}
+	}
+	return false
 }
 
 // sentenceTime grows with the number of recent ejections.

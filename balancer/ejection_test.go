@@ -316,3 +316,23 @@ func TestUpdateTurnsEjectionOff(t *testing.T) {
 		t.Error("it gets no traffic")
 	}
 }
+
+// Otherwise the cap would keep the failing one in rotation, and its failures
+// would use up the retry budget.
+func TestAFailingInstanceTakesThePlaceOfASlowOne(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	f := newFixture(t, balancer.Config{}, same(3)...)
+	latencies(f, 10*time.Second, 500*ms, 100*ms, 100*ms)
+	if !f.stats(0).Ejected {
+		t.Fatal("the slow instance is not ejected")
+	}
+	f.fail(f.all[1], balancer.BadStatus, 5)
+	if slow, failing := f.stats(0), f.stats(1); slow.Ejected || !failing.Ejected {
+		t.Errorf("slow ejected: %v, failing ejected: %v", slow.Ejected, failing.Ejected)
+	}
+	f.fail(f.all[2], balancer.BadStatus, 5)
+	if f.stats(2).Ejected || !f.stats(1).Ejected {
+		t.Error("one that failed made room for another one that fails")
+	}
+}
