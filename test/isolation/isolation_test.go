@@ -148,7 +148,7 @@ func TestAChildThatPanicsLeaksAndSpinsDoesNotSlowTheGateway(t *testing.T) {
 		least = 150
 	}
 	var alone, beside []time.Duration
-	for len(alone) < least || len(alone) < most && moved(alone, beside) {
+	for len(alone) < least || need.Soak() && len(alone) < most && moved(alone, beside) {
 		alone = append(alone, measure(t, u.Host))
 		ctx, calm := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -181,7 +181,9 @@ func judge(t *testing.T, alone, beside []time.Duration) {
 	t.Logf("p99 alone %v, beside the children %v (medians of %d windows of %v)", median(alone), median(beside), len(alone), window)
 	t.Attr("p99_alone", median(alone).String())
 	t.Attr("p99_beside_children", median(beside).String())
-	if moved(alone, beside) {
+	// The figure is for a quiet machine; on a busy one the short form only sees
+	// that no request fails.
+	if need.Soak() && moved(alone, beside) {
 		t.Errorf("the p99 of the gateway moved from %v to %v", median(alone), median(beside))
 	}
 }
