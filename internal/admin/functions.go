@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"holdfast/internal/admin/access"
 	"holdfast/internal/control"
 	"holdfast/internal/store"
 )
@@ -31,7 +32,7 @@ func (r *Reason) text() string {
 	if r == nil {
 		return ""
 	}
-	return r.Reason
+	return access.Mask(r.Reason)
 }
 
 // ScaleOrder wants one of the two.
@@ -103,7 +104,7 @@ func (a *api) addFunctions() {
 		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[ScaleOrder]) (control.Scaled, error) {
 			ctx, stop := context.WithTimeout(ctx, scalePatience)
 			defer stop()
-			return c.Scale(ctx, by, in.Function, in.Body.Action, in.Body.Instances, in.Body.Reason)
+			return c.Scale(ctx, by, in.Function, in.Body.Action, in.Body.Instances, access.Mask(in.Body.Reason))
 		})
 	order(a, "failover", "Move traffic off the primary or another instance", "It stays off through reloads and restarts, until failback.",
 		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*FailoverOrder]) (control.Moved, error) {
@@ -111,7 +112,7 @@ func (a *api) addFunctions() {
 			if in.Body != nil {
 				o = *in.Body
 			}
-			return c.Failover(ctx, by, in.Function, o.Instance, o.Reason, o.Force)
+			return c.Failover(ctx, by, in.Function, o.Instance, access.Mask(o.Reason), o.Force)
 		})
 	order(a, "failback", "Take a failover back", "",
 		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*Reason]) (control.Moved, error) {
@@ -159,7 +160,7 @@ func (a *api) addMonitoring() {
 		})
 	order(a, "breaker/open", "Keep the breaker open until it is reset", "",
 		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[OpenOrder]) (Breaker, error) {
-			if err := c.OpenBreaker(ctx, by, in.Function, in.Body.Reason); err != nil {
+			if err := c.OpenBreaker(ctx, by, in.Function, access.Mask(in.Body.Reason)); err != nil {
 				return Breaker{}, err
 			}
 			return s.breakerNow(in.Function)

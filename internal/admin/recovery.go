@@ -131,6 +131,7 @@ func (s *Server) recoveryAct(ctx context.Context, in *struct{ Body RecoveryActio
 		return RecoveryAnswer{}, err
 	}
 	b := &in.Body
+	b.Reason = access.Mask(b.Reason)
 	if b.Action == "scale" && b.Scale == "" {
 		e := refuse(http.StatusBadRequest, "", "scale_action: must be up or down")
 		e.Field = "scale_action"

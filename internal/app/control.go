@@ -174,7 +174,7 @@ func (a *App) force(next *config.Config, origins *config.Origins, s *control.Sta
 	for _, c := range changes {
 		a.events.Publish(event.Event{Kind: event.Config, To: "changed", Reason: c.String()})
 		if needsRestart(c.Path) {
-			a.logger.Warn("this change takes effect after a restart", "key", c.Path)
+			a.logger.Warn("this change takes effect after a restart", "setting", c.Path)
 		}
 	}
 	return nil
