@@ -46,23 +46,23 @@ type site struct {
 	checked  int
 }
 
-func open(t testing.TB, instances ...balancer.Spec) *site {
-	t.Helper()
-	s := &site{t: t, events: event.NewBus(100), copy: filepath.Join(t.TempDir(), "orders.json")}
-	db, err := sqlite.Open(sqlite.Config{Path: filepath.Join(t.TempDir(), "state.db")})
+func open(tb testing.TB, instances ...balancer.Spec) *site {
+	tb.Helper()
+	s := &site{t: tb, events: event.NewBus(100), copy: filepath.Join(tb.TempDir(), "orders.json")}
+	db, err := sqlite.Open(sqlite.Config{Path: filepath.Join(tb.TempDir(), "state.db")})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close() })
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
+	tb.Cleanup(func() { _ = db.Close() })
+	if err := db.Migrate(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 	s.store = db
 	s.fn, err = exchange.NewFunction(exchange.FunctionConfig{
 		Name: "public", Breaker: &breaker.Config{}, Policy: exchange.Policy{Affinity: exchange.Affinity{Cookie: "hf"}}, Secret: make([]byte, 32),
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s.place(instances...)
 	s.restart()

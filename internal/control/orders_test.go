@@ -192,10 +192,10 @@ func TestAnOrderThatCannotBeWrittenIsNotCarriedOut(t *testing.T) {
 	}
 	c, ctx := s.control, t.Context()
 	_, failover := c.Failover(ctx, me, "public", "a", "", false)
-	_, clear := c.ClearSessions(ctx, me, "public", "")
+	_, sessions := c.ClearSessions(ctx, me, "public", "")
 	_, configure := c.Configure(ctx, me, "public", control.Documents{Recovery: raw(`{"failure_threshold":2}`)})
 	for name, err := range map[string]error{
-		"failover": failover, "sessions": clear, "configure": configure,
+		"failover": failover, "sessions": sessions, "configure": configure,
 		"stop": c.Stop(ctx, me, "public", ""), "breaker": c.OpenBreaker(ctx, me, "public", "x"),
 		"drain": c.Drain(ctx, me, "public", "a", true, ""), "key": c.Set(ctx, me, "log.level", raw(`"debug"`)),
 	} {

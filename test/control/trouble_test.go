@@ -74,7 +74,7 @@ func TestTroubleHealthChecksFail(t *testing.T) {
 func TestTroubleThrashing(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int64
-	restless := instance(t, func(w http.ResponseWriter, r *http.Request) {
+	restless := instance(t, func(w http.ResponseWriter, _ *http.Request) {
 		if n.Add(1)%4 < 2 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
