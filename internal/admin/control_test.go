@@ -52,7 +52,7 @@ func TestAWrongLogLevelIsRefused(t *testing.T) {
 		{`{"component":"gateway","level":"info","for":"1h"}`, 400, "for: unexpected property"},
 		{`{"component":"gateway","level":"info"} {}`, 400, "after top-level value"},
 		{``, 400, "body is required"},
-		{`{"component":"` + strings.Repeat("x", 270<<10) + `"}`, 413, "too large"},
+		{`{"component":"` + strings.Repeat("x", 256<<10) + `"}`, 413, "too large"},
 	} {
 		if e := s.refused(c.want, http.MethodPut, "/api/v1/log-levels", c.body); !strings.Contains(e.Message, c.says) {
 			t.Errorf("%.60s: %q does not say %q", c.body, e.Message, c.says)
