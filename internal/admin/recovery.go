@@ -112,7 +112,7 @@ func (s *Server) recoveryStatus(f FunctionStatus) RecoveryStatus {
 		return v
 	}
 	row, o := s.config.Control.State().Of(f.Name), s.config.Control.State().Orders(f.Name)
-	v.Enabled, v.Stopped = row.Enabled, o.Stopped != nil
+	v.Enabled, v.Stopped = s.config.Control.Enabled(f.Name), o.Stopped != nil
 	v.Orders = append(v.Orders, o.Sentences()...)
 	for _, doc := range []struct {
 		to   *json.RawMessage

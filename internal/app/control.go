@@ -180,6 +180,20 @@ func (a *App) force(next *config.Config, origins *config.Origins, s *control.Sta
 	return nil
 }
 
+// Enabled implements control.Runtime. A configuration that does not load says
+// nothing against it: Check does.
+func (o *orders) Enabled(s *control.State, function string) bool {
+	c := o.app.config.Load()
+	if s != o.app.control.State() {
+		var err error
+		if c, _, err = o.app.loadKept(s); err != nil {
+			return true
+		}
+	}
+	f := c.Functions[function]
+	return f == nil || f.Enabled
+}
+
 // Settable implements control.Runtime. Keys that do not exist are left to the
 // loader, which knows what may have been meant.
 func (*orders) Settable(path string) (string, bool) {

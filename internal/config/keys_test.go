@@ -79,3 +79,29 @@ func TestValuesSayWhereTheyComeFrom(t *testing.T) {
 		t.Errorf("listen: %+v", all[max(at, 0)])
 	}
 }
+
+func TestAnAdminListenerThatOthersReachNeedsTLS(t *testing.T) {
+	t.Parallel()
+	const rest = "\nfunctions: {public: {routes: [{path: /}], instances: [{url: \"http://127.0.0.1:1\"}]}}\n"
+	for admin, says := range map[string]string{
+		"{listen: 127.0.0.1:1}":                        "",
+		"{listen: \"[::1]:1\"}":                        "",
+		"{listen: \"localhost:1\"}":                    "",
+		"{listen: \":1\"}":                             "has no TLS",
+		"{listen: 0.0.0.0:1}":                          "has no TLS",
+		"{listen: 10.0.0.1:1}":                         "has no TLS",
+		"{listen: :1, tls: {auto: true}}":              "",
+		"{listen: :1, tls: {cert: a, key: b}}":         "",
+		"{tls: {cert: a}}":                             "admin.tls.key",
+		"{tls: {key: a}}":                              "admin.tls.cert",
+		"{tls: {auto: true, cert: a, key: b}}":         "excludes cert and key",
+		"{hosts: [\"holdfast.example.com\", \"a:1\"]}": "admin.hosts[1]",
+		"{allow_instances: [10.0.0.0/8, 192.168.1.1]}": "",
+		"{allow_instances: [somewhere]}":               "admin.allow_instances[0]",
+	} {
+		_, _, err := load(t, "admin: "+admin+rest)
+		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %q", admin, err, says)
+		}
+	}
+}

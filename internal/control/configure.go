@@ -56,7 +56,9 @@ func (c *Control) Configure(ctx context.Context, by store.Actor, function string
 		if err := docs.into(row); err != nil {
 			return err
 		}
-		row.Enabled = true
+		if err := c.enable(row); err != nil {
+			return err
+		}
 		return w.check(c.State().with(*row))
 	})
 	if err != nil {

@@ -35,6 +35,8 @@ type Runtime interface {
 	Check(s *State) []Problem
 	// Put puts a State in force, and keeps it through reloads.
 	Put(s *State) error
+	// Enabled says whether a function would be enabled under a State.
+	Enabled(s *State, function string) bool
 	// Settable returns why a key cannot be set through the API, in one
 	// sentence; empty: it can. Block says that the key holds further keys.
 	Settable(path string) (why string, block bool)
@@ -269,6 +271,25 @@ func (c *Control) change(ctx context.Context, by store.Actor, function, action s
 	c.keepCopy(s)
 	return nil
 }
+
+// enable enables a function, also one whose file says enabled: false.
+func (c *Control) enable(row *store.FunctionConfig) error {
+	row.Enabled = true
+	if c.config.Runtime.Enabled(c.State().with(*row), row.Function) {
+		return nil
+	}
+	doc := documentOf(row.Recovery)
+	doc["enabled"] = true
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("enable: %w", err)
+	}
+	row.Recovery = b
+	return nil
+}
+
+// Enabled says whether a function is enabled, whoever said so.
+func (c *Control) Enabled(function string) bool { return c.config.Runtime.Enabled(c.State(), function) }
 
 // order is change for what is kept as Orders.
 func (c *Control) order(ctx context.Context, by store.Actor, function, action string, edit func(*Orders) error) error {

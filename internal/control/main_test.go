@@ -44,6 +44,8 @@ type site struct {
 	put      *control.State
 	putErr   error
 	checked  int
+
+	fileDisabled bool
 }
 
 func open(tb testing.TB, instances ...balancer.Spec) *site {
@@ -160,6 +162,13 @@ func (s *site) CheckURL(_ context.Context, url string) error {
 		return errors.New("is not allowed")
 	}
 	return nil
+}
+
+func (s *site) Enabled(state *control.State, function string) bool {
+	if !s.fileDisabled {
+		return state.Of(function).Enabled
+	}
+	return strings.Contains(string(state.Of(function).Recovery), `"enabled":true`)
 }
 
 func (*site) Recheck(string) {}

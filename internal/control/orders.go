@@ -40,8 +40,10 @@ func (c *Control) Initialize(ctx context.Context, by store.Actor, function, reas
 	err = c.change(ctx, by, function, "function.initialize", func(row *store.FunctionConfig) error {
 		o := ordersOf(*row)
 		o.Stopped, o.ForcedOpen = nil, nil
-		row.Enabled = true
-		return setOrders(row, o)
+		if err := setOrders(row, o); err != nil {
+			return err
+		}
+		return c.enable(row)
 	})
 	if err != nil {
 		return err
@@ -220,7 +222,7 @@ func (c *Control) noBreaker(function string) error {
 	switch {
 	case o.Stopped != nil:
 		return conflict("holdfast function init "+function+" begins anew", "function %s is stopped: its breaker rests", function)
-	case !c.State().Of(function).Enabled:
+	case !c.Enabled(function):
 		return conflict("holdfast function init "+function+" enables it", "function %s is disabled: its breaker rests", function)
 	}
 	return conflict("circuit_breaker.disabled is true", "function %s has no breaker", function)
@@ -235,8 +237,10 @@ func (c *Control) Start(ctx context.Context, by store.Actor, function, reason st
 	err := c.change(ctx, by, function, "function.start", func(row *store.FunctionConfig) error {
 		o := ordersOf(*row)
 		o.Stopped = nil
-		row.Enabled = true
-		return setOrders(row, o)
+		if err := setOrders(row, o); err != nil {
+			return err
+		}
+		return c.enable(row)
 	})
 	if err == nil {
 		c.publish(function, "", "start", "monitoring goes on, "+because(by, reason))

@@ -184,6 +184,21 @@ func TestEveryOrderIsInTheAuditLogAlsoOneThatChangesNothing(t *testing.T) {
 	}
 }
 
+func TestInitializeEnablesAlsoWhatTheFileDisables(t *testing.T) {
+	t.Parallel()
+	s := open(t, pair()...)
+	s.fileDisabled = true
+	if s.control.Enabled("public") {
+		t.Fatal("enabled before")
+	}
+	if err := s.control.Initialize(t.Context(), me, "public", ""); err != nil || !s.control.Enabled("public") {
+		t.Errorf("%v, enabled %v", err, s.control.Enabled("public"))
+	}
+	if err := s.control.Disable(t.Context(), me, "public"); err != nil || s.layer() != `{"functions.public.enabled":false}` {
+		t.Errorf("%s %v", s.layer(), err)
+	}
+}
+
 func TestAnOrderThatCannotBeWrittenIsNotCarriedOut(t *testing.T) {
 	t.Parallel()
 	s := open(t, pair()...)
