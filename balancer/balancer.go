@@ -70,7 +70,7 @@ func (b *Balancer) Replace(instances []*Instance, now time.Time) {
 	})
 	b.leave(staying)
 	for _, i := range next {
-		i.lattice.picksBase = i.picks.Load()
+		i.lattice.begunBase = i.flight.begun()
 		if !old[i] {
 			i.lattice.newcomer = serving
 			i.lattice.since = t

@@ -91,6 +91,13 @@ func (p *Pick) first() int {
 // chooseOfTwo prefers the first, which was drawn by weight, unless the other is
 // clearly cheaper: or else all gateways would run after the last noise.
 func (p *Pick) chooseOfTwo() int {
+	if p.N == 2 && !p.Considered[0].Skipped && !p.Considered[1].Skipped {
+		at := 0
+		if p.Considered[1].Cost*nearTie < p.Considered[0].Cost { // no branch: nobody can predict it
+			at = 1
+		}
+		return at
+	}
 	first := p.first()
 	for k := first + 1; k < p.N; k++ {
 		other := &p.Considered[k]

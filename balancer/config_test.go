@@ -68,11 +68,12 @@ func TestStrategyNamesGoBothWays(t *testing.T) {
 func TestUpdateChangesTheStrategyAndKeepsTheRest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, balancer.Config{Strategy: balancer.RoundRobin}, weights(4, 1)...)
-	f.spread(10)
+	f.attempts(10)
 	for _, s := range balancer.Strategies() {
 		if err := f.set.Update(balancer.Config{Strategy: s}); err != nil {
 			t.Fatal(err)
 		}
+		f.attempt(time.Millisecond)
 		if p := f.pick(); p.Strategy != s || p.Instance == nil {
 			t.Errorf("after the update to %s: %s picked %v", s, p.Strategy, p.Instance)
 		}
@@ -80,8 +81,8 @@ func TestUpdateChangesTheStrategyAndKeepsTheRest(t *testing.T) {
 	for _, i := range f.all {
 		f.wantStatus(i, balancer.Active)
 	}
-	if got := f.stats(0).Picks + f.stats(1).Picks; got != 19 {
-		t.Errorf("%d picks are known, want 19", got)
+	if got := f.stats(0).Attempts + f.stats(1).Attempts; got != 19 {
+		t.Errorf("%d attempts are known, want 19", got)
 	}
 }
 

@@ -105,6 +105,12 @@ func (f *fixture) spread(n int) map[*balancer.Instance]int {
 	return counts
 }
 
+func (f *fixture) attempts(n int) {
+	for range n {
+		f.attempt(time.Millisecond)
+	}
+}
+
 func (f *fixture) stats(k int) balancer.InstanceStats {
 	return f.set.Stats(f.now).Instances[k]
 }

@@ -38,14 +38,41 @@ type Instance struct {
 // gauges is all a pick reads of an instance: one cache line, allocated apart so
 // that those of many instances lie close together.
 type gauges struct {
-	inflight atomic.Int64
-	cost     atomicFloat  // peak-EWMA of latency in ns; 0: no sample yet
-	stamp    atomic.Int64 // tick of the last sample
-	began    atomic.Int64 // tick of the last Begin
-	failing  atomicFloat  // EWMA of the share of failures
-	picks    atomic.Uint64
-	place    atomic.Uint32 // tier
-	status   atomic.Uint32
+	flight  flight
+	cost    atomicFloat   // peak-EWMA of latency in ns; 0: no sample yet
+	stamp   atomic.Int64  // tick of the last sample
+	began   atomic.Int64  // tick of the last Begin
+	failing atomicFloat   // EWMA of the share of failures
+	place   atomic.Uint32 // tier
+	status  atomic.Uint32
+	_       [16]byte
+}
+
+// flight counts attempts: those in flight in the low bits, above them all that
+// were ever begun, so that one write counts both.
+type flight struct{ word atomic.Uint64 }
+
+const (
+	flightBits = 24
+	flightMask = 1<<flightBits - 1
+)
+
+func (f *flight) now() int64    { return int64(f.word.Load() & flightMask) }
+func (f *flight) begun() uint64 { return f.word.Load() >> flightBits }
+func (f *flight) begin()        { f.word.Add(1<<flightBits + 1) }
+
+// end reports false for one too many: it must not make the instance look idle
+// for ever.
+func (f *flight) end() bool {
+	for {
+		w := f.word.Load()
+		if w&flightMask == 0 {
+			return false
+		}
+		if f.word.CompareAndSwap(w, w-1) {
+			return true
+		}
+	}
 }
 
 // results is what Observe learns.
@@ -67,7 +94,7 @@ type lattice struct {
 	since     int64     // tick of the last change of status
 	last      string    // reason of that change
 	history   []transition
-	picksBase uint64 // picks when the membership last changed
+	begunBase uint64 // attempts begun when the membership last changed
 
 	newcomer   bool // joined a set that was already serving
 	wasFailed  bool
@@ -112,7 +139,7 @@ func (i *Instance) ID() string { return i.spec.ID }
 func (i *Instance) Endpoint() string { return i.spec.Endpoint }
 
 // InFlight returns the number of attempts begun and not released.
-func (i *Instance) InFlight() int { return int(i.inflight.Load()) }
+func (i *Instance) InFlight() int { return int(i.flight.now()) }
 
 // Status returns the agreed state.
 func (i *Instance) Status() Status { return Status(i.status.Load()) }
@@ -121,7 +148,7 @@ func (g *gauges) tier() tier { return tier(g.place.Load()) }
 
 // Begin counts an attempt on i as in flight.
 func (b *Balancer) Begin(i *Instance, now time.Time) {
-	i.inflight.Add(1)
+	i.flight.begin()
 	i.began.Store(b.view.Load().tick(now))
 	b.signals.inflight.Add(1)
 }
@@ -129,10 +156,7 @@ func (b *Balancer) Begin(i *Instance, now time.Time) {
 // Release ends what Begin began. Call it when the body is done, also for
 // streams and upgrades.
 func (b *Balancer) Release(i *Instance, _ time.Time) {
-	// A release too many must not make the instance look idle for ever.
-	if i.inflight.Add(-1) < 0 {
-		i.inflight.Add(1)
-		return
+	if i.flight.end() {
+		b.signals.inflight.Add(-1)
 	}
-	b.signals.inflight.Add(-1)
 }

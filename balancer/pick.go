@@ -170,7 +170,6 @@ func (b *Balancer) Pick(p *Pick, now time.Time) bool {
 	}
 	p.reset(v)
 	if p.Prefer != nil && v.prefers(p) || v.pick(p, t) {
-		p.Instance.picks.Add(1)
 		return true
 	}
 	p.None = v.why(p)
@@ -191,7 +190,7 @@ func (v *view) prefers(p *Pick) bool {
 	if v.panicking && v.available == 0 {
 		least = tierPanic
 	}
-	inflight := i.inflight.Load()
+	inflight := i.flight.now()
 	full := i.spec.MaxInFlight > 0 && inflight >= int64(i.spec.MaxInFlight)
 	if i.tier() < least || full || slices.Contains(p.Tried, i) {
 		return false

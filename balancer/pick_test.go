@@ -177,12 +177,12 @@ func TestASlowSampleIsForgotten(t *testing.T) {
 					f.attempt(5 * time.Millisecond)
 				}
 				f.observe(f.all[0], bad)
-				before := f.stats(0).Picks
+				before := f.stats(0).Attempts
 				for range 1000 {
 					f.wait(time.Millisecond)
 					f.attempt(5 * time.Millisecond)
 				}
-				during := f.stats(0).Picks - before
+				during := f.stats(0).Attempts - before
 				if s != balancer.HealthBased && during > 10 {
 					t.Errorf("%d of 1000 picks right after, want it left alone", during)
 				}
@@ -190,12 +190,12 @@ func TestASlowSampleIsForgotten(t *testing.T) {
 					f.wait(50 * time.Millisecond)
 					f.attempt(5 * time.Millisecond)
 				}
-				before = f.stats(0).Picks
+				before = f.stats(0).Attempts
 				for range 1000 {
 					f.wait(time.Millisecond)
 					f.attempt(5 * time.Millisecond)
 				}
-				if got := f.stats(0).Picks - before; got < 400 {
+				if got := f.stats(0).Attempts - before; got < 400 {
 					t.Errorf("200 s later it gets %d of 1000 picks, want about half", got)
 				}
 			})

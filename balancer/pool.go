@@ -34,15 +34,19 @@ type pool struct {
 	seat   []int32  // index in the group -> index in members, or -1
 }
 
+// member is 32 bytes, so that none lies across two cache lines.
 type member struct {
 	inst   *Instance
 	now    *gauges // of inst
-	per    float64 // mean weight / weight: makes in flight comparable
+	per    float32 // mean weight / weight: makes in flight comparable
 	weight float32 // effective: after slow start
-	ramp   float32 // 1 unless in slow start
-	keep   float32 // ConsistentHash: share of its keys an instance in slow start takes
-	max    int32   // MaxInFlight, 0 none
+	ramp   float32 // 1 unless in slow start; ConsistentHash: share of its keys it takes
 	at     uint32  // index in the group
+}
+
+func (m *member) full(inflight int64) bool {
+	limit := m.inst.spec.MaxInFlight
+	return limit > 0 && inflight >= int64(limit)
 }
 
 // build makes the tables for the strategy, once members are set.
@@ -54,11 +58,11 @@ func (s *pool) build(groupSize int) {
 	for k := range s.members {
 		weights[k] = float64(s.members[k].weight)
 		s.sum += weights[k]
-		s.limited = s.limited || s.members[k].max > 0
+		s.limited = s.limited || s.members[k].inst.spec.MaxInFlight > 0
 	}
 	mean := s.sum / float64(len(weights))
 	for k := range s.members {
-		s.members[k].per = mean / weights[k]
+		s.members[k].per = float32(mean / weights[k])
 	}
 	switch s.strategy {
 	case WeightedRoundRobin:
@@ -100,7 +104,7 @@ func (s *pool) keepKeys() {
 	}
 	for k := range s.members {
 		m := &s.members[k]
-		m.keep = min(m.ramp*float32(full/s.sum), 1)
+		m.ramp = min(m.ramp*float32(full/s.sum), 1)
 	}
 }
 
@@ -205,8 +209,8 @@ func (s *pool) quickTwo(p *Pick, now int64) bool {
 	floor := s.signals.fastest.Load()
 	for k, at := range [2]int{a, b} {
 		m := &s.members[at]
-		inflight := m.now.inflight.Load()
-		load := float64(inflight) * m.per
+		inflight := m.now.flight.now()
+		load := float64(inflight) * float64(m.per)
 		p.Considered[k].set(m, inflight, load, uint32(k))
 		p.Considered[k].Cost = m.now.estimate(now, inflight, s.invTau, floor) * (1 + load)
 	}
@@ -266,7 +270,7 @@ func (s *pool) gatherAccepted(p *Pick, now int64) bool {
 // consider records member k as a candidate, with its cost, or as skipped.
 func (s *pool) consider(p *Pick, k int, step uint32, now int64, particular bool) bool {
 	m := &s.members[k]
-	inflight := m.now.inflight.Load()
+	inflight := m.now.flight.now()
 	if why := s.unfit(p, m, inflight, particular); why != SkipNone {
 		if p.whole || p.N < maxSkipped {
 			p.Considered[p.N] = Candidate{
@@ -279,7 +283,7 @@ func (s *pool) consider(p *Pick, k int, step uint32, now int64, particular bool)
 	}
 	c := &p.Considered[p.N]
 	p.N++
-	load := float64(inflight) * m.per
+	load := float64(inflight) * float64(m.per)
 	c.set(m, inflight, load, step)
 	switch s.strategy {
 	case P2C, ResponseTime:
@@ -300,7 +304,7 @@ func (s *pool) unfit(p *Pick, m *member, inflight int64, particular bool) Skip {
 	switch {
 	case len(p.Tried) > 0 && slices.Contains(p.Tried, m.inst):
 		return SkipTried
-	case m.max > 0 && inflight >= int64(m.max):
+	case s.limited && m.full(inflight):
 		return SkipFull
 	case !particular:
 		return SkipNone
@@ -314,7 +318,7 @@ func (s *pool) unfit(p *Pick, m *member, inflight int64, particular bool) Skip {
 // the same ones first.
 func (s *pool) unfitForKey(p *Pick, m *member, inflight int64) Skip {
 	switch {
-	case m.ramp < 1 && unit(mix(p.Key, saltKeep+uint64(m.at))) >= float64(m.keep):
+	case m.ramp < 1 && unit(mix(p.Key, saltKeep+uint64(m.at))) >= float64(m.ramp):
 		return SkipRamping
 	case s.overloaded(m, inflight):
 		return SkipLoaded

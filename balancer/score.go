@@ -22,7 +22,7 @@ type Score struct {
 // score reads the state of an instance as of now.
 func (s *pool) score(m *member, inflight, now int64) Score {
 	i := m.now
-	c := Score{Health: 1, Latency: 1, Load: 1 / (1 + float64(inflight)*m.per)}
+	c := Score{Health: 1, Latency: 1, Load: 1 / (1 + float64(inflight)*float64(m.per))}
 	if i.tier() != tierUsable {
 		c.Health = 0.1
 	}
@@ -32,8 +32,8 @@ func (s *pool) score(m *member, inflight, now int64) Score {
 	}
 	good := 1 - i.failing.Load()*fade(i.stamp.Load(), now, s.invTau)
 	c.Errors = good * good
-	if m.max > 0 {
-		c.Load *= max(1-float64(inflight)/float64(m.max), 0)
+	if limit := m.inst.spec.MaxInFlight; limit > 0 {
+		c.Load *= max(1-float64(inflight)/float64(limit), 0)
 	}
 	c.Total = max(c.Health*c.Latency*c.Errors*c.Load, leastScore)
 	return c

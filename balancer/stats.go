@@ -45,8 +45,9 @@ type InstanceStats struct {
 	// EjectionsRefused counts reports of a cap that kept it in rotation.
 	EjectionsRefused int
 	InFlight         int
-	Picks            uint64
-	// Share is its part of the picks since the set of instances last changed.
+	// Attempts is how many were begun.
+	Attempts uint64
+	// Share is its part of the attempts since the set of instances last changed.
 	Share               float64
 	Successes, Failures uint64
 	// EWMA is the latency estimate picks go by; failures count in it.
@@ -117,8 +118,8 @@ func (b *Balancer) describe(s *InstanceStats, i *Instance, t int64) {
 		s.EjectedUntil = b.when(l.ejectedUntil)
 	}
 	s.EffectiveWeight = float64(i.spec.Weight) * l.rampOf(b.cfg.SlowStart, t)
-	s.Picks = i.picks.Load()
-	s.Share = float64(s.Picks - l.picksBase) // of how many comes later
+	s.Attempts = i.flight.begun()
+	s.Share = float64(s.Attempts - l.begunBase) // of how many comes later
 	s.History = make([]Transition, len(l.history))
 	for k, h := range l.history {
 		s.History[k] = Transition{
@@ -144,23 +145,23 @@ func (v *view) measure(s *InstanceStats, i *Instance, t int64) {
 // scores adds what only a comparison of all tells.
 func (b *Balancer) scores(v *view, stats []InstanceStats, t int64) {
 	index := make(map[*Instance]*InstanceStats, len(stats))
-	picks := 0.0
+	attempts := 0.0
 	for k, i := range v.all {
 		index[i] = &stats[k]
-		picks += stats[k].Share
+		attempts += stats[k].Share
 		alone := pool{signals: &b.signals, invTau: 1 / float64(v.cfg.Decay)}
-		m := member{inst: i, now: i.gauges, per: 1, max: int32(i.spec.MaxInFlight)}
-		stats[k].Score = alone.score(&m, i.inflight.Load(), t)
+		m := member{inst: i, now: i.gauges, per: 1}
+		stats[k].Score = alone.score(&m, i.flight.now(), t)
 	}
 	for k := range v.levels {
 		p := v.levels[k].pool
 		for at := range p.members {
 			m := &p.members[at]
-			index[m.inst].Score = p.score(m, m.inst.inflight.Load(), t)
+			index[m.inst].Score = p.score(m, m.inst.flight.now(), t)
 		}
 	}
 	for k := range stats {
-		stats[k].Share /= max(picks, 1)
+		stats[k].Share /= max(attempts, 1)
 	}
 }
 

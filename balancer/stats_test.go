@@ -21,8 +21,8 @@ func TestStatsTellShareAndLatency(t *testing.T) {
 	if s.ID != "a" || s.Endpoint != "http://a" || s.Zone != "z" || s.Region != "r" || s.Weight != 3 {
 		t.Errorf("description %+v", s)
 	}
-	if s.Picks != 750 || s.Share != 0.75 || s.Successes != 750 || s.Failures != 0 {
-		t.Errorf("picks %d, share %v, successes %d, failures %d", s.Picks, s.Share, s.Successes, s.Failures)
+	if s.Attempts != 750 || s.Share != 0.75 || s.Successes != 750 || s.Failures != 0 {
+		t.Errorf("attempts %d, share %v, successes %d, failures %d", s.Attempts, s.Share, s.Successes, s.Failures)
 	}
 	for name, q := range map[string]struct {
 		got  time.Duration
@@ -41,11 +41,11 @@ func TestStatsTellShareAndLatency(t *testing.T) {
 func TestAShareStartsAnewWithTheSet(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, balancer.Config{Strategy: balancer.RoundRobin}, same(2)...)
-	f.spread(1000)
+	f.attempts(1000)
 	fresh := balancer.NewInstance(balancer.Spec{ID: "new"})
 	f.set.Replace(append(f.all, fresh), f.now)
 	f.up(fresh)
-	f.spread(300)
+	f.attempts(300)
 	for k := range 3 {
 		if s := f.stats(k); s.Share < 0.32 || s.Share > 0.34 {
 			t.Errorf("%s has a share of %v", s.ID, s.Share)

@@ -172,8 +172,7 @@ func (b *Balancer) poolOf(l *level, t int64, want func(tier) bool) *pool {
 		}
 		ramp := i.lattice.rampOf(b.cfg.SlowStart, t)
 		p.members = append(p.members, member{
-			inst: i, now: i.gauges, at: uint32(at), ramp: float32(ramp), max: int32(min(i.spec.MaxInFlight, math.MaxInt32)),
-			weight: float32(float64(i.spec.Weight) * ramp),
+			inst: i, now: i.gauges, at: uint32(at), ramp: float32(ramp), weight: float32(float64(i.spec.Weight) * ramp),
 		})
 		p.ramping = p.ramping || ramp < 1
 	}

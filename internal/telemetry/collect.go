@@ -147,7 +147,7 @@ func (c *collector) instanceOf(s scrape, i *balancer.InstanceStats) {
 	s.gauge(c.ejected, oneIf(i.Ejected))
 	s.gauge(c.instanceInFlight, float64(i.InFlight))
 	s.gauge(c.ewma, i.EWMA.Seconds())
-	s.counter(c.picks, i.Picks)
+	s.counter(c.picks, i.Attempts)
 	s.counter(c.instanceAttempts, i.Successes+i.Failures)
 	s.counter(c.instanceFailedAttempts, i.Failures)
 }

@@ -69,7 +69,7 @@ func (d *descs) ofInstances(about describe) {
 	d.ejected = about("instance_ejected", "1 while the instance is out of rotation for its own results.", labels...)
 	d.instanceInFlight = about("instance_in_flight", "Attempts under way on the instance.", labels...)
 	d.ewma = about("instance_latency_ewma_seconds", "Latency estimate in seconds that picks go by; failures count in it.", labels...)
-	d.picks = about("instance_picks_total", "How often the instance was picked.", labels...)
+	d.picks = about("instance_picks_total", "Attempts begun on the instance, those under way included.", labels...)
 	d.instanceAttempts = about("instance_attempts_total", "Finished attempts on the instance.", labels...)
 	d.instanceFailedAttempts = about("instance_attempt_failures_total", "Finished attempts on the instance that failed.", labels...)
 }
