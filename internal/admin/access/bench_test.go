@@ -1,7 +1,6 @@
 package access_test
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -36,8 +35,18 @@ func benchGuard(b *testing.B) (g *access.Guard, secret string) {
 func benchRequest(method string) *http.Request {
 	r := httptest.NewRequest(method, "http://localhost:8081/read", nil)
 	local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8081}
-	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
+	return r.WithContext(access.ConnContext(r.Context(), ends{local: local, remote: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4711}}))
 }
+
+// ends is a connection that has nothing but its two ends.
+type ends struct {
+	net.Conn
+
+	local, remote net.Addr
+}
+
+func (e ends) LocalAddr() net.Addr  { return e.local }
+func (e ends) RemoteAddr() net.Addr { return e.remote }
 
 func run(b *testing.B, h http.Handler, r *http.Request) {
 	b.Helper()

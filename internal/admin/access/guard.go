@@ -96,16 +96,18 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = http.MaxBytesReader(w, r.Body, g.config.Limits.Body)
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey, v)))
+		v.Context = r.Context()
+		next.ServeHTTP(w, r.WithContext(v))
 	})
 }
 
 // admit finds out who asks and whether they may ask at all.
 func (g *Guard) admit(r *http.Request, now time.Time) (*visit, error) {
-	if p, ok := peerOf(r.Context()); ok {
-		return &visit{identity: p}, nil
+	p := peerOf(r)
+	if p.local {
+		return &visit{identity: p.identity}, nil
 	}
-	if !g.hosts.allowed(r.Host, localAddress(r)) {
+	if !g.hosts.allowed(r.Host, p.here) {
 		return nil, &Error{
 			Status: http.StatusMisdirectedRequest, Message: fmt.Sprintf("this interface is not known as %q", Mask(r.Host)),
 			Hint: "open it by its address, or add the name to admin.hosts in the configuration",
@@ -114,12 +116,11 @@ func (g *Guard) admit(r *http.Request, now time.Time) (*visit, error) {
 	if r.ContentLength > g.config.Limits.Body {
 		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the body is longer than %d bytes", g.config.Limits.Body)}
 	}
-	remote := remoteAddress(r)
-	from := clientNetwork(remote)
+	from := clientNetwork(p.address)
 	if wait, ok := g.addresses.take(from, now); !ok {
 		return nil, tooMany("requests from this address", wait)
 	}
-	v, err := g.identify(r, client{remote, from}, now)
+	v, err := g.identify(r, client{p.address, from}, now)
 	if err != nil {
 		return nil, err
 	}

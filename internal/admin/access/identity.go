@@ -109,8 +109,11 @@ const (
 	ledgerKey
 )
 
-// visit is what Guard found out about a request.
+// visit is what Guard found out about a request, and the context that carries
+// it on: one allocation for both.
 type visit struct {
+	context.Context //nolint:containedctx // it is one
+
 	identity Identity
 	reason   string // why there is no identity, when the client tried to have one
 }
@@ -126,7 +129,15 @@ func FromContext(ctx context.Context) Identity {
 // NewContext returns a context in which id is who acts, for work that begins
 // elsewhere than in a request, and for tests of handlers.
 func NewContext(ctx context.Context, id Identity) context.Context {
-	return context.WithValue(ctx, visitKey, &visit{identity: id})
+	return &visit{Context: ctx, identity: id}
+}
+
+// Value implements context.Context.
+func (v *visit) Value(key any) any {
+	if key == visitKey {
+		return v
+	}
+	return v.Context.Value(key)
 }
 
 func reasonFrom(ctx context.Context) string {
