@@ -14,6 +14,9 @@ needs=(
   "dockerd|docker.io|the container image"
   "docker|docker.io|the container image"
   "systemd-analyze|systemd|the service unit"
+  "haproxy|haproxy|the comparison of gateways"
+  "nginx|nginx|the comparison of gateways"
+  "wrk|wrk|the comparison of gateways"
 )
 
 missing=() packages=()
