@@ -16,8 +16,8 @@ const (
 // histogram counts latencies log-linearly in two halves that take turns, so
 // that percentiles speak of the last 30 to 60 seconds. 1.4 KiB.
 type histogram struct {
-	halves [2][histogramBuckets]uint32
 	turn   int64 // which 30 seconds the current half belongs to
+	halves [2][histogramBuckets]uint32
 }
 
 func (h *histogram) add(took time.Duration, now int64) {

@@ -29,9 +29,9 @@ type Spec struct {
 // pointer: an instance kept across [Balancer.Replace] keeps its state. It
 // belongs to one Balancer at a time. Methods are safe for concurrent use.
 type Instance struct {
+	results results // first: its head is one cache line
 	*gauges
 	spec    Spec
-	results results
 	lattice lattice
 }
 
@@ -75,16 +75,17 @@ func (f *flight) end() bool {
 	}
 }
 
-// results is what Observe learns.
+// results is what Observe learns. What every attempt writes comes first, close
+// together: in a large set all of it is cold.
 type results struct {
-	mu          sync.Mutex // guards all below
-	window      window
-	latencies   histogram
+	mu          sync.Mutex  // guards all below
 	mean        atomicFloat // plain EWMA of latency in ns, failures excluded; read without mu
 	successes   uint64
 	failures    uint64
 	consecutive int // failures in a row; only a success resets it
 	probation   int // attempts left in which one failure ejects again
+	latencies   histogram
+	window      window
 }
 
 // lattice is the state an instance's status follows from. Guarded by Balancer.mu.
