@@ -9,9 +9,9 @@ import (
 // Cleaner removes old rows once a day, as the command does on demand.
 type Cleaner struct {
 	Store     Keeper
-	OlderThan time.Duration                 // 0 is DefaultRetention
-	Every     time.Duration                 // 0 is a day
-	OnDone    func(list []Check, err error) // told of each turn; may be nil
+	OlderThan time.Duration                   // 0 is DefaultRetention
+	Every     time.Duration                   // 0 is a day
+	OnDone    func(list []OldRows, err error) // told of each turn; may be nil
 }
 
 // Run cleans up every so often until ctx ends; it returns nil then. The first time is an hour after the start, when the

@@ -17,12 +17,12 @@ type keeper struct {
 	ages []time.Duration
 }
 
-func (k *keeper) Cleanup(_ context.Context, olderThan time.Duration) ([]store.Check, error) {
+func (k *keeper) Cleanup(_ context.Context, olderThan time.Duration) ([]store.OldRows, error) {
 	k.at, k.ages = append(k.at, time.Now()), append(k.ages, olderThan)
 	if len(k.at) == 2 {
 		return nil, store.ErrUnavailable
 	}
-	return []store.Check{{Name: "events", OK: true}}, nil
+	return []store.OldRows{{Table: "holdfast_events", Rows: 1}}, nil
 }
 
 func TestCleaningComesBackAfterAFailure(t *testing.T) {
@@ -33,7 +33,7 @@ func TestCleaningComesBackAfterAFailure(t *testing.T) {
 		var failures int
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			c := store.Cleaner{Store: k, OnDone: func(_ []store.Check, err error) {
+			c := store.Cleaner{Store: k, OnDone: func(_ []store.OldRows, err error) {
 				if err != nil {
 					failures++
 				}

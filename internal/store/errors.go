@@ -20,6 +20,8 @@ var (
 	ErrCorrupt = errors.New("database file is damaged")
 	// ErrTooNew says that a newer Holdfast made the tables. It comes with ErrUnavailable.
 	ErrTooNew = errors.New("tables are of a newer version")
+	// ErrDenied says that the store answers, and does not let this user do it. It comes with ErrUnavailable.
+	ErrDenied = errors.New("access denied")
 	// ErrFull says that a fact or state was dropped because a bounded queue is full.
 	ErrFull = errors.New("queue is full")
 )
@@ -46,13 +48,13 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap gives errors.Is the kind and the cause. What is damaged or too new is unavailable as well.
+// Unwrap gives errors.Is the kind and the cause. What is damaged, too new or denied is unavailable as well.
 func (e *Error) Unwrap() []error {
 	var all []error
 	if e.Kind != nil {
 		all = append(all, e.Kind)
 	}
-	if errors.Is(e.Kind, ErrCorrupt) || errors.Is(e.Kind, ErrTooNew) {
+	if errors.Is(e.Kind, ErrCorrupt) || errors.Is(e.Kind, ErrTooNew) || errors.Is(e.Kind, ErrDenied) {
 		all = append(all, ErrUnavailable)
 	}
 	if e.Err != nil {

@@ -113,10 +113,20 @@ type Keeper interface {
 	// Verify checks tables, columns, rights and settings. It gives a line for each, and an error only when it could not
 	// look.
 	Verify(ctx context.Context) ([]Check, error)
-	// Cleanup removes what is older than the given time, in small steps. The audit log and the history of the
-	// configuration stay for at least AuditRetention.
-	Cleanup(ctx context.Context, olderThan time.Duration) ([]Check, error)
+	// Cleanup removes what is older than the given time, in small steps, and says for each table how many rows went. The
+	// audit log and the history of the configuration stay for at least AuditRetention. After an error the list holds
+	// what was removed until then.
+	Cleanup(ctx context.Context, olderThan time.Duration) ([]OldRows, error)
+	// Outdated says what Cleanup would remove, and removes nothing.
+	Outdated(ctx context.Context, olderThan time.Duration) ([]OldRows, error)
 	Close() error
+}
+
+// OldRows are the rows of a table that are older than they are kept.
+type OldRows struct {
+	Table     string
+	Rows      int64
+	OlderThan time.Duration // for this table
 }
 
 // AuditRetention is how long the audit log and the history of the configuration are kept at least.

@@ -106,7 +106,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	err := s.migrate(ctx)
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42501" {
 		return &store.Error{
-			Op: "create tables", Kind: store.ErrUnavailable, Err: fmt.Errorf("role %s has no right to", s.user),
+			Op: "create tables", Kind: store.ErrDenied, Err: fmt.Errorf("role %s has no right to", s.user),
 			Hint: "run holdfast setup once with a role that has, and grant " + s.user + " SELECT, INSERT, UPDATE and DELETE on its tables; or GRANT CREATE ON SCHEMA public TO " + s.user,
 		}
 	}
@@ -169,7 +169,7 @@ func (s *Store) classify(err error) (hint string, kind error) {
 	case strings.HasPrefix(e.Code, "22"), strings.HasPrefix(e.Code, "23"), strings.HasPrefix(e.Code, "54"):
 		return "", store.ErrRejected
 	case strings.HasPrefix(e.Code, "28"):
-		return "the server does not accept role " + s.user + ": check the password and pg_hba.conf", store.ErrUnavailable
+		return "the server does not accept role " + s.user + ": check the password and pg_hba.conf", store.ErrDenied
 	}
 	switch e.Code {
 	case "25006":
@@ -177,7 +177,7 @@ func (s *Store) classify(err error) (hint string, kind error) {
 	case "3D000":
 		return "create the database first", store.ErrUnavailable
 	case "42501":
-		return "GRANT SELECT, INSERT, UPDATE, DELETE on Holdfast's tables TO " + s.user, store.ErrUnavailable
+		return "GRANT SELECT, INSERT, UPDATE, DELETE on Holdfast's tables TO " + s.user, store.ErrDenied
 	case "42P01", "42703":
 		return "run holdfast setup", store.ErrUnavailable
 	case "53100":

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -131,7 +132,7 @@ func TestManyNodesMayStartAtOnce(t *testing.T) {
 	}
 	var versions int
 	query(t, url, "SELECT count(*) FROM holdfast_schema_version WHERE version_id > 0", &versions)
-	if versions != 2 {
+	if versions != 3 {
 		t.Errorf("%d migrations are noted, want each once", versions)
 	}
 }
@@ -214,41 +215,142 @@ func TestTheFunctionsDoWhatTheySay(t *testing.T) {
 	}
 }
 
+// listening tells of what Listen hears until the test ends.
+type listening struct {
+	resets chan string
+	tokens chan struct{}
+	ready  chan struct{}
+	broken chan error
+}
+
+func listen(t *testing.T, s *postgres.Store) *listening {
+	t.Helper()
+	l := &listening{make(chan string, 100), make(chan struct{}, 100), make(chan struct{}, 100), make(chan error, 100)}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := s.Listen(ctx, postgres.Listener{
+			Reset:     func(f string, by store.Actor) { l.resets <- f + " by " + by.Name + " from " + by.Source },
+			Tokens:    func() { l.tokens <- struct{}{} },
+			Listening: func() { l.ready <- struct{}{} },
+			Broken:    func(err error) { l.broken <- err },
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	return l
+}
+
+// next waits for something to be heard.
+func next[T any](t *testing.T, what string, heard <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-heard:
+		return v
+	case <-time.After(30 * time.Second):
+		t.Fatalf("nothing is heard of %s", what)
+		panic("unreachable")
+	}
+}
+
+const byPostgres = "api by postgres from database"
+
 func TestResettingABreakerReachesWhoListensAlsoAfterTheConnectionBroke(t *testing.T) {
 	t.Parallel()
 	url := database(t)
 	s := open(t, url)
 	ok(t, s.Migrate(t.Context()))
 	ok(t, s.SaveStates(t.Context(), []store.State{storetest.OpenBreaker("api", time.Now())}))
-	ctx, cancel := context.WithCancel(t.Context())
-	heard := make(chan string, 100)
-	broken := make(chan error, 100)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := s.Listen(ctx, func(f string) { heard <- f }, func(err error) { broken <- err }); err != nil {
-			t.Error(err)
-		}
-	})
-	reset := func() bool {
+	reset := func() {
 		var done bool
 		query(t, url, "SELECT holdfast_reset_breaker('api')", &done)
-		select {
-		case f := <-heard:
-			return done && f == "api"
-		case <-time.After(50 * time.Millisecond):
-			return false // not listening yet
+		if !done {
+			t.Error("there is no such breaker")
 		}
 	}
-	storetest.Eventually(t, "the reset is heard", reset)
-	name := url[strings.LastIndexByte(url, '=')+1:]
-	var n int
-	query(t, url, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '"+name+"' AND query LIKE 'LISTEN%'", &n)
-	if err := <-broken; n != 1 || !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("%d connections ended, reported %v", n, err)
+	reset() // before the start, of no interest any more
+	l := listen(t, s)
+	next(t, "the first reading of tokens", l.tokens)
+	reset()
+	if got := next(t, "the reset", l.resets); got != byPostgres {
+		t.Errorf("heard %q, want %q", got, byPostgres)
 	}
-	storetest.Eventually(t, "it is heard again", reset)
-	cancel()
-	wg.Wait()
+	// Nobody can connect, and meanwhile a breaker is reset twice.
+	name := url[strings.LastIndexByte(url, '=')+1:]
+	inside, err := pgx.Connect(t.Context(), url)
+	ok(t, err)
+	ok(t, shared.Exec(t.Context(), "postgres", "ALTER DATABASE "+name+" ALLOW_CONNECTIONS false"))
+	_, err = inside.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = '`+name+`';
+SELECT holdfast_reset_breaker('api'); SELECT holdfast_reset_breaker('api');`)
+	ok(t, err)
+	ok(t, inside.Close(t.Context()))
+	if err := next(t, "the outage", l.broken); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("reported %v", err)
+	}
+	ok(t, shared.Exec(t.Context(), "postgres", "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true"))
+	for range 2 {
+		if got := next(t, "what was missed", l.resets); got != byPostgres {
+			t.Errorf("heard %q, want %q", got, byPostgres)
+		}
+	}
+	next(t, "the second reading of tokens", l.tokens)
+	reset()
+	next(t, "a reset afterwards", l.resets)
+	if len(l.resets) > 0 {
+		t.Errorf("heard of %q twice", <-l.resets)
+	}
+}
+
+func TestTokensOfOtherNodesAreHeardOf(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	s, other := open(t, url), open(t, url)
+	ok(t, s.Migrate(t.Context()))
+	l := listen(t, s)
+	next(t, "the first reading", l.tokens)
+	tok, _ := store.NewToken("ci", store.Viewer, time.Time{}, time.Now())
+	ok(t, other.AddToken(t.Context(), tok, store.Actor{Name: "ada"}))
+	next(t, "the new token", l.tokens)
+	ok(t, other.SaveStates(t.Context(), []store.State{store.TokenUse{ID: tok.ID, At: time.Now()}}))
+	began := time.Now()
+	ok(t, other.RevokeToken(t.Context(), tok.ID, store.Actor{Name: "ada"}))
+	next(t, "the revocation", l.tokens)
+	t.Logf("heard of the revocation after %v", time.Since(began))
+	if len(l.tokens) > 0 {
+		t.Error("the use of a token is told as if it had changed")
+	}
+}
+
+func TestResettingABreakerTakesBackTheOrderThatKeepsItOpen(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	s := open(t, url)
+	ok(t, s.Migrate(t.Context()))
+	ok(t, s.SaveStates(t.Context(), []store.State{storetest.OpenBreaker("api", time.Now())}))
+	_, err := s.EditFunctionConfig(t.Context(), "api", "breaker.force_open", store.Actor{Name: "ada"}, func(c *store.FunctionConfig) error {
+		c.Recovery = json.RawMessage(`{"retry":{"attempts":1},"operator":{"forced_open":{"by":"ada"},"weights":{"a":2}}}`)
+		return nil
+	})
+	ok(t, err)
+	var done bool
+	query(t, url, "SELECT holdfast_reset_breaker('api')", &done)
+	c, err := s.FunctionConfig(t.Context(), "api")
+	ok(t, err)
+	if got := string(c.Recovery); got != `{"retry": {"attempts": 1}, "operator": {"weights": {"a": 2}}}` {
+		t.Errorf("the configuration is %s", got)
+	}
+	log, err := s.AuditLog(t.Context(), store.Query{Kind: "breaker.reset"})
+	ok(t, err)
+	changes, err := s.ConfigChanges(t.Context(), store.Query{Function: "api"})
+	ok(t, err)
+	if len(log) != 1 || log[0].Actor.Name != "postgres" || log[0].Target != "api" || !strings.Contains(string(log[0].Before), `"forced_open": {"by": "ada"}`) {
+		t.Errorf("the audit log has %+v", log)
+	}
+	if len(changes) != 2 || changes[0].Who != "postgres" {
+		t.Errorf("the history of the configuration has %+v", changes)
+	}
 }
 
 func TestAStandbyIsNotMistakenForAStore(t *testing.T) {

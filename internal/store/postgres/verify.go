@@ -16,6 +16,7 @@ func (s *Store) Verify(ctx context.Context) ([]store.Check, error) {
 	}
 	for _, f := range []string{
 		"holdfast_cleanup(interval)", "holdfast_status()", "holdfast_reset_breaker(text)", "holdfast_recent_actions(text, integer)",
+		"holdfast_tell_tokens()",
 	} {
 		c, err := s.checkFunction(ctx, f)
 		if err != nil {
@@ -28,12 +29,17 @@ func (s *Store) Verify(ctx context.Context) ([]store.Check, error) {
 }
 
 func (s *Store) checkFunction(ctx context.Context, signature string) (store.Check, error) {
-	c := store.Check{Name: "function " + signature}
+	c := store.Check{Name: "function " + signature, Detail: "is missing: run holdfast setup"}
+	var mine bool
 	err := s.Read(ctx, "look for "+signature, func(ctx context.Context, db *sql.DB) error {
-		return db.QueryRowContext(ctx, "SELECT to_regprocedure($1) IS NOT NULL", signature).Scan(&c.OK)
+		return db.QueryRowContext(ctx, `SELECT f IS NOT NULL, coalesce(has_function_privilege(f, 'EXECUTE'), false)
+FROM (SELECT to_regprocedure($1) AS f) AS x`, signature).Scan(&c.OK, &mine)
 	})
-	if err == nil && !c.OK {
-		c.Detail = "is missing: run holdfast setup"
+	switch {
+	case c.OK && mine:
+		c.Detail = "role " + s.user + " may call it"
+	case c.OK:
+		c.Detail = "role " + s.user + " may not call it, nor does Holdfast"
 	}
 	return c, err
 }

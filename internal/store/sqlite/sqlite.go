@@ -147,7 +147,7 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // Cleanup implements store.Keeper. Freed pages go back to the file system.
-func (s *Store) Cleanup(ctx context.Context, olderThan time.Duration) ([]store.Check, error) {
+func (s *Store) Cleanup(ctx context.Context, olderThan time.Duration) ([]store.OldRows, error) {
 	list, err := s.DB.Cleanup(ctx, olderThan)
 	if err != nil {
 		return list, err

@@ -25,7 +25,7 @@ func classify(err error, path string) (hint string, kind error) {
 	case sqlite3.SQLITE_FULL:
 		return "the disk of " + path + " is full: free some space, Holdfast goes on by itself", store.ErrUnavailable
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
-		return "check the rights of " + path + " and its directory", store.ErrUnavailable
+		return "check the rights of " + path + " and its directory", store.ErrDenied
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return fmt.Sprintf("stop Holdfast; rescue what is readable with: sqlite3 %[1]s .recover | sqlite3 %[1]s.new "+
 			"&& mv %[1]s %[1]s.broken && rm -f %[1]s-wal %[1]s-shm && mv %[1]s.new %[1]s; without rescue, only move the file away", path), store.ErrCorrupt

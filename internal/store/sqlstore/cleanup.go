@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 
 	"holdfast/internal/store"
@@ -33,31 +34,46 @@ func rules() []rule {
 }
 
 // Cleanup implements store.Keeper.
-func (d *DB) Cleanup(ctx context.Context, olderThan time.Duration) ([]store.Check, error) {
-	var list []store.Check
+func (d *DB) Cleanup(ctx context.Context, olderThan time.Duration) ([]store.OldRows, error) {
+	return forOldRows(olderThan, func(r rule, before time.Time) (int64, error) { return d.cleanTable(ctx, r, before) })
+}
+
+// Outdated implements store.Keeper.
+func (d *DB) Outdated(ctx context.Context, olderThan time.Duration) ([]store.OldRows, error) {
+	return forOldRows(olderThan, func(r rule, before time.Time) (n int64, err error) {
+		err = d.Read(ctx, "count old rows of "+r.table, func(ctx context.Context, db *sql.DB) error {
+			return db.QueryRowContext(ctx, "SELECT count(*) FROM "+r.table+" WHERE "+r.old, stamp(before)).Scan(&n)
+		})
+		return n, err
+	})
+}
+
+// forOldRows applies each rule with its point in time, until one fails.
+func forOldRows(olderThan time.Duration, apply func(rule, time.Time) (int64, error)) ([]store.OldRows, error) {
 	if olderThan < time.Minute {
 		return nil, &store.Error{Op: "clean up", Kind: store.ErrRejected, Err: fmt.Errorf("older than %s is less than a minute", olderThan)}
 	}
+	var list []store.OldRows
 	for _, r := range rules() {
 		age := olderThan
 		if r.keepLong {
 			age = max(age, store.AuditRetention)
 		}
-		n, err := d.cleanTable(ctx, r, time.Now().Add(-age))
-		if err != nil {
-			return append(list, store.Check{Name: r.table, Detail: err.Error()}), err
+		n, err := apply(r, time.Now().Add(-age))
+		if err == nil || n > 0 {
+			list = append(list, store.OldRows{Table: r.table, Rows: n, OlderThan: age})
 		}
-		list = append(list, store.Check{Name: r.table, OK: true, Detail: fmt.Sprintf("%d rows older than %s removed", n, age)})
+		if err != nil {
+			return list, err
+		}
 	}
 	return list, nil
 }
 
+// cleanTable returns how many rows it removed, also when it could not remove all.
 func (d *DB) cleanTable(ctx context.Context, r rule, before time.Time) (total int64, err error) {
-	columns := r.key
-	if columns[0] == '(' {
-		columns = columns[1 : len(columns)-1]
-	}
-	query := fmt.Sprintf("DELETE FROM %s WHERE %s IN (SELECT %s FROM %s WHERE %s LIMIT %d)", r.table, r.key, columns, r.table, r.old, cleanupRows)
+	query := fmt.Sprintf("DELETE FROM %s WHERE %s IN (SELECT %s FROM %s WHERE %s LIMIT %d)",
+		r.table, r.key, strings.Trim(r.key, "()"), r.table, r.old, cleanupRows)
 	for {
 		var n int64
 		err := d.Write(ctx, "clean up "+r.table, func(ctx context.Context, tx *sql.Tx) error {
@@ -68,9 +84,11 @@ func (d *DB) cleanTable(ctx context.Context, r rule, before time.Time) (total in
 			n, err = res.RowsAffected()
 			return err
 		})
-		total += n
-		if err != nil || n < cleanupRows {
+		if err != nil {
 			return total, err
+		}
+		if total += n; n < cleanupRows {
+			return total, nil
 		}
 	}
 }

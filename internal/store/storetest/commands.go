@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -201,10 +202,18 @@ func testCleanup(t *testing.T, s store.Store) {
 	}
 	ok(t, s.AppendFacts(t.Context(), append(facts, old, young)))
 	ok(t, s.Audit(t.Context(), store.AuditEntry{Action: "x", At: old.CreatedAt}))
-	list, err := s.Cleanup(t.Context(), store.DefaultRetention)
-	ok(t, err)
-	if len(list) == 0 || len(store.Failed(list)) > 0 {
-		t.Errorf("check list %+v", list)
+	want := map[string]int64{"holdfast_events": 1500, "scaling_actions": 1}
+	for _, clean := range []func(context.Context, time.Duration) ([]store.OldRows, error){s.Outdated, s.Cleanup} {
+		list, err := clean(t.Context(), store.DefaultRetention)
+		ok(t, err)
+		for _, r := range list {
+			if r.Rows != want[r.Table] {
+				t.Errorf("%d old rows of %s, want %d", r.Rows, r.Table, want[r.Table])
+			}
+		}
+		if len(list) < 8 {
+			t.Errorf("only %d tables are looked at", len(list))
+		}
 	}
 	if got := must[[]store.ScalingAction](t)(s.ScalingActions(t.Context(), store.Query{})); len(got) != 1 || got[0].ID != young.ID {
 		t.Errorf("actions %+v, want the young one", got)
@@ -215,6 +224,8 @@ func testCleanup(t *testing.T, s store.Store) {
 	if got := must[[]store.AuditEntry](t)(s.AuditLog(t.Context(), store.Query{})); len(got) != 1 {
 		t.Error("the audit log must outlive the cleanup of facts")
 	}
-	_, err = s.Cleanup(t.Context(), time.Second)
+	_, err := s.Cleanup(t.Context(), time.Second)
+	wantError(t, err, store.ErrRejected)
+	_, err = s.Outdated(t.Context(), time.Second)
 	wantError(t, err, store.ErrRejected)
 }
