@@ -17,20 +17,38 @@ func (x *Exchange) Head(attempt int, h Head, now time.Time) Step {
 	}
 	a := &x.rec.Attempts[attempt]
 	a.Status, a.Head, a.Long, a.Sent = uint16(h.Status), now.Sub(x.since), h.Long, true
+	x.noteUpload(a, h.Upload, now)
 	if failedStatus(h.Status) {
 		a.Kind, a.Reason = retry.Status, ReasonBadStatus
 	}
-	x.observe(a, balancer.Result{Latency: a.Head, Long: h.Long, RetryAfter: h.RetryAfter}, now)
+	if !a.pending() {
+		x.observe(a, balancer.Result{Latency: a.Head - a.Upload, Long: h.Long, RetryAfter: h.RetryAfter}, now)
+	}
 	if h.Status < 400 || !x.retries(a, retry.Inputs{
 		Kind: retry.Status, Status: h.Status, RetryAfter: h.RetryAfter, Sent: true, Replayable: h.Replayable,
 	}, now) {
 		return x.relay(a, now)
+	}
+	if a.pending() { // a status that is tried again, and yet no failure: 429
+		x.observe(a, balancer.Result{Latency: a.Head - a.Upload}, now)
 	}
 	a.Kind, a.Reason = retry.Status, ReasonBadStatus
 	x.endAttempt(a, now)
 	x.goOn(a, now)
 	return x.advance(now)
 }
+
+// noteUpload notes how long an attempt waited for the client, which is not the
+// function's time: its deadline moves.
+func (x *Exchange) noteUpload(a *AttemptRecord, d time.Duration, now time.Time) {
+	a.Upload = min(max(d, 0), now.Sub(x.since))
+	x.deadline = x.deadline.Add(a.Upload)
+}
+
+// pending says whether only the end of its body will show what became of an
+// attempt whose head came: the balancer hears of each attempt once, when that
+// is known. The end of a long answer says nothing, and a failure stays one.
+func (a *AttemptRecord) pending() bool { return a.Kind == retry.OK && !a.Long }
 
 func (x *Exchange) relay(a *AttemptRecord, now time.Time) Step {
 	x.stage, x.relayed = stageRelaying, true
@@ -59,7 +77,8 @@ func (x *Exchange) Done(attempt int, o Outcome, now time.Time) Step {
 		o.Kind = retry.Reset // there was no head
 	}
 	a.Kind, a.Sent, a.Reason = o.Kind, o.Sent, reasonOf(o.Kind)
-	x.observe(a, balancer.Result{Latency: now.Sub(x.since)}, now)
+	x.noteUpload(a, o.Upload, now)
+	x.observe(a, balancer.Result{Latency: now.Sub(x.since) - a.Upload}, now)
 	again := x.retries(a, retry.Inputs{Kind: o.Kind, Sent: o.Sent, Replayable: o.Replayable}, now)
 	if late := !now.Before(x.deadline); late && (o.Kind == retry.Timeout || o.Kind == retry.Unreachable) {
 		a.Reason = ReasonExchangeTimeout
@@ -78,15 +97,16 @@ func (x *Exchange) Done(attempt int, o Outcome, now time.Time) Step {
 
 func (x *Exchange) bodyDone(a *AttemptRecord, o Outcome, now time.Time) Step {
 	x.rec.Bytes = o.Bytes
+	pending := a.pending() && o.Kind != retry.Canceled
 	switch o.Kind {
 	case retry.Reset, retry.Timeout:
 		a.Kind, a.Reason, x.rec.Reason = o.Kind, ReasonTruncated, ReasonTruncated
-		if !a.Long { // streams end by breaking off more often than not
-			x.observe(a, balancer.Result{Long: true}, now)
-		}
 	case retry.Canceled:
 		a.Reason, x.rec.Reason = ReasonClientGone, ReasonClientGone
 	case retry.OK, retry.Status, retry.Unreachable:
+	}
+	if pending {
+		x.observe(a, balancer.Result{Latency: a.Head - a.Upload}, now)
 	}
 	x.endAttempt(a, now)
 	x.stage = stageOver

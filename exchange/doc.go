@@ -27,8 +27,12 @@
 //   - The breaker hears of an exchange once, when it is over; of a long one
 //     (upgrade, stream) when its head arrives. Exchanges whose client left, or
 //     that never came to ask an instance, say nothing about the function.
-//   - The balancer hears of every attempt, and a second time when an answer
-//     breaks off after its head.
+//   - The balancer hears of every attempt once, as soon as it is known how it
+//     ended: of a failure at once, of a good answer when its body is whole or
+//     has broken off, of a long one when its head arrives. The latency is that
+//     of the head in all cases. What a client's leaving ended says nothing.
+//   - The time in which an engine waits for the client's body is nobody's
+//     latency, and no timeout of the function runs meanwhile.
 //   - A retry on another instance needs that instance: it is chosen first, and
 //     the retry rule is told whether there is one.
 //   - A fallback function, or a redirect, gets a request only if it may be

@@ -74,15 +74,24 @@ func (x *Exchange) verdict() breaker.Outcome {
 }
 
 // took is the time to the head, which is what the function is responsible for;
-// bodies are as slow as their clients. Long answers are never slow calls.
+// bodies, those of requests too, are as slow as their clients. Long answers are
+// never slow calls.
 func (x *Exchange) took(now time.Time) time.Duration {
 	switch {
 	case x.rec.Long:
 		return 0
 	case x.relayed:
-		return x.rec.Start.Add(x.rec.Head).Sub(x.asked)
+		now = x.rec.Start.Add(x.rec.Head)
 	}
-	return now.Sub(x.asked)
+	return now.Sub(x.asked) - x.rec.uploading(x.rec.at().First)
+}
+
+// uploading is how long the attempts from first on waited for the client.
+func (r *Record) uploading(first uint8) (d time.Duration) {
+	for n := first; n < r.N; n++ {
+		d += r.Attempts[n].Upload
+	}
+	return d
 }
 
 // leave gives the place back.
@@ -144,7 +153,8 @@ func (x *Exchange) End(now time.Time) {
 // count adds the exchange to the statistics of the function that ended it.
 func (x *Exchange) count() {
 	r := &x.rec
-	r.slow = !r.Long && r.Head >= x.rules.Slow
+	head := r.Head - r.uploading(0)
+	r.slow = !r.Long && head >= x.rules.Slow
 	status := int(r.Status)
 	if r.Local { // whatever a static fallback told the client
 		status = r.Reason.Status()
@@ -153,6 +163,6 @@ func (x *Exchange) count() {
 	s.end(r.Reason, status)
 	s.Bytes.Add(uint64(max(r.Bytes, 0)))
 	if !r.Long && r.Reason != ReasonClientGone && r.N > r.at().First {
-		s.Latency.Add(r.Head)
+		s.Latency.Add(head)
 	}
 }

@@ -81,15 +81,23 @@ func (e *explainer) attempt(n int) {
 	e.line("attempt %d at +%s on %s (%s): picked by %s", n+1, short(a.Start), a.Instance.ID(), a.Instance.Endpoint(), describePick(&a.Pick))
 	switch {
 	case a.Status != 0 && a.Reason == ReasonTruncated:
-		e.line("  answered %d after %s, then broke off", a.Status, short(a.Head))
+		e.line("  answered %d after %s%s, then broke off", a.Status, short(a.Head), describeUpload(a.Upload))
 	case a.Status != 0:
-		e.line("  answered %d after %s", a.Status, short(a.Head))
+		e.line("  answered %d after %s%s", a.Status, short(a.Head), describeUpload(a.Upload))
 	default:
-		e.line("  no answer: %s after %s", a.Reason, short(a.Took))
+		e.line("  no answer: %s after %s%s", a.Reason, short(a.Took), describeUpload(a.Upload))
 	}
 	if asked := a.Decision != (retry.Decision{}); asked && a.Kind != retry.OK && a.Kind != retry.Canceled {
 		e.line("  %s", describeDecision(a.Decision))
 	}
+}
+
+// describeUpload tells of the client's part, where it can be seen.
+func describeUpload(d time.Duration) string {
+	if d < time.Millisecond {
+		return ""
+	}
+	return " (" + short(d) + " of it waiting for the client's body)"
 }
 
 func describePick(p *balancer.Pick) string {

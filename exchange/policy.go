@@ -46,7 +46,8 @@ type Hash struct {
 	Path     bool
 }
 
-// Timeouts bound the parts of an exchange; 0 takes the default.
+// Timeouts bound the parts of an exchange; 0 takes the default. The time spent
+// waiting for the client's body counts towards Idle only.
 type Timeouts struct {
 	Connect  time.Duration // a connection to an instance: 2 s
 	Attempt  time.Duration // from sending to the answer's head: 30 s

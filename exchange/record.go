@@ -79,7 +79,8 @@ type AttemptRecord struct {
 	Start    time.Duration  // since the exchange's start
 	Head     time.Duration  // since the attempt's start, when Status is set
 	Took     time.Duration
-	Status   uint16 // 0: no head came
+	Upload   time.Duration // of Head, or of Took without one: waiting for the client's body
+	Status   uint16        // 0: no head came
 	Kind     retry.Kind
 	Reason   Reason
 	Sent     bool

@@ -35,6 +35,10 @@ type Head struct {
 	Status     int
 	RetryAfter time.Duration // 0: none given
 	Replayable bool          // the whole request body is still held, or there is none
+	// Upload is how much of the attempt the engine spent waiting for the client
+	// to send more of the request's body, whatever the instance did meanwhile.
+	// It is not the instance's latency.
+	Upload time.Duration
 	// Long marks answers that last as long as somebody listens (upgrades,
 	// event streams, gRPC streams): they count as in flight, not in latencies.
 	Long bool
@@ -48,6 +52,8 @@ type Outcome struct {
 	Sent       bool  // a byte of the request may have reached the instance
 	Replayable bool  // the whole request body is still held, or there is none
 	Bytes      int64 // of the answer's body
+	// Upload is as in Head, for an attempt that ends without one.
+	Upload time.Duration
 }
 
 // failureOf translates the end of an attempt into what the balancer counts.

@@ -17,8 +17,9 @@ type Stats struct {
 	Retries   atomic.Uint64 // of the attempts
 	Fallbacks atomic.Uint64
 	Bytes     atomic.Uint64 // of answer bodies
-	// Latency to the head where an instance was asked; long answers and those
-	// whose client left are not in it.
+	// Latency to the head where an instance was asked, less the time spent waiting
+	// for the client's body; long answers and those whose client left are not in
+	// it.
 	Latency Histogram
 	last    atomic.Int64
 }
