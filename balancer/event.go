@@ -25,6 +25,10 @@ const (
 	PanicEntered
 	// PanicLeft ends it.
 	PanicLeft
+	// Ready reports that an instance may get traffic from now on while its status
+	// stays what it was: recovering, when slow start begins, or failed, when it
+	// could be used in panic. Any other way there is a StatusChanged.
+	Ready
 )
 
 // String returns a short name such as status_changed.
@@ -42,6 +46,8 @@ func (k EventKind) String() string {
 		return "panic_entered"
 	case PanicLeft:
 		return "panic_left"
+	case Ready:
+		return "ready"
 	}
 	return fmt.Sprintf("event(%d)", uint8(k))
 }

@@ -79,7 +79,9 @@ type signals struct {
 }
 
 // Observe takes the result of one attempt into the statistics of i, and ejects
-// it if that was one failure too many. Call it once per attempt.
+// it if that was one failure too many. Call it once per attempt, when it is
+// known how it ended: an answer that breaks off is one failure, not a success
+// and a failure, since the success would hide the failures before it.
 func (b *Balancer) Observe(i *Instance, r Result, now time.Time) {
 	if r.Failure == Canceled {
 		return

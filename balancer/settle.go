@@ -16,8 +16,14 @@ func (b *Balancer) settle(i *Instance, by source, reason string, t int64) {
 		b.step(i, Failed, Recovering, by, reason, t)
 		from = Recovering
 	}
-	if from != to {
+	switch {
+	case from != to:
 		b.step(i, from, to, by, reason, t)
+	case is > max(was, tierUnknown):
+		b.emit(Event{
+			At: b.when(t), Kind: Ready, Instance: i,
+			From: from, To: to, Source: by.String(), Reason: reason,
+		})
 	}
 	l.wasFailed = to == Failed || l.wasFailed && is != tierUsable
 	i.place.Store(uint32(is))

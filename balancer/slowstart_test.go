@@ -2,6 +2,7 @@ package balancer_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -121,6 +122,49 @@ func TestWhatRampsAndWhatDoesNot(t *testing.T) {
 			f := newFixture(t, cfg, same(3)...)
 			c.away(f, f.all[0])
 			f.wantStatus(f.all[0], c.want)
+		})
+	}
+}
+
+// Who waits for an instance must hear of it although the status stays.
+func TestAnInstanceThatBecomesUsableIsAnEvent(t *testing.T) {
+	t.Parallel()
+	start := func(f *fixture, i *balancer.Instance) {
+		f.set.SetLifecycle(i, balancer.Gone, "exit 1", f.now)
+		f.set.SetHealth(i, balancer.HealthUnknown, "a new process", f.now)
+		f.set.SetLifecycle(i, balancer.Starting, "starts", f.now)
+		f.set.SetLifecycle(i, balancer.Running, "listens", f.now)
+	}
+	cases := map[string]struct {
+		window time.Duration
+		before func(*fixture, *balancer.Instance)
+		now    func(*fixture, *balancer.Instance)
+		want   []balancer.EventKind
+	}{
+		"its first check, with slow start":    {time.Minute, start, (*fixture).up, []balancer.EventKind{balancer.Ready}},
+		"its first check, without slow start": {0, start, (*fixture).up, []balancer.EventKind{balancer.StatusChanged}},
+		"back from failed checks":             {time.Minute, (*fixture).down, (*fixture).up, []balancer.EventKind{balancer.StatusChanged}},
+		"gone, and now of use in panic": {0, func(f *fixture, i *balancer.Instance) {
+			f.down(i)
+			f.set.SetLifecycle(i, balancer.Gone, "exit 1", f.now)
+		}, func(f *fixture, i *balancer.Instance) { f.set.SetLifecycle(i, balancer.Running, "listens", f.now) }, []balancer.EventKind{balancer.Ready}},
+		"not checked yet": {time.Minute, func(f *fixture, i *balancer.Instance) {
+			f.set.SetHealth(i, balancer.HealthUnknown, "a new process", f.now)
+			f.set.SetLifecycle(i, balancer.Starting, "starts", f.now)
+		}, func(f *fixture, i *balancer.Instance) { f.set.SetLifecycle(i, balancer.Running, "listens", f.now) }, nil},
+		"nothing new": {time.Minute, start, func(f *fixture, i *balancer.Instance) { f.set.SetDraining(i, false, "not drained", f.now) }, nil},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := balancer.Config{SlowStart: balancer.SlowStart{Window: c.window}}
+			f := newFixture(t, cfg, same(2)...)
+			c.before(f, f.all[0])
+			f.events = nil
+			c.now(f, f.all[0])
+			if got := f.kinds(balancer.Ready, balancer.StatusChanged); !slices.Equal(got, c.want) {
+				t.Errorf("events %v, want %v", got, c.want)
+			}
 		})
 	}
 }

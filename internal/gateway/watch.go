@@ -28,6 +28,9 @@ func (g *Gateway) breakerEvent(function string, e breaker.Event) {
 }
 
 func (g *Gateway) instanceEvent(function string, e balancer.Event) {
+	if e.Kind == balancer.Ready {
+		return // for those who wait for an instance; to people nothing has changed
+	}
 	out := event.Event{
 		At: e.At, Kind: kindOf(e.Kind), Function: function,
 		From: e.From.String(), To: e.To.String(), Source: e.Source, Reason: e.Reason,
@@ -62,7 +65,7 @@ func (g *Gateway) recovered(e balancer.Event) bool {
 
 func kindOf(k balancer.EventKind) event.Kind {
 	switch k {
-	case balancer.StatusChanged:
+	case balancer.StatusChanged, balancer.Ready:
 		return event.InstanceStatus
 	case balancer.Ejected:
 		return event.InstanceEjected
