@@ -127,7 +127,7 @@ func (s *Server) instance(function string, i *balancer.InstanceStats, whole bool
 		Function: function, ID: i.ID, Endpoint: i.Endpoint, Status: i.Status.String(), Reason: i.Reason, Since: i.Since,
 		Health: i.Health.String(), Lifecycle: i.Lifecycle.String(), Draining: i.Draining, Ejected: i.Ejected,
 		EjectedUntil: i.EjectedUntil, EjectionCount: i.EjectionCount, EjectionsRefused: i.EjectionsRefused,
-		InFlight: i.InFlight, Picks: i.Picks, SharePercent: 100 * i.Share, Successes: i.Successes, Failures: i.Failures,
+		InFlight: i.InFlight, Picks: i.Attempts, SharePercent: 100 * i.Share, Successes: i.Successes, Failures: i.Failures,
 		EWMAMS: ms(i.EWMA), P50MS: ms(i.P50), P95MS: ms(i.P95), P99MS: ms(i.P99),
 		Weight: i.Weight, EffectiveWeight: i.EffectiveWeight, Priority: i.Priority, Zone: i.Zone, Region: i.Region,
 		Score: Score{i.Score.Total, i.Score.Health, i.Score.Latency, i.Score.Errors, i.Score.Load},
