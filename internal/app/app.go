@@ -219,6 +219,8 @@ func (a *App) Run(ctx context.Context) error {
 		service("minutes", func(context.Context) error { return a.minutes.Run(answering) })
 		service("history", func(context.Context) error { return a.history.Run(answering) })
 		service("control", func(context.Context) error { return a.control.Run(answering) })
+		service("notices", func(context.Context) error { return a.listen(answering) })
+		service("cleaner", func(context.Context) error { return a.cleanUp(answering) })
 		service("admin", func(context.Context) error { return a.runAdmin(answering) })
 		wg.Go(func() { a.watch(ctx, fail) })
 		wg.Go(func() {
