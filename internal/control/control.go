@@ -81,8 +81,8 @@ type Config struct {
 type Control struct {
 	config Config
 	state  atomic.Pointer[State]
-	mu     sync.Mutex // one change of the State at a time
-	copied *State     // what the copy holds; guarded by mu
+	turn   turn   // one change of the State at a time
+	copied *State // what the copy holds; guarded by turn
 
 	held sync.Map // what Enforce drained: instance -> reason
 
@@ -99,7 +99,7 @@ func New(c Config) *Control {
 		c.Refresh = defaultRefresh
 	}
 	life, end := context.WithCancel(context.Background())
-	k := &Control{config: c, life: life, end: end}
+	k := &Control{config: c, turn: make(turn, 1), life: life, end: end}
 	k.state.Store(&State{})
 	return k
 }
@@ -214,8 +214,11 @@ func (c *Control) Run(ctx context.Context) error {
 // refresh takes over what the store says. One that does not answer changes
 // nothing.
 func (c *Control) refresh(ctx context.Context) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	done, err := c.turn.take(ctx)
+	if err != nil {
+		return // somebody waits for the store, who will be told
+	}
+	defer done()
 	s, err := c.read(ctx)
 	if err != nil {
 		return // whoever watches the store tells of it
@@ -230,7 +233,7 @@ func (c *Control) refresh(ctx context.Context) {
 	c.keepCopy(s)
 }
 
-// put makes a State the one in force. Requires c.mu.
+// put makes a State the one in force. Requires c.turn.
 func (c *Control) put(s *State) error {
 	before := c.state.Swap(s)
 	if err := c.config.Runtime.Put(s); err != nil {
@@ -252,8 +255,11 @@ func (c *Control) function(name string) (*exchange.Function, error) {
 // writes the audit log in the same transaction; an order that changes nothing
 // gets an entry of its own.
 func (c *Control) change(ctx context.Context, by store.Actor, function, action string, edit func(*store.FunctionConfig) error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	done, err := c.turn.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	begun := time.Now().Truncate(time.Microsecond) // as stores keep it
 	row, err := c.config.Store.EditFunctionConfig(ctx, function, action, by, edit)
 	if err != nil {

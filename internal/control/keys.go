@@ -160,8 +160,11 @@ func place(m map[string]any, path []string, v any) bool {
 
 // override is key for what belongs to no document.
 func (c *Control) override(ctx context.Context, by store.Actor, path string, v any) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	done, err := c.turn.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	o := store.Override{Path: path, UpdatedAt: time.Now(), UpdatedBy: by.Name}
 	if v != nil {
 		b, err := json.Marshal(v)
