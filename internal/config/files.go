@@ -99,15 +99,16 @@ func (f *files) refuse(name string, chain []string) (reject, hint string) {
 }
 
 func (f *files) unreadable(name string, chain []string, at Origin, err error) {
+	subject := clip(name) + " " // unless the place says it
 	if at.Kind == OriginDefault {
-		at = Origin{Kind: OriginFile, File: name}
+		at, subject = Origin{Kind: OriginFile, File: name}, ""
 	}
 	path := includePath(chain)
 	if errors.Is(err, errTooLarge) {
-		f.problems.add(at, path, fmt.Sprintf("%s is larger than %s", clip(name), Bytes(maxFileBytes)), "split it with include")
+		f.problems.add(at, path, subject+"is larger than "+Bytes(maxFileBytes).String(), "split it with include")
 		return
 	}
-	f.problems.add(at, path, clip(name)+" cannot be read: "+reason(err), "check the name and that this user may read it")
+	f.problems.add(at, path, subject+"cannot be read: "+reason(err), "check the name and that this user may read it")
 }
 
 func includePath(chain []string) string {

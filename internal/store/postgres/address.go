@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -65,6 +66,30 @@ func secrets(c *pgx.ConnConfig) []string {
 	}
 	return []string{c.Password}
 }
+
+// oneLine returns err with the ways that were tried in vain on one line, each once: with and without TLS they fail alike.
+func oneLine(err error) error {
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' })
+	if len(lines) < 2 {
+		return err
+	}
+	var tried []string
+	for _, line := range lines[1:] {
+		if line = strings.TrimSpace(line); !slices.Contains(tried, line) {
+			tried = append(tried, line)
+		}
+	}
+	return &retold{lines[0] + " " + strings.Join(tried, "; "), err}
+}
+
+// retold is an error with another text.
+type retold struct {
+	text string
+	err  error
+}
+
+func (r *retold) Error() string { return r.text }
+func (r *retold) Unwrap() error { return r.err }
 
 // hide returns err, or an error without its text's secrets. That one has lost its causes: they hold the text as well.
 func hide(err error, secrets []string) error {

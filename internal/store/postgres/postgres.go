@@ -84,7 +84,7 @@ func Open(c Config) (*Store, error) {
 		Begin:    "SET LOCAL statement_timeout = " + strconv.FormatInt(c.Timeout.Milliseconds(), 10),
 		Columns:  "SELECT column_name FROM information_schema.columns WHERE table_name = $1 AND table_schema = ANY (current_schemas(false))",
 		Classify: s.classify,
-		Redact:   func(err error) error { return hide(err, s.secrets) },
+		Redact:   func(err error) error { return hide(oneLine(err), s.secrets) },
 	})
 	return s, nil
 }
