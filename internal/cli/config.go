@@ -13,7 +13,7 @@ import (
 
 func configCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
-		Use: "config", Short: "Show, change, compare and document configurations", Args: cobra.NoArgs,
+		Use: "config", Short: "Show, change, compare and document configurations", Args: onlyCommands,
 		Example: "  holdfast config show\n  holdfast config diff holdfast.yaml\n  holdfast config schema > holdfast.schema.json",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}

@@ -13,7 +13,7 @@ import (
 
 func explainCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
-		Use: "explain", Short: "Say why: a request, an instance, a breaker", Args: cobra.NoArgs,
+		Use: "explain", Short: "Say why: a request, an instance, a breaker", Args: onlyCommands,
 		Example: "  holdfast explain request 4f1c2a90\n  holdfast explain instance public/public-1\n  holdfast explain breaker public",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}

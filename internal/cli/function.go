@@ -15,7 +15,7 @@ import (
 
 func functionCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
-		Use: "function", Short: "Order something: scale, fail over, drain, stop, begin anew", Args: cobra.NoArgs,
+		Use: "function", Short: "Order something: scale, fail over, drain, stop, begin anew", Args: onlyCommands,
 		Example: `  holdfast function list
   holdfast function failover public --reason "disk of public-1 is full"
   holdfast function scale public up

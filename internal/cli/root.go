@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -90,7 +91,7 @@ func newRoot(env *Environment) *cobra.Command {
   holdfast status                   how is it?`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          onlyCommands,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentFlags().StringVar(&g.dataDir, "data-dir", "", "where Holdfast keeps its state (default ./holdfast-data, or as configured)")
@@ -107,4 +108,18 @@ func newRoot(env *Environment) *cobra.Command {
 	root.AddCommand(upCommand(g), demoFunctionCommand(g), guardCommand(g), versionCommand(g), upgradeCommand(g), healthcheckCommand(g))
 	root.AddCommand(commandsOfARunningOne(g)...)
 	return root
+}
+
+// onlyCommands refuses what is none of the commands below, and says which may
+// have been meant.
+func onlyCommands(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2
+	hint := c.CommandPath() + " --help lists what there is"
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + c.CommandPath() + " " + strings.Join(near, " or ") + "?"
+	}
+	return fmt.Errorf("there is no command %q\n%s", clean(c.CommandPath()+" "+args[0]), hint)
 }

@@ -15,7 +15,8 @@ func commandsOfARunningOne(g *global) []*cobra.Command {
 	return []*cobra.Command{
 		statusCommand(g), instancesCommand(g), breakersCommand(g), requestsCommand(g), explainCommand(g),
 		eventsCommand(g), logLevelCommand(g), reloadCommand(g), checkCommand(g), configCommand(g),
-		functionCommand(g), actionsCommand(g), auditCommand(g), tokenCommand(g), doctorCommand(g), initCommand(g), manCommand(),
+		functionCommand(g), actionsCommand(g), auditCommand(g), tokenCommand(g), doctorCommand(g), setupCommand(g), cleanupCommand(g),
+		initCommand(g), manCommand(),
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 func tokenCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
-		Use: "token", Short: "Make, list and revoke access tokens", Args: cobra.NoArgs,
+		Use: "token", Short: "Make, list and revoke access tokens", Args: onlyCommands,
 		Long: `Make, list and revoke the tokens of the admin interface. A viewer reads, an
 operator acts on what runs, an admin also changes configuration and tokens. The
 first token, admin, is the file admin-token in the data directory.`,

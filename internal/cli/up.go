@@ -197,11 +197,14 @@ func explainProblems(err error) error {
 	return err
 }
 
+// demoFunctions are those of `up --demo`, and of a setup without a file.
+func demoFunctions() []string { return []string{"admin", "attempts", "public"} }
+
 // demoConfig is the configuration of `up --demo`.
 func demoConfig(self string) *config.Config {
 	c := config.Default()
 	c.Functions = map[string]*config.Function{}
-	for _, name := range []string{"admin", "public", "attempts"} {
+	for _, name := range demoFunctions() {
 		f := config.NewFunction("function")
 		f.Routes = []config.Route{{Path: "/api/" + name + "/"}}
 		p := config.NewProcess([]string{self, "demo-function", "--name", name, "--id", "{id}", "--port", "{port}"}, 2)
