@@ -9,6 +9,7 @@ import (
 
 	"github.com/shirou/gopsutil/v4/process"
 
+	"holdfast/internal/control"
 	"holdfast/internal/store"
 )
 
@@ -25,6 +26,9 @@ type OwnHealth struct {
 	OpenFiles     int       `json:"open_files" doc:"0 where it cannot be read"`
 	// Store is missing when there is none.
 	Store *StoreHealth `json:"store,omitempty"`
+	// Unfit are keys set through the API that do not fit the files of the
+	// configuration any more and are not in force.
+	Unfit []control.Unfit `json:"unfit_overrides,omitempty"`
 }
 
 // StoreHealth is how the store is, and what waits for it.
@@ -58,6 +62,9 @@ func (s *Server) own(ctx context.Context, _ *nothing) (OwnHealth, error) {
 	}
 	if s.config.StoreHealth != nil {
 		v.Store = storeHealthOf(s.config.StoreHealth())
+	}
+	if s.config.Control != nil {
+		v.Unfit = s.config.Control.State().Unfit
 	}
 	return v, nil
 }

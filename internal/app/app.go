@@ -144,8 +144,10 @@ func (a *App) open(c *config.Config) error {
 }
 
 // configureAsOrdered lays what was ordered through the API over the
-// configuration. It changes nothing when that does not fit any more.
+// configuration. What of it does not fit any more is set aside; when nothing
+// would do, it changes nothing.
 func (a *App) configureAsOrdered() error {
+	_ = a.control.Fit() // what is wrong for another reason shows right below
 	c, origins, err := a.loadKept(a.control.State())
 	if err == nil {
 		err = Check(c)

@@ -10,6 +10,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"holdfast/internal/config"
+	"holdfast/internal/control"
 	"holdfast/internal/event"
 )
 
@@ -111,17 +112,14 @@ func (a *App) reload() ([]config.Change, error) {
 	defer a.reloading.Unlock()
 	a.notify("reloading", a.passing.manager.Reloading)
 	defer a.notify("ready", a.passing.manager.Ready)
-	s := a.control.State()
-	next, origins, keep, err := a.loadFresh(s)
-	if err == nil {
-		err = Check(next)
-	}
+	before := a.control.State()
+	s, next, origins, keep, err := a.loadBest(before)
 	if err != nil {
 		a.events.Publish(event.Event{Kind: event.Config, To: "refused", Reason: err.Error()})
 		return nil, err
 	}
-	before := a.config.Load()
-	changes := config.Diff(before, next)
+	a.control.Restored(before, s)
+	changes := config.Diff(a.config.Load(), next)
 	if len(changes) == 0 {
 		keep()
 		a.origins.Store(origins) // lines may have moved
@@ -132,6 +130,25 @@ func (a *App) reload() ([]config.Change, error) {
 	}
 	keep()
 	return changes, nil
+}
+
+// loadBest reads the configuration from its files under a State, with the keys
+// that were set aside if they fit again.
+func (a *App) loadBest(s *control.State) (used *control.State, c *config.Config, origins *config.Origins, keep func(), err error) {
+	tries := []*control.State{s}
+	if len(s.Unfit) > 0 {
+		tries = []*control.State{s.Whole(), s}
+	}
+	for _, used = range tries {
+		c, origins, keep, err = a.loadFresh(used)
+		if err == nil {
+			err = Check(c)
+		}
+		if err == nil {
+			break
+		}
+	}
+	return used, c, origins, keep, err
 }
 
 // reloadSentences is reload for those who do not know configurations.

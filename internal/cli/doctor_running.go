@@ -27,6 +27,9 @@ func (d *doctor) lookAtRunning(ctx context.Context) {
 	d.ok("holdfast", "version %s, pid %d, up %s, %d MiB, %d goroutines", own.Version, own.PID,
 		(time.Duration(own.UptimeSeconds) * time.Second).String(), own.RSSBytes>>20, own.Goroutines)
 	d.ownStore(own.Store)
+	for _, u := range own.Unfit {
+		d.add(problem, "override", u.Path+" does not fit the configuration any more and is not in force: "+u.Problem, "holdfast config unset "+u.Path+", or change the file and reload", "api.md#change-the-configuration-of-a-function")
+	}
 	var functions admin.Functions
 	if err := client.get(ctx, "functions", &functions); err != nil {
 		d.add(problem, "functions", err.Error(), "holdfast status", "troubleshooting.md")

@@ -224,6 +224,13 @@ func (c *Control) refresh(ctx context.Context) {
 		return // whoever watches the store tells of it
 	}
 	if !s.same(c.State()) {
+		s.carry(c.State())
+		if len(c.config.Runtime.Check(s)) > 0 {
+			if fitting, problems := s.Fit(c.config.Runtime.Check); problems == nil {
+				s = fitting
+				c.tell(s)
+			}
+		}
 		if err := c.put(s); err != nil {
 			c.config.Logger.WarnContext(ctx, "orders of another node not in force", "error", err)
 			return

@@ -44,6 +44,7 @@ type site struct {
 	put      *control.State
 	putErr   error
 	checked  int
+	check    func(*control.State) []control.Problem // nil: problems
 
 	fileDisabled bool
 }
@@ -118,10 +119,13 @@ func (s *site) Function(name string) *exchange.Function {
 	return nil
 }
 
-func (s *site) Check(*control.State) []control.Problem {
+func (s *site) Check(state *control.State) []control.Problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.checked++
+	if s.check != nil {
+		return s.check(state)
+	}
 	return slices.Clone(s.problems)
 }
 

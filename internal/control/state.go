@@ -17,6 +17,8 @@ import (
 type State struct {
 	Functions map[string]store.FunctionConfig `json:"functions"`
 	Overrides []store.Override                `json:"overrides"`
+	// Unfit are keys that Layer leaves out.
+	Unfit []Unfit `json:"-"`
 }
 
 // Orders are what people want of a function's instances and breaker, besides
@@ -85,7 +87,7 @@ func (s *State) with(row store.FunctionConfig) *State {
 		next.Functions = map[string]store.FunctionConfig{}
 	}
 	next.Functions[row.Function] = row
-	return next
+	return next.carry(s)
 }
 
 // withOverride returns a State with a key set, or without it when value is nil.
@@ -96,7 +98,7 @@ func (s *State) withOverride(o store.Override) *State {
 		next.Overrides = append(next.Overrides, o)
 		slices.SortFunc(next.Overrides, func(a, b store.Override) int { return strings.Compare(a.Path, b.Path) })
 	}
-	return next
+	return next.carry(s)
 }
 
 // Layer is the State as a layer of the configuration: keys are paths, values
@@ -123,6 +125,16 @@ func (s *State) Layer() map[string]any {
 		}
 		if !row.Enabled {
 			layer[at+"enabled"] = false
+		}
+	}
+	if len(s.Unfit) == 0 {
+		return layer
+	}
+	for path, v := range layer {
+		if left, ok := s.pruned(path, v); ok {
+			layer[path] = left
+		} else {
+			delete(layer, path)
 		}
 	}
 	return layer

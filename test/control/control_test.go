@@ -560,9 +560,85 @@ func TestClearingSessionsSpreadsClientsAnew(t *testing.T) {
 	if !fresh() {
 		t.Error("the cookie still counts")
 	}
+	write(t, conf, "functions:\n"+function(t, "public", 2, "    load_balancing: {affinity: {cookie: hf_session}}\n    timeouts: {attempt: 7s}\n"))
+	holdfast.Poll(t, ready, "reloaded", func() bool {
+		_, v := a.ask("GET", "/api/v1/config/values?path=functions.public.timeouts.attempt", "")
+		return strings.Contains(fmt.Sprint(v), "7s")
+	})
+	if !fresh() {
+		t.Error("after a reload the cookie counts again")
+	}
 	p = restart(t, p, conf)
 	if !fresh() {
 		t.Error("after a restart the cookie counts again")
+	}
+	write(t, conf, "functions:\n"+function(t, "public", 2, "    load_balancing: {affinity: {cookie: hf_session}}\n"))
+	a = login(t, p)
+	holdfast.Poll(t, ready, "reloaded", func() bool {
+		_, v := a.ask("GET", "/api/v1/config/values?path=functions.public.timeouts.attempt", "")
+		return !strings.Contains(fmt.Sprint(v), "7s")
+	})
+	if !fresh() {
+		t.Error("after a restart and a reload the cookie counts again")
+	}
+}
+
+// The file is changed while Holdfast is down, so that one key set through the
+// API contradicts it.
+func TestAtStartOnlyTheOverrideThatNoLongerFitsIsLeftOut(t *testing.T) {
+	t.Parallel()
+	body := "functions:\n" + function(t, "public", 1, "    scaling: {max_instances: %d}\n") + function(t, "admin", 1, "")
+	conf := file(t, fmt.Sprintf(body, 9))
+	p := holdfast.Up(t, "-c", conf)
+	p.Ready(t, ready)
+	a := login(t, p)
+	set := func(path, value string) {
+		t.Helper()
+		if status, v := a.ask("PUT", "/api/v1/config/values", fmt.Sprintf(`{"path":%q,"value":%s}`, path, value)); status != 200 {
+			t.Fatalf("%s: %d %v", path, status, v)
+		}
+	}
+	values := func(path string) string {
+		_, v := a.ask("GET", "/api/v1/config/values?path="+path, "")
+		return fmt.Sprint(v)
+	}
+	const unfit = "functions.public.scaling.min_instances"
+	set(unfit, "7")
+	set("functions.public.scaling.cooldown_period", `"77s"`)
+	set("functions.public.retry.attempts", "4")
+	set("functions.admin.retry.attempts", "1")
+	set("log.level", `"debug"`)
+	if err := p.Cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Wait(ready)
+	write(t, conf, fmt.Sprintf(body, 3)) // min_instances 7 is too many now
+	p = p.Again(t, "-c", conf)
+	p.Ready(t, ready)
+	a = login(t, p)
+	for path, want := range map[string]string{
+		unfit: "value:1", "functions.public.scaling.max_instances": "value:3", "functions.public.scaling.cooldown_period": "value:1m17s",
+		"functions.public.retry.attempts": "value:4", "functions.admin.retry.attempts": "value:1", "log.level": "value:debug",
+	} {
+		if got := values(path); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	if log := p.Log(); strings.Count(log, "an override does not fit") != 1 || !strings.Contains(log, "setting="+unfit) {
+		t.Errorf("the log does not tell of it")
+	}
+	if _, v := a.ask("GET", "/api/v1/events?function=public", ""); !strings.Contains(fmt.Sprint(v), unfit+" is not in force") {
+		t.Errorf("no event: %v", v)
+	}
+	if out := run(t, p, 2, "doctor", "-c", conf); !strings.Contains(out, unfit) || !strings.Contains(out, "holdfast config unset "+unfit) {
+		t.Errorf("doctor: %s", out)
+	}
+	// Orders go on, and the key can be taken back or comes into force with the file.
+	set("functions.public.retry.attempts", "3")
+	write(t, conf, fmt.Sprintf(body, 8))
+	holdfast.Poll(t, ready, "the override is back", func() bool { return strings.Contains(values(unfit), "value:7") })
+	if _, v := a.ask("GET", "/api/v1/health", ""); v["unfit_overrides"] != nil {
+		t.Errorf("%v", v)
 	}
 }
 

@@ -97,7 +97,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 			r.Body = http.MaxBytesReader(w, r.Body, g.config.Limits.Body)
 		}
 		v.Context = r.Context()
-		next.ServeHTTP(w, r.WithContext(v))
+		next.ServeHTTP(w, r.WithContext(v)) //nolint:contextcheck // v wraps the context of r
 	})
 }
 
