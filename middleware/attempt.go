@@ -23,6 +23,7 @@ var (
 	errAttemptTimeout = errors.New("instance gave no head in time")
 	errClientStalled  = errors.New("client moved no byte for timeouts.idle")
 	errIdle           = errors.New("no byte moved for timeouts.idle")
+	errInforms        = errors.New("instance sent 1xx answers without end")
 	errUpgrade        = errors.New("instance switched to a protocol nobody asked for")
 )
 
@@ -36,6 +37,7 @@ type try struct {
 	cancel   context.CancelCauseFunc
 	sent     atomic.Bool   // net/http sets it from its own goroutine
 	voice    chan struct{} // who holds it may write 1xx answers
+	informed int           // 1xx answers so far; guarded by voice
 	given    sync.Once
 }
 
@@ -46,7 +48,7 @@ func (f *flight) attempt(step exchange.Step) (next exchange.Step, gone bool) {
 	f.try = t
 	res, err := f.engine.transport(step.Function).RoundTrip(t.request)
 	<-t.voice // no 1xx from now on
-	if err == nil && res.StatusCode == http.StatusSwitchingProtocols && !strings.EqualFold(upgradeOf(res.Header), upgradeOf(f.header)) {
+	if err == nil && res.StatusCode == http.StatusSwitchingProtocols && !f.asked(upgradeOf(res.Header)) {
 		_ = res.Body.Close() // errUpgrade is the one to tell
 		err = errUpgrade
 	}
@@ -61,14 +63,19 @@ func (f *flight) attempt(step exchange.Step) (next exchange.Step, gone bool) {
 	return f.head(t), false
 }
 
+// asked says whether the client asked for the protocol an instance switched to.
+func (f *flight) asked(protocol string) bool {
+	return protocol != "" && strings.EqualFold(protocol, upgradeOf(f.header))
+}
+
 // failed reports an attempt without a head.
 func (f *flight) failed(t *try) (exchange.Step, bool) {
-	cause := context.Cause(t.request.Context())
+	cause, upload := context.Cause(t.request.Context()), t.dog.forClient()
 	t.giveUp()
 	if f.clientGone() || errors.Is(cause, errClientStalled) {
 		return exchange.Step{}, true
 	}
-	o := exchange.Outcome{Kind: retry.Reset, Sent: t.sent.Load(), Replayable: f.body.replayable()}
+	o := exchange.Outcome{Kind: retry.Reset, Sent: t.sent.Load(), Replayable: f.body.replayable(), Upload: upload}
 	switch {
 	case !o.Sent:
 		o.Kind = retry.Unreachable
@@ -82,7 +89,7 @@ func (f *flight) failed(t *try) (exchange.Step, bool) {
 // is over.
 func (f *flight) head(t *try) exchange.Step {
 	h := exchange.Head{
-		Status: t.response.StatusCode, Long: isLong(t.response),
+		Status: t.response.StatusCode, Long: isLong(t.response), Upload: t.dog.forClient(),
 		RetryAfter: retry.ParseRetryAfter(t.response.Header.Get("Retry-After"), time.Now()),
 	}
 	var next exchange.Step
@@ -163,17 +170,24 @@ func announced(trailer http.Header) http.Header {
 	return out
 }
 
-// inform passes a 1xx answer on. Not 100: the server in front says that itself
-// when the instance's 100 lets the body be read.
+// maxInforms bounds the 1xx answers before an answer.
+const maxInforms = 64
+
+// inform passes a 1xx answer on, which a client may be slow to take. Not 100:
+// the server in front says that itself when the instance's 100 lets the body be
+// read.
 func (t *try) inform(f *flight, status int, h http.Header) error {
-	if status == http.StatusContinue {
-		return nil
-	}
 	select {
 	case <-t.voice:
 		defer func() { t.voice <- struct{}{} }()
 	default:
 		return nil // the attempt is over
+	}
+	if t.informed++; t.informed > maxInforms {
+		return errInforms
+	}
+	if status == http.StatusContinue {
+		return nil
 	}
 	if f.r.ProtoMajor == 1 && f.r.ProtoMinor == 0 {
 		return nil // knows no such thing
@@ -182,7 +196,9 @@ func (t *try) inform(f *flight, status int, h http.Header) error {
 	before := maps.Clone(out)
 	clear(out)
 	copyFields(out, h)
+	t.dog.waiting(true)
 	f.w.WriteHeader(status)
+	t.dog.waiting(false)
 	clear(out)
 	maps.Copy(out, before)
 	return nil

@@ -252,18 +252,33 @@ func (v *bodyView) Read(p []byte) (int, error) {
 	if n, err, ok := v.fromKept(p); ok || len(p) == 0 {
 		return n, err
 	}
-	select {
-	case <-v.b.token:
-		defer func() { v.b.token <- struct{}{} }()
-	case <-v.closed:
-		return 0, errAttemptOver
-	case <-v.b.over:
+	if !v.takeToken() {
 		return 0, errAttemptOver
 	}
+	defer func() { v.b.token <- struct{}{} }()
 	if n, err, ok := v.fromKept(p); ok { // a forgotten reader brought it
 		return n, err
 	}
 	return v.fromSource(p)
+}
+
+// takeToken waits until nobody else reads the source; false: the attempt is
+// over. A forgotten reader waits for the client, and so does who waits for it.
+func (v *bodyView) takeToken() bool {
+	select {
+	case <-v.b.token:
+		return true
+	default:
+	}
+	v.dog.waiting(true)
+	defer v.dog.waiting(false)
+	select {
+	case <-v.b.token:
+		return true
+	case <-v.closed:
+	case <-v.b.over:
+	}
+	return false
 }
 
 // fromKept reads without the source, if it can.
@@ -296,9 +311,9 @@ func (v *bodyView) fromSource(p []byte) (int, error) {
 		p = p[:min(len(p), room)]
 	}
 	b.mu.Unlock()
-	v.dog.uploading(true)
+	v.dog.waiting(true)
 	n, err := b.source.Read(p)
-	v.dog.uploading(false)
+	v.dog.waiting(false)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.take(p[:n], err)

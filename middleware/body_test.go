@@ -199,9 +199,9 @@ func TestTheWatchdogBitesOnceAndNeverAfterStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bites []error
 		d := newWatchdog(2*time.Second, 5*time.Second, func(cause error) { bites = append(bites, cause) })
-		d.uploading(true)
+		d.waiting(true)
 		<-time.After(4 * time.Second) // the client's turn: idle counts
-		d.uploading(false)
+		d.waiting(false)
 		<-time.After(time.Second)
 		if !d.headCame() {
 			t.Fatal("bitten too early")
@@ -214,7 +214,7 @@ func TestTheWatchdogBitesOnceAndNeverAfterStop(t *testing.T) {
 		}
 		stopped := newWatchdog(time.Second, time.Second, func(cause error) { t.Errorf("bitten after stop: %v", cause) })
 		stopped.stop()
-		stopped.uploading(true)
+		stopped.waiting(true)
 		stopped.hurry(time.Millisecond)
 		if stopped.headCame() {
 			t.Error("a head came after the end")

@@ -20,7 +20,11 @@ type watchdog struct {
 	idle     time.Duration // for the client, and for both once the head came
 	moved    time.Time
 	headDone bool
-	client   bool // it is the client's turn
+	client   bool          // it is the client's turn, after the head
+	waits    int           // under way for the client, to send or to take a 1xx answer
+	since    time.Time     // the first of them began
+	waited   time.Duration // for the client, until the head came
+	hurried  bool          // what is still to come is not for the client
 	over     bool
 }
 
@@ -34,15 +38,19 @@ func newWatchdog(head, idle time.Duration, bite func(cause error)) *watchdog {
 
 // limit returns how long whose turn it is may do nothing.
 func (d *watchdog) limit() time.Duration {
-	if !d.headDone && !d.client {
+	if !d.headDone && d.waits == 0 {
 		return d.head
 	}
 	return d.idle
 }
 
+// cause blames the instance only while nothing is missing from the client, and
+// the client only while it is waited for.
 func (d *watchdog) cause() error {
 	switch {
-	case d.client:
+	case d.hurried:
+		return errIdle
+	case d.client, d.waits > 0:
 		return errClientStalled
 	case d.headDone:
 		return errIdle
@@ -66,18 +74,39 @@ func (d *watchdog) look() {
 	d.bite(d.cause())
 }
 
-// uploading says that the engine waits for the client's next bytes, or no
-// longer does. Once the head came, an upload only counts as movement.
-func (d *watchdog) uploading(waits bool) {
+// waiting says that the engine waits for the client, to send more of the body
+// or to take a 1xx answer, or no longer does; each wait ends once.
+func (d *watchdog) waiting(begins bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	now := time.Now()
+	switch {
+	case begins:
+		if d.waits++; d.waits == 1 {
+			d.turn(now)
+		}
+	default:
+		if d.waits--; d.waits == 0 {
+			d.turn(now)
+		}
+	}
+}
+
+// turn passes the turn to or from the client. Once the head came the timer is
+// left alone, look sees, and that the client sends no more is no movement.
+func (d *watchdog) turn(now time.Time) {
 	if d.headDone {
-		if !waits {
-			d.moved = time.Now()
+		if d.waits == 0 {
+			d.moved = now
 		}
 		return
 	}
-	d.client, d.moved = waits, time.Now()
+	if d.waits > 0 {
+		d.since = now
+	} else {
+		d.waited += now.Sub(d.since)
+	}
+	d.moved = now
 	if !d.over {
 		d.timer.Reset(d.limit()) // the limits differ
 	}
@@ -90,9 +119,27 @@ func (d *watchdog) headCame() bool {
 	if d.over {
 		return false
 	}
-	d.headDone, d.client, d.moved = true, false, time.Now()
+	now := time.Now()
+	d.waited = d.waitedBy(now)
+	d.headDone, d.client, d.moved = true, false, now
 	d.timer.Reset(d.idle)
 	return true
+}
+
+func (d *watchdog) waitedBy(now time.Time) time.Duration {
+	if d.headDone || d.waits == 0 {
+		return d.waited
+	}
+	return d.waited + now.Sub(d.since)
+}
+
+// forClient returns how long the engine waited for the client until the head
+// came, or until now. What the instance did meanwhile is not asked: one that
+// gives up on a slow client was not slow itself.
+func (d *watchdog) forClient() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.waitedBy(time.Now())
 }
 
 // relaying says that bytes moved and whose turn it is: the client's to take
@@ -108,7 +155,7 @@ func (d *watchdog) hurry(limit time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.over {
-		d.idle, d.moved = limit, time.Now()
+		d.idle, d.moved, d.hurried = limit, time.Now(), true
 		d.timer.Reset(limit)
 	}
 }

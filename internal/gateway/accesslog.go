@@ -123,7 +123,8 @@ type loggedAttempt struct {
 	Status   int     `json:"status,omitempty"`
 	Reason   string  `json:"reason,omitempty"`
 	TookMS   float64 `json:"took_ms"`
-	Then     string  `json:"then,omitempty"` // what the retry rule said
+	UploadMS float64 `json:"upload_ms,omitempty"` // of it, waiting for the client's body
+	Then     string  `json:"then,omitempty"`      // what the retry rule said
 }
 
 func attemptsOf(r *exchange.Record) []loggedAttempt {
@@ -133,7 +134,7 @@ func attemptsOf(r *exchange.Record) []loggedAttempt {
 		if a.Instance == nil {
 			continue
 		}
-		e := loggedAttempt{Instance: a.Instance.ID(), Status: int(a.Status), TookMS: ms(max(a.Head, a.Took))}
+		e := loggedAttempt{Instance: a.Instance.ID(), Status: int(a.Status), TookMS: ms(max(a.Head, a.Took)), UploadMS: ms(a.Upload)}
 		if a.Reason != exchange.ReasonNone {
 			e.Reason = a.Reason.String()
 		}

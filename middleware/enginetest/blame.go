@@ -26,6 +26,7 @@ func blameTests() []test {
 		{"a POST with an idempotency key is tried again", idempotencyKey},
 		{"a POST is never sent twice over a connection that died", deadConnection},
 		{"an answer that is no HTTP is a broken one", noHTTP},
+		{"1xx answers without end are a broken answer", endlessInforms},
 		{"a switch of protocols nobody asked for is a broken answer", unaskedSwitch},
 		{"a client that leaves before the head cancels the attempt", gonePending},
 		{"a client that leaves while the body flows cancels the attempt", goneReading},
@@ -206,12 +207,38 @@ func noHTTP(t *testing.T, start Start) {
 	w.post(t, "/", "x").is(t, 502, "502 connection reset by instance\n")
 }
 
+func endlessInforms(t *testing.T, start Start) {
+	w := newWorld(t, start, config(in(rawInstance(t, func(conn net.Conn, _ *http.Request) {
+		for {
+			if _, err := io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"); err != nil {
+				return
+			}
+		}
+	}))))
+	_, br := w.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")
+	a := readAnswer(t, br, "POST")
+	for n := 0; a.StatusCode == http.StatusEarlyHints; n++ {
+		if n == 1000 {
+			t.Fatal("they are passed on without end")
+		}
+		a = readAnswer(t, br, "POST")
+	}
+	a.is(t, 502, "502 connection reset by instance\n")
+	w.failures(t, "i0", 1)
+}
+
 func unaskedSwitch(t *testing.T, start Start) {
 	w := newWorld(t, start, config(in(rawInstance(t, func(conn net.Conn, _ *http.Request) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n")
 		_, _ = io.Copy(io.Discard, conn)
 	}))))
 	w.post(t, "/", "x").is(t, 502, "502 connection reset by instance\n")
+	silent := newWorld(t, start, config(in(rawInstance(t, func(conn net.Conn, _ *http.Request) {
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\n\r\n") // to nothing
+		_, _ = io.Copy(io.Discard, conn)
+	}))))
+	silent.post(t, "/", "x").is(t, 502, "502 connection reset by instance\n")
+	silent.failures(t, "i0", 1)
 	_, br := w.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n")
 	readAnswer(t, br, "POST").is(t, 502, "502 connection reset by instance\n")
 }

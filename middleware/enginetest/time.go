@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"holdfast/balancer"
+	"holdfast/breaker"
 	"holdfast/exchange"
+	"holdfast/middleware"
 	"holdfast/retry"
 )
 
@@ -34,7 +36,14 @@ func timeTests() []test {
 		{"an answer that stands still is cut after the idle timeout", idleAnswer},
 		{"a slow answer is not cut", slowAnswer},
 		{"a slow upload is neither cut nor held against the instance", slowUpload},
+		{"a slow upload is not the instance's latency", uploadIsNoLatency},
+		{"an instance that gives up on a slow upload was not slow itself", givesUpOnUpload},
+		{"a slow upload leaves the time for a retry", retryAfterUpload},
+		{"what is missing of a slow upload after a wait is not held against the instance", slowUploadAfterWait},
 		{"an upload that stands still is cut and nobody is blamed", stalledUpload},
+		{"an upload that stands still under an answer is cut and nobody is blamed", stalledUnderAnswer},
+		{"an instance that becomes usable is taken at once, also when it starts slowly", waitsForSlowStart},
+		{"a client that does not take a 1xx answer is cut and nobody is blamed", stalledInform},
 		{"an instance that does not take an upload times out", untakenUpload},
 		{"a client that takes nothing is cut and nobody is blamed", stalledReader},
 		{"an upgraded connection lives while bytes flow one way", idleTunnel},
@@ -443,4 +452,177 @@ func slowLocal(t *testing.T, start Start) {
 		}
 		_ = conn.Close()
 	}
+}
+
+// slowCalls opens the breaker on the first call over a second.
+func slowCalls(f *middleware.Function) {
+	f.Breaker.Window = breaker.Window{
+		Kind: breaker.WindowCount, Calls: 10, MinimumCalls: 1, FailureRatePercent: -1, SlowCallRatePercent: 50, SlowCallDuration: time.Second,
+	}
+}
+
+// fast fails the test if anybody took more than limit for an answer of instance i0.
+func (w *world) fast(t *testing.T, limit time.Duration) {
+	t.Helper()
+	fn := w.Function("f")
+	i := fn.Balancer().Stats(time.Now()).Instances[0]
+	latency := fn.Stats().Latency.Snapshot()
+	if q := latency.Quantile(0.99); i.P99 > limit || i.EWMA > limit || q > limit {
+		t.Errorf("latency %s, estimate %s, of the function %s; want at most %s", i.P99, i.EWMA, q, limit)
+	}
+	if s := fn.Breaker().State(); s != breaker.Closed {
+		t.Errorf("the breaker is %s", s)
+	}
+}
+
+func uploadIsNoLatency(t *testing.T, start Start) {
+	var m memory
+	f := in(m.instance(t, "a", func(w http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		sleep(100 * time.Millisecond)
+		_, _ = fmt.Fprint(w, n)
+	}))
+	slowCalls(&f)
+	w := m.world(t, start, config(f))
+	a := w.do(t, w.request(t, "POST", "/", &drip{20, 9 * time.Second}))
+	a.is(t, 200, "20")
+	w.fast(t, 110*time.Millisecond)
+	rec := w.record(t, a)
+	if got := rec.Attempts[0]; got.Upload < 179*time.Second || got.Upload > 180*time.Second || got.Head != got.Upload+100*time.Millisecond || rec.Slow() {
+		t.Errorf("the record says %s of %s, slow %v", got.Upload, got.Head, rec.Slow())
+	}
+	w.blameless(t)
+}
+
+func givesUpOnUpload(t *testing.T, start Start) {
+	var m memory
+	serveRaw(t, m.listen("a:80"), func(conn net.Conn, _ *http.Request) {
+		_, _ = io.CopyN(io.Discard, conn, 1)
+		sleep(8 * time.Second)
+		_, _ = io.WriteString(conn, "HTTP/1.1 408 Slow\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	})
+	f := in("http://a:80")
+	slowCalls(&f)
+	w := m.world(t, start, config(f))
+	conn, err := m.dial(t.Context(), "", w.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nd")
+	readAnswer(t, bufio.NewReader(conn), "POST").is(t, 408, "")
+	w.recordOf(t, all)
+	w.fast(t, 10*time.Millisecond)
+}
+
+// retryAfterUpload: uploading took longer than a whole exchange may.
+func retryAfterUpload(t *testing.T, start Start) {
+	var m memory
+	h, _ := failing(1, nil)
+	f := in(m.instance(t, "a", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		h(w, r)
+	}), m.instance(t, "b", gotBody))
+	f.Instances[1].Priority = 1
+	f.Policy.Timeouts.Attempt, f.Policy.Timeouts.Exchange, f.Policy.Timeouts.Idle = 5*time.Second, 20*time.Second, 10*time.Second
+	w := m.world(t, start, config(f))
+	a := w.do(t, w.request(t, "PUT", "/", &drip{5, 9 * time.Second}))
+	a.is(t, 200, "got xxxxx")
+	if rec := w.record(t, a); rec.N != 2 || rec.Attempts[0].Upload < 36*time.Second || rec.Attempts[1].Upload != 0 {
+		t.Errorf("%d attempts that waited %s and %s for the client", rec.N, rec.Attempts[0].Upload, rec.Attempts[1].Upload)
+	}
+}
+
+// slowUploadAfterWait: the engine may have begun to read the body before there
+// was an instance to send it to.
+func slowUploadAfterWait(t *testing.T, start Start) {
+	var m memory
+	f := in(m.instance(t, "a", gotBody))
+	f.HealthPath = "/health" // nobody checks, so it stays unknown
+	f.NoRetry = true
+	f.Policy.WaitForInstance = 10 * time.Second
+	f.Policy.Timeouts.Attempt, f.Policy.Timeouts.Idle = 5*time.Second, 30*time.Second
+	w := m.world(t, start, config(f))
+	time.AfterFunc(3*time.Second, func() {
+		b := w.Function("f").Balancer()
+		b.SetHealth(b.Instances()[0], balancer.HealthUp, "test", time.Now())
+	})
+	a := w.do(t, w.request(t, "POST", "/", &drip{3, 20 * time.Second}))
+	a.is(t, 200, "got xxx")
+	w.blameless(t)
+	if got := w.record(t, a).Attempts[0]; got.Start != 3*time.Second || got.Upload < 37*time.Second || got.Head != got.Upload {
+		t.Errorf("the attempt began at %s and waited for the client for %s of %s", got.Start, got.Upload, got.Head)
+	}
+}
+
+// stalledUnderAnswer: the instance has answered and waits for the rest, too.
+func stalledUnderAnswer(t *testing.T, start Start) {
+	var m memory
+	f := in(m.instance(t, "a", func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		_ = c.EnableFullDuplex()
+		_, _ = io.WriteString(w, "go on")
+		_ = c.Flush()
+		_, _ = io.Copy(w, r.Body)
+	}))
+	f.Policy.Timeouts.Idle = 10 * time.Second
+	w := m.world(t, start, config(f))
+	conn, err := m.dial(t.Context(), "", w.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nd")
+	_, _ = io.Copy(io.Discard, conn) // until the gateway cuts it
+	if rec := w.gone(t); rec.Took != 10*time.Second || rec.Status != http.StatusOK {
+		t.Errorf("status %d, cut after %v", rec.Status, rec.Took)
+	}
+	w.blameless(t)
+}
+
+// waitsForSlowStart: an instance that failed comes back under slow start, and
+// its status stays recovering when it passes its first check.
+func waitsForSlowStart(t *testing.T, start Start) {
+	var m memory
+	f := in(m.instance(t, "a", gotBody))
+	f.Policy.WaitForInstance, f.Policy.Managed = 10*time.Second, true
+	f.Balancer.SlowStart.Window = time.Minute
+	w := m.world(t, start, config(f))
+	w.get(t, "/").is(t, 200, "got ")
+	b := w.Function("f").Balancer()
+	i := b.Instances()[0]
+	b.SetLifecycle(i, balancer.Gone, "killed", time.Now())
+	b.SetHealth(i, balancer.HealthUnknown, "a new process", time.Now())
+	b.SetLifecycle(i, balancer.Starting, "started", time.Now())
+	began := time.Now()
+	const at = 3*time.Second + 10*time.Millisecond // between two looks of those who wait
+	time.AfterFunc(time.Second, func() { b.SetLifecycle(i, balancer.Running, "listens", time.Now()) })
+	time.AfterFunc(at, func() { b.SetHealth(i, balancer.HealthUp, "fine", time.Now()) })
+	w.post(t, "/", "data").is(t, 200, "got data")
+	took(t, began, at)
+	if s := i.Status(); s != balancer.Recovering {
+		t.Errorf("the instance is %s, want recovering", s)
+	}
+}
+
+// stalledInform: the client reads nothing, so that a 1xx answer cannot pass.
+func stalledInform(t *testing.T, start Start) {
+	var m memory
+	f := in(m.instance(t, "a", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		<-r.Context().Done()
+	}))
+	f.Policy.Timeouts.Attempt, f.Policy.Timeouts.Idle = 5*time.Second, 10*time.Second
+	w := m.world(t, start, config(f))
+	conn, err := m.dial(t.Context(), "", w.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	sleep(10 * time.Second)
+	if rec := w.gone(t); rec.Took != 10*time.Second {
+		t.Errorf("cut after %v", rec.Took)
+	}
+	w.blameless(t)
 }
