@@ -212,6 +212,9 @@ func (o *Outbox) Run(ctx context.Context) error {
 	wg.Go(func() { o.runWriter(spooled) })
 	wg.Wait()
 	o.publishStats()
+	if n := o.stats.Load().Memory; n > 0 {
+		o.tell(Notice{At: time.Now(), Kind: FactsDropped, Count: uint64(n), Reason: "the disk took no more, and this process ends"})
+	}
 	if err := o.spool.Close(); err != nil {
 		return fmt.Errorf("close spool: %w", err)
 	}

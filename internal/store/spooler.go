@@ -5,11 +5,14 @@ import (
 	"time"
 )
 
+// reserveTurns is how many syncs pass between two looks at whether a full disk has room again.
+const reserveTurns = 5
+
 // runSpooler moves facts from the queues to the spool.
 func (o *Outbox) runSpooler(ctx context.Context) {
 	every := time.NewTicker(o.cfg.SyncEvery)
 	defer every.Stop()
-	for {
+	for turn := 1; ; {
 		select {
 		case <-ctx.Done():
 			o.spoolQueues()
@@ -21,6 +24,9 @@ func (o *Outbox) runSpooler(ctx context.Context) {
 			o.spoolQueues()
 			answer <- o.spool.Sync()
 		case <-every.C:
+			if turn++; turn%reserveTurns == 0 {
+				_ = o.spool.Reserve()
+			}
 			_ = o.spool.Flush()
 			_ = o.spool.Sync()
 			o.states.persist(o.cfg.SyncEvery, time.Now())

@@ -15,9 +15,11 @@
 // process are never appended to. Damage elsewhere costs the rest of that segment, and is counted.
 //
 // When MaxBytes are reached, the oldest segment of the first lane that has one is dropped, but never one of a lane behind
-// the new record's own; if only such are left, the new records are dropped. When the disk refuses, records stay in
-// memory, up to MemoryBytes with the same order of dropping, and go to disk as soon as it takes them. Everything dropped
-// is counted per lane.
+// the new record's own; if only such are left, the new records are dropped.
+//
+// When the disk is full, each lane has ReserveBytes of its own left, allocated before. When these are used up or the disk
+// refuses for another reason, records stay in memory, up to MemoryBytes with the same order of dropping, and go to disk
+// as soon as it takes them; kill -9 costs these. Everything dropped is counted per lane.
 //
 // After a crash a delivered record may be delivered again; the receiver must recognise it.
 package spool
@@ -42,6 +44,7 @@ type Config struct {
 	MaxBytes     int64    // of all segments; 0 is 64 MiB
 	SegmentBytes int64    // of one segment, about; 0 is 1 MiB, at most an eighth of MaxBytes
 	MemoryBytes  int64    // kept in memory while the disk refuses; 0 is 4 MiB
+	ReserveBytes int64    // kept free on disk for each lane, besides MaxBytes; 0 is half of SegmentBytes
 }
 
 // ErrLocked says that another process uses the directory.
@@ -58,6 +61,7 @@ type Spool struct {
 	bytes  int64  // of all segments
 	memory int64  // of all records in memory
 	refuse error  // why the disk took nothing last time
+	full   error  // why there are no reserves, or why they are in use
 	made   bool   // a file was made since the last Sync
 }
 
@@ -69,6 +73,7 @@ type lane struct {
 	taken    uint64     // number of the first record in memory, counting all that ever were
 	dropped  uint64
 	damaged  uint64 // bytes
+	reserved bool   // the reserve is there
 }
 
 // segment is one file. Only the last of a lane has file set, and only when this process made it.
@@ -90,7 +95,7 @@ type Stats struct {
 	Records []int    // waiting, per lane, those in memory included
 	Dropped []uint64 // records, per lane, since Open
 	Damaged uint64   // bytes that could not be read, since Open
-	Refused error    // why the disk takes nothing; nil when it does
+	Refused error    // why the disk takes nothing, or no more than was kept free; nil when it does
 }
 
 // Open takes the directory over, with what an earlier process left.
@@ -98,6 +103,7 @@ func Open(c Config) (*Spool, error) {
 	c.MaxBytes = cmp.Or(c.MaxBytes, 64<<20)
 	c.SegmentBytes = min(cmp.Or(c.SegmentBytes, 1<<20), c.MaxBytes/8)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 4<<20)
+	c.ReserveBytes = cmp.Or(c.ReserveBytes, c.SegmentBytes/2)
 	s := &Spool{cfg: c, next: 1}
 	for _, name := range c.Lanes {
 		s.lanes = append(s.lanes, &lane{name: name})
@@ -111,6 +117,7 @@ func Open(c Config) (*Spool, error) {
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool: %w", err), s.lock.Close())
 	}
+	_ = s.Reserve() // a full disk is no reason not to begin; Stats tells
 	return s, nil
 }
 
@@ -199,7 +206,7 @@ func (s *Spool) readSegment(path string) ([]byte, error) {
 func (s *Spool) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Stats{Bytes: s.bytes, Refused: s.refuse}
+	st := Stats{Bytes: s.bytes, Refused: cmp.Or(s.refuse, s.full)}
 	for _, l := range s.lanes {
 		n := len(l.memory)
 		for _, seg := range l.segments {

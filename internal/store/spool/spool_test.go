@@ -228,7 +228,7 @@ func TestASegmentThatWasRemovedIsGivenUp(t *testing.T) {
 func TestAFullDiskKeepsRecordsInMemoryWithinBounds(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "256k")
-	s := open(t, spool.Config{Dir: filepath.Join(dir, "spool"), MemoryBytes: 100_000})
+	s := open(t, spool.Config{Dir: filepath.Join(dir, "spool"), MemoryBytes: 100_000, ReserveBytes: 4096})
 	ballast := filepath.Join(dir, "ballast")
 	storetest.Fill(t, ballast)
 	record := bytes.Repeat([]byte("r"), 1000)
@@ -251,6 +251,7 @@ func TestAFullDiskKeepsRecordsInMemoryWithinBounds(t *testing.T) {
 	}
 	ok(t, os.Remove(ballast))
 	ok(t, s.Flush())
+	ok(t, s.Reserve())
 	ok(t, s.Sync())
 	if st = s.Stats(); st.Memory != 0 || st.Refused != nil {
 		t.Errorf("after making space %+v", st)
@@ -261,10 +262,44 @@ func TestAFullDiskKeepsRecordsInMemoryWithinBounds(t *testing.T) {
 	}
 }
 
+func TestWhatHasAReserveOutlivesTheProcessAlsoOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := smallDisk(t, "256k")
+	c := spool.Config{Dir: filepath.Join(dir, "spool"), ReserveBytes: 32 << 10}
+	s := open(t, c)
+	low, high := records("low", 0, 500), records("high", 0, 500)
+	ok(t, s.Append(0, low[:100]))
+	ballast := filepath.Join(dir, "ballast")
+	storetest.Fill(t, ballast)
+	for i := 100; i < 500; i++ {
+		ok(t, s.Append(0, low[i:i+1]))
+	}
+	for i := range high {
+		ok(t, s.Append(1, high[i:i+1]))
+	}
+	ok(t, s.Sync())
+	if st := s.Stats(); st.Memory != 0 || !errors.Is(st.Refused, syscall.ENOSPC) {
+		t.Errorf("stats %+v, want nothing in memory only, and that the disk is full", st)
+	}
+	ok(t, s.Close())
+
+	again := open(t, c)
+	if st := again.Stats(); st.Damaged != 0 || st.Refused == nil {
+		t.Errorf("stats of the next process %+v, want no damage, and that there is no reserve", st)
+	}
+	equal(t, drain(t, again, 0), low)
+	equal(t, drain(t, again, 1), high)
+	ok(t, os.Remove(ballast))
+	ok(t, again.Reserve())
+	if st := again.Stats(); st.Refused != nil {
+		t.Errorf("stats with room %+v", st)
+	}
+}
+
 func TestRecordsInMemoryCanBeDelivered(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "64k")
-	s := open(t, spool.Config{Dir: filepath.Join(dir, "spool")})
+	s := open(t, spool.Config{Dir: filepath.Join(dir, "spool"), ReserveBytes: 1})
 	ok(t, s.Append(0, records("a", 0, 10)))
 	storetest.Fill(t, filepath.Join(dir, "ballast"))
 	for i := 10; i < 200; i++ { // the segment's last page has a little space left

@@ -52,6 +52,18 @@ func (s *Spool) writeSome(laneIndex int) error {
 		s.forget(l, len(l.memory), true)
 		return nil
 	}
+	err := s.write(l, buf, n)
+	if isFull(err) {
+		s.full = err
+		if s.useReserve(l) {
+			err = s.write(l, buf, n)
+		}
+	}
+	return err
+}
+
+// write appends n frames to the lane's last segment.
+func (s *Spool) write(l *lane, buf []byte, n int) error {
 	seg, err := s.writable(l, int64(len(buf)))
 	if err != nil {
 		return err
@@ -115,7 +127,7 @@ func (s *Spool) writable(l *lane, need int64) (*segment, error) {
 			return nil, fmt.Errorf("close spool segment: %w", err)
 		}
 	}
-	path := filepath.Join(s.cfg.Dir, fmt.Sprintf("%s-%016x.seg", l.name, s.next))
+	path := s.segmentPath(l)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("make spool segment: %w", err)
@@ -123,12 +135,22 @@ func (s *Spool) writable(l *lane, need int64) (*segment, error) {
 	if _, err := f.WriteAt([]byte(magic), 0); err != nil {
 		return nil, errors.Join(fmt.Errorf("make spool segment: %w", err), f.Close(), os.Remove(path))
 	}
+	return s.append(l, path, f), nil
+}
+
+// segmentPath names the next segment.
+func (s *Spool) segmentPath(l *lane) string {
+	return filepath.Join(s.cfg.Dir, fmt.Sprintf("%s-%016x.seg", l.name, s.next))
+}
+
+// append adds the next segment to a lane. Its file has the magic.
+func (s *Spool) append(l *lane, path string, f *os.File) *segment {
 	seg := &segment{number: s.next, path: path, file: f, size: int64(len(magic)), readAt: int64(len(magic))}
 	l.segments = append(l.segments, seg)
 	s.next++
 	s.bytes += seg.size
 	s.made = true
-	return seg, nil
+	return seg
 }
 
 // makeRoom drops segments until need more bytes fit. It reports false when only more valuable lanes have any.
