@@ -173,8 +173,8 @@ func sameValue(a, b any) bool {
 // and returns what is wrong with the configuration apart from that. It is for
 // the start, before the State is in force.
 func (c *Control) Fit() []Problem {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.turn <- struct{}{} // at the start nobody has it for long
+	defer func() { <-c.turn }()
 	s, problems := c.State().Fit(c.config.Runtime.Check)
 	if problems == nil {
 		c.tell(s)
