@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,26 +9,47 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 )
 
 const (
 	maxFiles       = 256 // read in one Load, included ones counted each time
 	maxIncludes    = 16  // files including each other in a row
 	maxSecretBytes = 64 << 10
+	// pipeTimeout is how long what is read from a pipe or a terminal may take.
+	pipeTimeout = 10 * time.Second
 )
 
-var errTooLarge = errors.New("is too large")
+var (
+	errTooLarge  = errors.New("is too large")
+	errDirectory = errors.New("it is a directory")
+	errSilent    = errors.New("it is a pipe that nobody writes to")
+)
 
 // readLimited reads at most limit bytes of a file. It is the ReadFile of a
-// Load that was given none.
+// Load that was given none. Opened the usual way, a pipe without a writer would
+// hold up the start, or every later reload, for good.
 func readLimited(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open file: %w", err)
 	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("open file: %w", err)
+	}
+	if info.IsDir() {
+		return nil, errDirectory
+	}
+	_ = f.SetReadDeadline(time.Now().Add(pipeTimeout)) // files have none, and need none
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("read file: %w", err)
+	}
+	if len(text) == 0 && info.Mode()&os.ModeNamedPipe != 0 {
+		return nil, errSilent
 	}
 	return text, nil
 }
@@ -75,6 +97,12 @@ func (f *files) load(name string, chain []string, at Origin) *node {
 	if _, known := f.problems.rank[name]; !known {
 		f.problems.rank[name] = len(f.problems.rank)
 	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		// An editor or a full disk leaves such a file for a moment; as a
+		// configuration it would remove every function.
+		f.problems.add(Origin{Kind: OriginFile, File: name}, "", "is empty", "leave the file out if nothing is meant, or write a comment into it")
+		return nil
+	}
 	tree := f.parse(name, text)
 	if tree == nil || tree.kind == nullNode {
 		return nil
@@ -103,12 +131,14 @@ func (f *files) unreadable(name string, chain []string, at Origin, err error) {
 	if at.Kind == OriginDefault {
 		at, subject = Origin{Kind: OriginFile, File: name}, ""
 	}
-	path := includePath(chain)
-	if errors.Is(err, errTooLarge) {
-		f.problems.add(at, path, subject+"is larger than "+Bytes(maxFileBytes).String(), "split it with include")
-		return
+	message, hint := "cannot be read: "+reason(err), "check the name and that this user may read it"
+	switch {
+	case errors.Is(err, errTooLarge):
+		message, hint = "is larger than "+Bytes(maxFileBytes).String(), "split it with include"
+	case errors.Is(err, errDirectory):
+		message, hint = "is a directory", "name the files in it"
 	}
-	f.problems.add(at, path, subject+"cannot be read: "+reason(err), "check the name and that this user may read it")
+	f.problems.add(at, includePath(chain), subject+message, hint)
 }
 
 func includePath(chain []string) string {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -163,7 +164,7 @@ func TestNothingWrittenIsTheDefaults(t *testing.T) {
 	if changes := config.Diff(config.Default(), c); len(changes) != 0 {
 		t.Errorf("differs from the defaults: %v", changes)
 	}
-	for _, text := range []string{"", "# nothing\n", "---\n", "log:\nfunctions:\n", "\xef\xbb\xbflog: {}\r\n", "{}"} {
+	for _, text := range []string{"# nothing\n", "---\n", "log:\nfunctions:\n", "\xef\xbb\xbflog: {}\r\n", "{}"} {
 		if c, _, err := load(t, text); err != nil || len(config.Diff(config.Default(), c)) != 0 {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -294,6 +295,39 @@ functions:
 	}
 }
 
+// What a shell's <(command) hands over is a pipe.
+func TestAPipeIsReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w, err := os.OpenFile(pipe, os.O_RDWR, 0) // both ways: it does not wait for the reader
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.WriteString(small); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(50*time.Millisecond, func() { _ = w.Close() })
+	defer late.Stop()
+	if c, _ := mustLoad(t, config.Options{Files: []string{pipe}}); c.Functions["public"] == nil {
+		t.Errorf("got %+v", c)
+	}
+}
+
+// A file cut short must not pass for one without functions: a reload in that
+// moment would stop all of them.
+func TestAnEmptyFileIsRefused(t *testing.T) {
+	t.Parallel()
+	for text, refused := range map[string]bool{"": true, " \n\t\r\n": true, "# nothing yet\n": false} {
+		_, _, err := load(t, text)
+		if refused != (err != nil && strings.HasPrefix(err.Error(), "holdfast.yaml: is empty; ")) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestFilesAreReadFromDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -314,7 +348,16 @@ func TestFilesAreReadFromDisk(t *testing.T) {
 	if text := string(config.Marshal(c, true)); strings.Contains(text, "s3cret") {
 		t.Errorf("shows the content of a secret file:\n%s", text)
 	}
-	for name, want := range map[string]string{dir: "is a directory", filepath.Join(dir, "none"): "no such file"} {
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		dir:                        ": is a directory; name the files in it",
+		filepath.Join(dir, "none"): "no such file",
+		pipe:                       "it is a pipe that nobody writes to",
+		write("secret", "listen: ${file:pipe}\n"): "needs the secret file pipe, which cannot be read: it is a pipe",
+	} {
 		if _, _, err := config.Load(config.Options{Files: []string{name}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -38,7 +38,7 @@ functions:
 
 func TestMarshalledConfigurationLoadsToTheSame(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", small, everything, before, after} {
+	for _, text := range []string{"{}", small, everything, before, after} {
 		c, _, err := load(t, text)
 		if err != nil {
 			t.Fatal(err)
