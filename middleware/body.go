@@ -35,7 +35,9 @@ type replayBody struct {
 	dropped bool  // kept is no longer the whole of them
 	err     error // of the source; io.EOF at its end
 	live    *bodyView
-	reading bool // readAhead was called
+	reading bool      // readAhead was called
+	busy    bool      // somebody reads the source
+	reader  *bodyView // who; nil: readAhead
 }
 
 func newReplayBody(r *http.Request, limit int64, control *http.ResponseController) *replayBody {
@@ -124,7 +126,8 @@ func (b *replayBody) replayableLocked() bool {
 
 // decide asks whether the attempt under way is the last one and lets nobody
 // begin a read meanwhile, so that the answer to replayable holds. The last one
-// reads on without keeping, the others are shut.
+// reads on without keeping, unless a forgotten reader is about to bring what it
+// must read next; the others are shut.
 func (b *replayBody) decide(last func(replayable bool) bool) {
 	if b == nil {
 		last(true)
@@ -132,9 +135,10 @@ func (b *replayBody) decide(last func(replayable bool) bool) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !last(b.replayableLocked()) {
+	switch {
+	case !last(b.replayableLocked()):
 		b.shutLocked()
-	} else if b.live == nil || b.live.at >= len(b.kept) {
+	case b.live == nil, b.live.at >= len(b.kept) && (!b.busy || b.reader == b.live):
 		b.kept, b.dropped = nil, true
 	}
 }
@@ -205,6 +209,7 @@ func (b *replayBody) readOne(buf []byte) bool {
 	b.mu.Lock()
 	room := b.limit - len(b.kept)
 	stop := b.dropped || room <= 0 || b.err != nil || b.live != nil || b.isOver()
+	b.busy, b.reader = !stop, nil
 	b.mu.Unlock()
 	if stop {
 		return false
@@ -228,7 +233,7 @@ func (b *replayBody) isOver() bool {
 // take notes what a read of the source brought.
 func (b *replayBody) take(p []byte, err error) {
 	b.total += len(p)
-	b.err = err
+	b.err, b.busy, b.reader = err, false, nil
 	switch {
 	case b.dropped:
 	case len(b.kept)+len(p) > b.limit:
@@ -307,9 +312,14 @@ func (v *bodyView) fromKept(p []byte) (n int, err error, ok bool) { //nolint:rev
 func (v *bodyView) fromSource(p []byte) (int, error) {
 	b := v.b
 	b.mu.Lock()
+	if b.live != v { // since a moment ago
+		b.mu.Unlock()
+		return 0, errAttemptOver
+	}
 	if room := b.limit - len(b.kept); !b.dropped && room > 0 {
 		p = p[:min(len(p), room)]
 	}
+	b.busy, b.reader = true, v
 	b.mu.Unlock()
 	v.dog.waiting(true)
 	n, err := b.source.Read(p)

@@ -67,11 +67,25 @@ func (e *Engine) outbound(r *http.Request, in *inbound) http.Header {
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // keeps net/http from adding its own
 	}
+	ownRetries(h)
 	countDown(h, r.Method)
 	in.forward(h, r)
 	h["X-Request-Id"] = []string{in.id}
 	h["Via"] = append(slices.Clone(r.Header["Via"]), receivedProtocol(r)+" "+e.via)
 	return h
+}
+
+// ownRetries keeps net/http from sending a request again by itself, over a
+// connection that died, because of a field its own client knows: whether a
+// request may be processed twice is the machine's decision. In another spelling,
+// which means the same to instances, net/http does not find the fields.
+func ownRetries(h http.Header) {
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if values, ok := h[name]; ok {
+			delete(h, name)
+			h[strings.ToLower(name)] = values
+		}
+	}
 }
 
 // forward tells the instance who the client is. A trusted proxy's fields are

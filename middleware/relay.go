@@ -18,7 +18,7 @@ import (
 func (f *flight) relay(step exchange.Step) bool {
 	t := f.try
 	if t.response.StatusCode == http.StatusSwitchingProtocols {
-		return f.tunnel(t)
+		return f.tunnel(t, step)
 	}
 	f.answerEarly()
 	f.writeHead(t.response, step)

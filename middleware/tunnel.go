@@ -19,7 +19,7 @@ import (
 // tunnel connects the client and the instance after 101: bytes pass both ways
 // until both sides ended, one broke, or none moved a byte for timeouts.idle.
 // One side may end and the other go on (half-close).
-func (f *flight) tunnel(t *try) bool {
+func (f *flight) tunnel(t *try, step exchange.Step) bool {
 	back, ok := t.response.Body.(io.ReadWriteCloser)
 	var client net.Conn
 	var buffered *bufio.ReadWriter
@@ -36,7 +36,7 @@ func (f *flight) tunnel(t *try) bool {
 	}
 	p := &tunnelPair{client: client, back: back, buffers: &f.engine.buffers, turn: func(bool) { t.dog.relaying(false) }}
 	defer context.AfterFunc(t.request.Context(), p.close)()
-	if err := f.writeSwitch(buffered, t.response); err == nil {
+	if err := f.writeSwitch(buffered, t.response, step); err == nil {
 		p.run(earlyBytes(buffered.Reader, client))
 	}
 	p.close()
@@ -57,9 +57,12 @@ func earlyBytes(buffer *bufio.Reader, client net.Conn) io.Reader {
 }
 
 // writeSwitch writes the head of a 101 answer.
-func (f *flight) writeSwitch(w *bufio.ReadWriter, res *http.Response) error {
+func (f *flight) writeSwitch(w *bufio.ReadWriter, res *http.Response, step exchange.Step) error {
 	h := f.w.Header()
 	copyFields(h, res.Header)
+	if step.SetCookie != "" {
+		http.SetCookie(f.w, f.cookie(step))
+	}
 	h.Set("Connection", "Upgrade")
 	h.Set("Upgrade", res.Header.Get("Upgrade"))
 	h.Set("X-Request-Id", f.in.id)

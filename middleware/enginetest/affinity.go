@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -17,6 +18,7 @@ func affinityTests() []test {
 		{"a cookie keeps a client on its instance", cookieKeeps},
 		{"a cookie has the attributes it needs", cookieAttributes},
 		{"a client whose instance is down moves and gets a new cookie", cookieMoves},
+		{"a cookie comes with an upgrade too", cookieUpgraded},
 		{"cleared sessions are void", cookieCleared},
 		{"a forged cookie is worth nothing", cookieForged},
 		{"a header keeps a client on its instance", headerKeeps},
@@ -161,5 +163,18 @@ func headerKeeps(t *testing.T, start Start) {
 				t.Error("a cookie was set")
 			}
 		}
+	}
+}
+
+func cookieUpgraded(t *testing.T, start Start) {
+	f := in(rawInstance(t, func(conn net.Conn, _ *http.Request) { _, _ = io.WriteString(conn, switched) }))
+	f.Policy.Affinity = exchange.Affinity{Cookie: "hf", TTL: time.Hour}
+	c := config(f)
+	c.Secret = []byte("0123456789abcdef")
+	w := newWorld(t, start, c)
+	_, br := w.raw(t, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n")
+	a := readAnswer(t, br, "GET")
+	if cookies := a.Cookies(); a.StatusCode != http.StatusSwitchingProtocols || len(cookies) != 1 || cookies[0].Name != "hf" {
+		t.Errorf("%d with cookies %v", a.StatusCode, a.Cookies())
 	}
 }

@@ -162,7 +162,13 @@ func idempotencyKey(t *testing.T, start Start) {
 // deadConnection: an instance answers one request per connection and closes it
 // without saying so after it has read the next.
 func deadConnection(t *testing.T, start Start) {
-	for _, body := range []string{"", "data"} {
+	for _, c := range []struct{ body, header, value string }{
+		{"", "", ""},
+		{"data", "", ""},
+		{"", "X-Idempotency-Key", "k"}, // means nothing here, but something to Go's client
+		{"data", "X-Idempotency-Key", "k"},
+		{"data", "Idempotency-Key", ""},
+	} {
 		var processed atomic.Int64
 		f := in(rawInstance(t, func(conn net.Conn, r *http.Request) {
 			br := bufio.NewReader(conn)
@@ -189,13 +195,17 @@ func deadConnection(t *testing.T, start Start) {
 		posts := 0
 		for range 20 {
 			w.get(t, "/").is(t, 200, "ok")
-			if a := w.post(t, "/", body); a.StatusCode != http.StatusOK && a.StatusCode != http.StatusBadGateway {
+			r := w.request(t, "POST", "/", strings.NewReader(c.body))
+			if c.header != "" {
+				r.Header[c.header] = []string{c.value}
+			}
+			if a := w.do(t, r); a.StatusCode != http.StatusOK && a.StatusCode != http.StatusBadGateway {
 				t.Fatalf("%d %q", a.StatusCode, a.body)
 			}
 			posts++
 		}
 		if n := processed.Load(); n > int64(posts) {
-			t.Errorf("body %q: %d POSTs were processed %d times", body, posts, n)
+			t.Errorf("body %q, %s: %d POSTs were processed %d times", c.body, c.header, posts, n)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"holdfast/retry"
 )
@@ -22,6 +23,7 @@ func uploadTests() []test {
 		{"an upload that broke off at the instance goes on elsewhere", replayedMidway},
 		{"an early answer reaches a client that still uploads", earlyAnswer},
 		{"an early failure during an upload is tried elsewhere", earlyFailure},
+		{"an upload goes on under the early answer of a second attempt", earlyAnswerElsewhere},
 		{"the connection ends with an early answer", earlyAnswerEndsConnection},
 		{"both directions stream at once", fullDuplex},
 		{"expect: 100-continue is asked of the instance", expectContinue},
@@ -151,6 +153,41 @@ func earlyFailure(t *testing.T, start Start) {
 	await(t, "a second attempt", asked)
 	_, _ = io.WriteString(conn, "5678")
 	readAnswer(t, br, "PUT").is(t, 200, "got 12345678")
+}
+
+// earlyAnswerElsewhere: the first attempt is given up while it waits for the
+// client, the second one answers before the rest is there, and gets it all.
+func earlyAnswerElsewhere(t *testing.T, start Start) {
+	first := rawInstance(t, func(conn net.Conn, _ *http.Request) {
+		_, _ = io.CopyN(io.Discard, conn, 4)
+		_, _ = io.WriteString(conn, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	second := instance(t, func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		_ = c.EnableFullDuplex()
+		part := make([]byte, 4)
+		_, _ = io.ReadFull(r.Body, part)
+		_ = c.Flush()
+		rest, err := io.ReadAll(r.Body)
+		_, _ = fmt.Fprintf(w, "%s%s %v", part, rest, err)
+	})
+	f := in(first, second)
+	f.Instances[1].Priority = 1
+	w := newWorld(t, start, config(f))
+	conn, br := w.raw(t, "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\n\r\n1234")
+	res, err := http.ReadResponse(br, &http.Request{Method: "PUT"})
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%v %v", res, err)
+	}
+	defer res.Body.Close()
+	for _, part := range []string{"56", "78", "90", "ab"} {
+		_, _ = io.WriteString(conn, part)
+		pause(time.Millisecond)
+	}
+	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "1234567890ab <nil>" {
+		t.Errorf("%q, %v", body, err)
+	}
 }
 
 func earlyAnswerEndsConnection(t *testing.T, start Start) {
