@@ -73,9 +73,9 @@ type Retry struct {
 	// Extra tries after the first attempt. 0: none.
 	Attempts int `yaml:"attempts" default:"2" range:"0..5"`
 	// Upper bound of the random wait before the first extra try on the same instance; it doubles with each. A try on another instance does not wait.
-	BaseDelay Duration `yaml:"base_delay" default:"25ms" range:"0..1m"`
+	BaseDelay Duration `yaml:"base_delay" default:"25ms" range:"1ms..1m"`
 	// Upper bound of any such wait.
-	MaxDelay Duration `yaml:"max_delay" default:"250ms" range:"0..5m"`
+	MaxDelay Duration `yaml:"max_delay" default:"250ms" range:"1ms..5m"`
 	// Answers worth another try.
 	Statuses []int `yaml:"statuses" default:"500,502,503,504" range:"400..599"`
 	// Also repeat POST, PATCH and the like once they may have reached an instance. Only for applications that recognise repeats.

@@ -1,8 +1,11 @@
 package config
 
+// anyStatus is the default of Health.Status.
+const anyStatus = "200-399"
+
 // Health says how instances are checked.
 type Health struct {
-	// Kind of check. `auto` asks `path` over HTTP, and any answer below 500 is a sign of life, because nobody promised that the path exists. Naming `path`, `service` or `command` chooses `http`, `grpc` or `exec`.
+	// Kind of check. `auto` asks `path` over HTTP, and any answer below 500 is a sign of life, because nobody promised that the path exists. Naming `path`, `status`, `body` or `json` chooses `http`, `service` chooses `grpc`, `command` chooses `exec`.
 	Type string `yaml:"type" default:"auto" enum:"auto|http|tcp|grpc|exec"`
 	// Path of the HTTP check. Empty: `health` below the first route.
 	Path string `yaml:"path" format:"request-path" choice:"path"`

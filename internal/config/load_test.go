@@ -202,6 +202,9 @@ functions:
   exec: {routes: [{path: /e/, exact: true}], instances: [{url: "http://a:1"}], health: {command: [true]}}
   exact: {routes: [{path: /x, exact: true}], instances: [{url: "http://a:1"}]}
   tcp: {routes: [{path: /t/}], instances: [{url: "http://a:1"}], health: {type: tcp}}
+  json: {routes: [{path: /j/}], instances: [{url: "http://a:1"}], health: {json: [status == ok]}}
+  body: {routes: [{path: /b/}], instances: [{url: "http://a:1"}], health: {body: fine}}
+  status: {routes: [{path: /s/}], instances: [{url: "http://a:1"}], health: {status: 200}}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +231,10 @@ functions:
 	if a.Fallback.Status != 307 {
 		t.Errorf("fallback %+v", a.Fallback)
 	}
-	for name, want := range map[string]string{"http": "http /ok?deep=1", "grpc": "grpc ", "exec": "exec ", "exact": "auto /health", "tcp": "tcp "} {
+	for name, want := range map[string]string{
+		"http": "http /ok?deep=1", "grpc": "grpc ", "exec": "exec ", "exact": "auto /health", "tcp": "tcp ",
+		"json": "http /j/health", "body": "http /b/health", "status": "http /s/health",
+	} {
 		if h := c.Functions[name].Health; h.Type+" "+h.Path != want {
 			t.Errorf("%s: %s %s, want %s", name, h.Type, h.Path, want)
 		}

@@ -31,7 +31,7 @@ functions:
     platform: {process: {command: ["a b", "", "--x=é\u2028\"\\\t"], env: {PORT: "{port}", EMPTY: "", "odd key": "${X:-y}"}, ports: 9000-9010, output: "~"}}
   default:
     routes: [{path: /}]
-    health: {type: auto, path: /live, json: ["status == ok"]}
+    health: {type: http, path: /live, json: ["status == ok"]}
     fallback: {body: "one\ntwo $${literal} # not a comment", headers: {Retry-After: "5"}}
     instances: [{url: "http://[::1]:9000", weight: 3, priority: 1, zone: a, region: b, max_in_flight: 10}]
 `

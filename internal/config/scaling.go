@@ -67,7 +67,7 @@ type Process struct {
 	// Time until the port must accept connections.
 	ReadyTimeout Duration `yaml:"ready_timeout" default:"10s" range:"1ms..1h"`
 	// Time between SIGTERM and SIGKILL.
-	StopTimeout Duration `yaml:"stop_timeout" default:"10s" range:"0..1h"`
+	StopTimeout Duration `yaml:"stop_timeout" default:"10s" range:"1ms..1h"`
 	// File that collects what they print. Empty: only the last lines are kept in memory.
 	Output string `yaml:"output"`
 }

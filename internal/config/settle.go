@@ -128,9 +128,12 @@ func (s *settler) health(f *Function, path string) {
 			h.Type = "exec"
 		case s.origins.written(path + ".service"):
 			h.Type = "grpc"
-		case h.Path != "":
+		case h.Path != "" || h.expects() != "":
 			h.Type = "http"
 		}
+	}
+	if key := h.expects(); key != "" && h.Type != "http" {
+		s.add(path+"."+key, "has no effect with type "+h.Type, "write type: http, or remove it")
 	}
 	if h.Path == "" && (h.Type == "auto" || h.Type == "http") {
 		h.Path = healthPath(f.Routes)
@@ -140,6 +143,20 @@ func (s *settler) health(f *Function, path string) {
 	}
 	order(s, path+".suspect_interval", &h.SuspectInterval, path+".interval", &h.Interval)
 	order(s, path+".timeout", &h.Timeout, path+".interval", &h.Interval)
+}
+
+// expects names the key by which more than a sign of life is asked of the answer,
+// "" when there is none.
+func (h *Health) expects() string {
+	switch {
+	case len(h.JSON) > 0:
+		return "json"
+	case h.Body != "":
+		return "body"
+	case h.Status != anyStatus:
+		return "status"
+	}
+	return ""
 }
 
 // healthPath is `health` below the first route, as the instance sees it.
