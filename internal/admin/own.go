@@ -39,7 +39,8 @@ type StoreHealth struct {
 	Queued      int               `json:"queued" doc:"facts not yet on the disk"`
 	Spooled     int               `json:"spooled" doc:"facts on the disk, waiting for the store"`
 	SpoolBytes  int64             `json:"spool_bytes"`
-	SpoolReason string            `json:"spool_reason,omitempty" doc:"why the disk refuses"`
+	InMemory    int               `json:"only_in_memory" doc:"of the spooled facts those the disk refused: they would be lost with the process"`
+	SpoolReason string            `json:"spool_reason,omitempty" doc:"why the disk refuses, or takes no more than was kept free"`
 	States      int               `json:"states" doc:"latest states waiting for the store"`
 	Dropped     map[string]uint64 `json:"dropped" doc:"facts lost because a bound was reached, by kind"`
 	Rejected    uint64            `json:"rejected" doc:"facts and states the store refuses for good"`
@@ -72,7 +73,7 @@ func (s *Server) own(ctx context.Context, _ *nothing) (OwnHealth, error) {
 func storeHealthOf(h store.Health) *StoreHealth {
 	v := &StoreHealth{
 		State: h.Condition.String(), Since: h.Since, Reason: h.Reason, Queued: h.Queued, Spooled: h.Spooled,
-		SpoolBytes: h.SpoolBytes, SpoolReason: h.SpoolReason, States: h.States, Dropped: map[string]uint64{}, Rejected: h.Rejected,
+		SpoolBytes: h.SpoolBytes, InMemory: h.OnlyInMemory, SpoolReason: h.SpoolReason, States: h.States, Dropped: map[string]uint64{}, Rejected: h.Rejected,
 	}
 	for k, n := range h.Dropped {
 		v.Dropped[store.Kind(k).String()] = n

@@ -34,7 +34,7 @@ func spoolDir(data string, n int) string {
 func (a *App) openOutbox(data string) (err error) {
 	for n := range maxSpools {
 		a.spool = n
-		a.outbox, err = store.NewOutbox(a.store, store.OutboxConfig{Dir: spoolDir(data, n)})
+		a.outbox, err = store.NewOutbox(a.store, store.OutboxConfig{Dir: spoolDir(data, n), OnNotice: a.tellStore})
 		if !errors.Is(err, spool.ErrLocked) || a.passing.takeover == nil {
 			return err
 		}

@@ -59,13 +59,15 @@ func (d *doctor) ownStore(h *admin.StoreHealth) {
 	for _, n := range h.Dropped {
 		lost += n
 	}
-	switch {
-	case h.State == "down":
-		d.add(problem, "store", fmt.Sprintf("down since %s: %s; %d facts wait on the disk, orders are refused", h.Since.Local().Format(time.DateTime), h.Reason, h.Spooled),
+	if h.State == "down" {
+		d.add(problem, "store", fmt.Sprintf("down since %s: %s; %d facts wait on the disk, orders are refused", h.Since.Local().Format(time.DateTime), h.Reason, h.Spooled-h.InMemory),
 			"mend the store; Holdfast goes on by itself", page)
+	}
+	switch {
 	case h.SpoolReason != "":
-		d.add(problem, "store", "the disk takes no records: "+h.SpoolReason, "free some space in the data directory", page)
-	default:
+		d.add(problem, "store", fmt.Sprintf("the disk takes no records: %s; %d facts are in memory only", h.SpoolReason, h.InMemory),
+			"free some space in the data directory", page)
+	case h.State != "down":
 		d.ok("store", "%s, %d facts wait for it", h.State, h.Queued+h.Spooled)
 	}
 	if lost > 0 {
