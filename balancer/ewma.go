@@ -22,7 +22,7 @@ func (f *atomicFloat) Store(v float64) { f.bits.Store(math.Float64bits(v)) }
 
 // fade is how much of a value is left after the time from since to now.
 func fade(since, now int64, invTau float64) float64 {
-	return math.Exp(-max(float64(now-since), 0) * invTau)
+	return quickExp(max(float64(now-since), 0) * invTau)
 }
 
 // estimate is the expected latency in ns for the next attempt. It falls with

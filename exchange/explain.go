@@ -74,10 +74,6 @@ func (e *explainer) gates(v *Visit) {
 
 func (e *explainer) attempt(n int) {
 	a := &e.r.Attempts[n]
-	if a.Instance == nil {
-		e.line("attempt %d: details are no longer kept", n+1)
-		return
-	}
 	e.line("attempt %d at +%s on %s (%s): picked by %s", n+1, short(a.Start), a.Instance.ID(), a.Instance.Endpoint(), describePick(&a.Pick))
 	switch {
 	case a.Status != 0 && a.Reason == ReasonTruncated:

@@ -17,9 +17,10 @@ type Machine struct {
 
 // MachineConfig configures a Machine.
 type MachineConfig struct {
-	// Records is how many of the last exchanges are kept; 0 or less is 10,000,
-	// about 22 MiB once they are full. A fifth as many are kept besides in full:
-	// failed and slow ones, and those with more than one attempt.
+	// Records is how many of the last exchanges are kept, and besides them as many
+	// of the last that failed, were slow or took more than one attempt; 0 or less is
+	// 10,000. Those are 12 MiB each once they are full, the second 6 MiB more for
+	// each further attempt a record has on average.
 	Records int
 	// Observe is called at the end of each exchange with its record, which is
 	// only valid during the call; a copy may be kept. It must not block. May be

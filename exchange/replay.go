@@ -5,8 +5,7 @@ import "fmt"
 // Replay runs the rules again on the recorded inputs and returns an error that
 // names the first decision that comes out differently. A difference means that
 // the rules changed since the record was made, or that they look at something
-// the record does not hold, which is a bug. Attempts whose details are no longer
-// kept are passed over.
+// the record does not hold, which is a bug.
 func (r *Record) Replay() error {
 	for k := range r.Visits[:r.V] {
 		v := &r.Visits[k]
@@ -15,9 +14,6 @@ func (r *Record) Replay() error {
 		}
 	}
 	for n := range r.Attempts[:r.N] {
-		if r.Attempts[n].Instance == nil {
-			continue
-		}
 		if err := r.replayAttempt(n); err != nil {
 			return fmt.Errorf("attempt %d: %w", n+1, err)
 		}

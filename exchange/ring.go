@@ -7,27 +7,29 @@ import (
 	"sync/atomic"
 )
 
-// Ring keeps records in a fixed amount of memory: the last exchanges with
-// their first attempt, and besides them in full those worth a look: failed,
-// slow, or with more than one attempt. What no route matched is not worth one:
-// scanners would drive out the rest. Nothing is allocated per record, only a
-// page of slots now and then until all are there. Safe for concurrent use.
+// Ring keeps records in a fixed amount of memory: the last exchanges, and on a
+// shelf of their own as many of those worth a look (failed, slow, with more than
+// one attempt), which the many good ones do not push out. What no route matched
+// is not worth a look: scanners would drive out the rest. Nothing is allocated
+// per record, only room for slots and for second attempts until all slots have
+// been used. Safe for concurrent use.
 type Ring struct {
-	seq    atomic.Uint64
-	fulls  atomic.Uint64
-	recent paged[recentSlot]
-	full   paged[fullSlot]
+	seq   atomic.Uint64
+	plain shelf
+	marks shelf
 }
 
-type recentSlot struct {
+// shelf keeps the last records put on it.
+type shelf struct {
+	put   atomic.Uint64
+	slots paged[slot]
+}
+
+type slot struct {
 	mu sync.Mutex
 	Facts
 	first AttemptRecord
-}
-
-type fullSlot struct {
-	mu sync.Mutex
-	Record
+	more  []AttemptRecord // the attempts after the first; grows, and is used again
 }
 
 const defaultRecords = 10_000
@@ -36,7 +38,9 @@ func newRing(n int) *Ring {
 	if n <= 0 {
 		n = defaultRecords
 	}
-	return &Ring{recent: newPaged[recentSlot](n), full: newPaged[fullSlot](max(n/5, 16))}
+	r := &Ring{}
+	r.plain.slots, r.marks.slots = newPaged[slot](n), newPaged[slot](n)
+	return r
 }
 
 // keep numbers a record and copies it.
@@ -45,28 +49,28 @@ func (r *Ring) keep(rec *Record) {
 	for i := range rec.Attempts[:rec.N] {
 		rec.Attempts[i].Pick.Detach()
 	}
-	r.store(rec)
+	if rec.Function != nil && (rec.N > 1 || rec.Failed() || rec.Slow()) {
+		r.marks.next().set(rec)
+		return
+	}
+	r.plain.next().set(rec)
 }
 
-// store copies a record. A writer that was overtaken by a whole round leaves the
+func (s *shelf) next() *slot { return s.slots.at(s.put.Add(1)) }
+
+// set copies a record. A writer that was overtaken by a whole round leaves the
 // slot alone.
-func (r *Ring) store(rec *Record) {
-	if rec.Function != nil && (rec.N > 1 || rec.Failed() || rec.Slow()) {
-		slot := r.full.at(r.fulls.Add(1))
-		slot.mu.Lock()
-		if slot.Seq < rec.Seq {
-			clear(slot.Attempts[min(rec.N, slot.N):slot.N])
-			slot.Facts = rec.Facts
-			copy(slot.Attempts[:], rec.Attempts[:rec.N])
-		}
-		slot.mu.Unlock()
+func (s *slot) set(rec *Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Seq > rec.Seq {
+		return
 	}
-	slot := r.recent.at(rec.Seq)
-	slot.mu.Lock()
-	if slot.Seq < rec.Seq {
-		slot.Facts, slot.first = rec.Facts, rec.Attempts[0]
+	s.Facts, s.first = rec.Facts, rec.Attempts[0]
+	if rec.N > 1 || len(s.more) > 0 {
+		clear(s.more) // they would keep instances that are long gone
+		s.more = append(s.more[:0], rec.Attempts[1:max(rec.N, 1)]...)
 	}
-	slot.mu.Unlock()
 }
 
 // Find returns the record of a request id, the latest where several have it.
@@ -85,36 +89,24 @@ func (r *Ring) Last(n int, keep func(*Facts) bool) []Record {
 	if keep == nil {
 		keep = func(*Facts) bool { return true }
 	}
-	var list []Record
-	for k := range min(r.full.size, int(r.fulls.Load())) {
-		if len(list) == n {
-			break
-		}
-		list = r.full.at(r.fulls.Load()-uint64(k)).appendTo(list, keep)
-	}
-	kept := len(list)
-	for k := range min(r.recent.size, int(r.seq.Load())) {
-		if len(list) == kept+n {
-			break
-		}
-		list = r.recent.at(r.seq.Load()-uint64(k)).appendTo(list, keep)
-	}
-	// Stable: of two with one number the full one is first and stays.
-	slices.SortStableFunc(list, func(a, b Record) int { return cmp.Compare(b.Seq, a.Seq) })
-	list = slices.CompactFunc(list, func(a, b Record) bool { return a.Seq == b.Seq })
+	list := append(r.plain.last(n, keep), r.marks.last(n, keep)...)
+	slices.SortFunc(list, func(a, b Record) int { return cmp.Compare(b.Seq, a.Seq) })
 	return list[:min(n, len(list))]
 }
 
-func (s *fullSlot) appendTo(list []Record, keep func(*Facts) bool) []Record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.Seq == 0 || !keep(&s.Facts) {
-		return list
+func (s *shelf) last(n int, keep func(*Facts) bool) []Record {
+	var list []Record
+	latest := s.put.Load()
+	for k := range min(uint64(s.slots.size), latest) {
+		if len(list) == n {
+			break
+		}
+		list = s.slots.at(latest-k).appendTo(list, keep)
 	}
-	return append(list, s.Record)
+	return list
 }
 
-func (s *recentSlot) appendTo(list []Record, keep func(*Facts) bool) []Record {
+func (s *slot) appendTo(list []Record, keep func(*Facts) bool) []Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.Seq == 0 || !keep(&s.Facts) {
@@ -122,5 +114,6 @@ func (s *recentSlot) appendTo(list []Record, keep func(*Facts) bool) []Record {
 	}
 	rec := Record{Facts: s.Facts}
 	rec.Attempts[0] = s.first
+	copy(rec.Attempts[1:], s.more)
 	return append(list, rec)
 }
