@@ -82,7 +82,7 @@ func (c Condition) Validate() error {
 	case Equal, NotEqual:
 		return nil
 	case Less, LessOrEqual, Greater, GreaterOrEqual:
-		if _, err := strconv.ParseFloat(c.Value, 64); err != nil {
+		if _, ok := parseNumber(c.Value); !ok {
 			return fmt.Errorf("condition %q: %q is not a number", c.String(), c.Value)
 		}
 		return nil
@@ -119,7 +119,7 @@ func (c Condition) check(doc []byte, path, secrets []string) string {
 		return c.Field + " is not a single value"
 	}
 	if n, ok := number(raw); ok {
-		if want, err := strconv.ParseFloat(c.Value, 64); err == nil {
+		if want, ok := parseNumber(c.Value); ok {
 			return c.verdict(holds(n, c.Op, want), string(raw), secrets)
 		}
 	}

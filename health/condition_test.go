@@ -33,7 +33,7 @@ func TestConditionsAreParsedAndWritten(t *testing.T) {
 			t.Errorf("%q reads back as %+v, %v", got.String(), again, err)
 		}
 	}
-	for _, text := range []string{"", "status", "= ok", "n < many", `n = "x`, "n ! 3", "n <"} {
+	for _, text := range []string{"", "status", "= ok", "n < many", `n = "x`, "n ! 3", "n <", "n < NaN", "n > -Inf"} {
 		if got, err := health.ParseCondition(text); err == nil {
 			t.Errorf("%q is taken as %+v", text, got)
 		}

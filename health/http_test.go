@@ -92,6 +92,7 @@ func TestBodyAndJSONConditionsDecide(t *testing.T) {
 		{"no index", "", "", []string{"queues.x = 3"}, false, "GET /health answered 200, but its JSON has no field queues.x"},
 		{"into a text", "", "", []string{"status.x = 3"}, false, "GET /health answered 200, but its JSON has no field status.x"},
 		{"number equal", "", "", []string{"cpu_percent = 12.50"}, true, "GET /health answered 200"},
+		{"never a number", "", "", []string{"cpu_percent != NaN", "cpu_percent != 1e999"}, true, "GET /health answered 200"},
 		{"number too high", "", "", []string{"cpu_percent < 12"}, false, `GET /health answered 200, but cpu_percent is "12.5", want < 12`},
 		{"all must hold", "", "", []string{"up = true", "cpu_percent > 90"}, false, `GET /health answered 200, but cpu_percent is "12.5", want > 90`},
 		{"no number", "", "", []string{"status > 1"}, false, "GET /health answered 200, but status is not a number"},

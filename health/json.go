@@ -45,8 +45,14 @@ func number(value []byte) (float64, bool) {
 	if len(value) == 0 || value[0] != '-' && (value[0] < '0' || value[0] > '9') {
 		return 0, false
 	}
-	n, err := strconv.ParseFloat(string(value), 64)
-	return n, err == nil && !math.IsInf(n, 0)
+	return parseNumber(string(value))
+}
+
+// parseNumber reads a finite number: nothing can be said about less or more than
+// NaN, and with infinity always the same.
+func parseNumber(s string) (float64, bool) {
+	n, err := strconv.ParseFloat(s, 64)
+	return n, err == nil && !math.IsInf(n, 0) && !math.IsNaN(n)
 }
 
 // text returns the content of a JSON string, quotes included in raw.

@@ -206,7 +206,7 @@ func isHostName(s string) bool {
 		return net.ParseIP(strings.TrimSuffix(inner, "]")) != nil
 	}
 	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || !isToken(label) || strings.ContainsAny(label, "!#$%&'*+^`|~") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || !isToken(label) || strings.ContainsAny(label, "!#$%&'*+^`|~") {
 			return false
 		}
 	}

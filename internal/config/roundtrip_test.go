@@ -56,7 +56,7 @@ func TestMarshalledConfigurationLoadsToTheSame(t *testing.T) {
 
 func TestZeroConfigurationRunsStillSeeTheEnvironment(t *testing.T) {
 	t.Parallel()
-	base, err := config.ForTarget([]string{":3000", "3001", "example.com:80", "https://a.example"})
+	base, err := config.ForTarget([]string{":3000", "3001", "example.com:80", "https://a.example", "host"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestZeroConfigurationRunsStillSeeTheEnvironment(t *testing.T) {
 	for _, in := range f.Instances {
 		urls = append(urls, in.ID+"="+in.URL)
 	}
-	want := "127.0.0.1:3000=http://127.0.0.1:3000 127.0.0.1:3001=http://127.0.0.1:3001 example.com:80=http://example.com:80 a.example=https://a.example"
+	want := "127.0.0.1:3000=http://127.0.0.1:3000 127.0.0.1:3001=http://127.0.0.1:3001 example.com:80=http://example.com:80 a.example=https://a.example host=http://host"
 	if got := strings.Join(urls, " "); got != want {
 		t.Errorf("instances %s", got)
 	}
@@ -78,16 +78,20 @@ func TestZeroConfigurationRunsStillSeeTheEnvironment(t *testing.T) {
 	if origins.Of("functions.default.instances[0].url").Kind != config.OriginDefault {
 		t.Error("an address of the command line has another origin than default")
 	}
-	for _, bad := range []string{"", "host", "ftp://a", "http://u:hunter2@h", "70000", "http://a/b", "a b:1"} {
-		_, err := config.ForTarget([]string{bad})
-		if bad == "host" {
-			if err != nil {
-				t.Errorf("%q: %v", bad, err)
-			}
-			continue
-		}
-		if err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: got %v", bad, err)
+	for bad, want := range map[string]string{
+		"":                   "must name a host",
+		"ftp://a":            "http://host:port",
+		"http://u:hunter2@h": "must not hold a user or password",
+		"70000":              "a port from 1 to 65535",
+		"http://a/b":         "write http://a",
+		"3000/b":             "write http://127.0.0.1:3000",
+		"a b:1":              "want a port, host:port or http://host:port",
+		"-1":                 "must name a host",
+		"a,:3000,3000":       `"3000": 127.0.0.1:3000 is given twice`,
+	} {
+		_, err := config.ForTarget(strings.Split(bad, ","))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: got %v, want %q", bad, err, want)
 		}
 	}
 	if _, err := config.ForTarget(nil); err == nil {
@@ -106,8 +110,10 @@ func TestACommandBecomesAProcessPlatform(t *testing.T) {
 	if strings.Join(p.Command, " ") != "node server.js $${x}" || p.Instances != 3 || p.Env["PORT"] != "{port}" || p.StopTimeout.String() != "10s" {
 		t.Errorf("got %+v", p)
 	}
-	if one, err := config.ForCommand([]string{"a"}, 0); err != nil || one.Functions["default"].Platform.Process.Instances != 1 {
-		t.Errorf("none asked for: %v", err)
+	for _, n := range []int{-3, 0, 1001} {
+		if _, err := config.ForCommand([]string{"a"}, n); err == nil || !strings.Contains(err.Error(), "between 1 and 1000") {
+			t.Errorf("%d instances: %v", n, err)
+		}
 	}
 	for _, argv := range [][]string{nil, {""}} {
 		if _, err := config.ForCommand(argv, 1); err == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,6 +13,9 @@ import (
 // defaultFunction is the name of the one function of a run without
 // configuration, and of LOAD_BALANCER_INSTANCES.
 const defaultFunction = "default"
+
+// maxProcesses is the bound of Process.Instances.
+const maxProcesses = 1000
 
 var (
 	errNoTarget  = errors.New("no address to forward to")
@@ -60,22 +64,29 @@ func ForTarget(targets []string) (*Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.Instances = append(f.Instances, Instance{URL: u, ID: hostAndPort(u), Weight: 1})
+		id := hostAndPort(u)
+		if slices.ContainsFunc(f.Instances, func(i Instance) bool { return i.ID == id }) {
+			return nil, fmt.Errorf("read address %q: %s is given twice; give each address once", clip(target), id)
+		}
+		f.Instances = append(f.Instances, Instance{URL: u, ID: id, Weight: 1})
 	}
 	c.Functions = map[string]*Function{defaultFunction: f}
 	return c, nil
 }
 
 // ForCommand is the configuration of `up -- COMMAND`: the function `default` is
-// n child processes (at least one) that are told their port in PORT.
+// n child processes, at least one, that are told their port in PORT.
 func ForCommand(argv []string, n int) (*Config, error) {
 	if len(argv) == 0 || argv[0] == "" {
 		return nil, errNoCommand
 	}
+	if n < 1 || n > maxProcesses {
+		return nil, fmt.Errorf("start %q: %d instances are not between 1 and %d", clip(argv[0]), n, maxProcesses)
+	}
 	c := Default()
 	f := NewFunction("")
 	f.Routes = []Route{{Path: "/"}}
-	p := NewProcess(argv, max(1, n))
+	p := NewProcess(argv, n)
 	p.Env = map[string]string{"PORT": "{port}"}
 	f.Platform.Process = p
 	c.Functions = map[string]*Function{defaultFunction: f}
@@ -85,7 +96,8 @@ func ForCommand(argv []string, n int) (*Config, error) {
 // hostOf reads an address the way people write it and returns it as a URL.
 func hostOf(target string) (string, error) {
 	text := strings.TrimSpace(target)
-	if _, err := strconv.ParseUint(text, 10, 64); err == nil {
+	port, _, _ := strings.Cut(text, "/") // what follows is refused below, by its own name
+	if _, err := strconv.ParseUint(port, 10, 64); err == nil {
 		text = ":" + text
 	}
 	if !strings.Contains(text, "://") {
