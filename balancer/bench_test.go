@@ -47,6 +47,7 @@ func BenchmarkPickParallel(b *testing.B) {
 	for _, s := range []balancer.Strategy{balancer.P2C, balancer.RoundRobin} {
 		b.Run(s.String(), func(b *testing.B) {
 			set, now := benchSet(b, s, 1000), time.Now()
+			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				var p balancer.Pick
 				for pb.Next() {

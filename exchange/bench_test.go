@@ -70,6 +70,7 @@ func BenchmarkDecisionPathParallel(b *testing.B) {
 		b.Run(fmt.Sprintf("instances=%d", n), func(b *testing.B) {
 			r := benchRig(b, n, false)
 			b.ReportAllocs()
+			b.ResetTimer() // making a large set takes longer than a short run
 			b.RunParallel(func(pb *testing.PB) {
 				q, now := benchRequest(), time.Now()
 				var x exchange.Exchange
