@@ -75,7 +75,7 @@
 // falls by one for every BaseTime without ejection. It returns on probation: one
 // failure among its next five attempts ejects it again. A passing check brings it
 // back at once when the reason was that it could not be reached; never when it
-// answered badly or slowly, since a check cannot see that.
+// answered badly or slowly, or its answers broke off, since a check cannot see that.
 //
 // At most max(1, MaxPercent) of the instances are ejected, and never so many
 // that fewer than MinHealthyPercent stay available; a refused ejection is an

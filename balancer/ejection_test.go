@@ -247,7 +247,7 @@ func TestCountersSurviveTimeAndRefusal(t *testing.T) {
 func TestAPassingCheckEndsOnlyUnreachability(t *testing.T) {
 	t.Parallel()
 	for kind, back := range map[balancer.Failure]bool{
-		balancer.Unreachable: true, balancer.Timeout: true, balancer.Reset: true, balancer.BadStatus: false,
+		balancer.Unreachable: true, balancer.Timeout: true, balancer.Reset: true, balancer.Truncated: false, balancer.BadStatus: false,
 	} {
 		f := newFixture(t, balancer.Config{}, same(3)...)
 		f.fail(f.all[0], kind, 5)

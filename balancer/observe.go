@@ -26,10 +26,12 @@ const (
 	Unreachable
 	// Timeout means no head of an answer in time.
 	Timeout
-	// Reset means the connection broke before or within the answer.
+	// Reset means the connection broke before the answer.
 	Reset
 	// Canceled means the client left. It says nothing about the instance.
 	Canceled
+	// Truncated means the answer broke off, or stood still, after its head.
+	Truncated
 )
 
 // String returns a phrase that fits into a sentence.
@@ -47,6 +49,8 @@ func (f Failure) String() string {
 		return "connection reset"
 	case Canceled:
 		return "canceled"
+	case Truncated:
+		return "answer broke off"
 	}
 	return fmt.Sprintf("failure(%d)", uint8(f))
 }

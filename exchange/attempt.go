@@ -119,6 +119,9 @@ func (x *Exchange) last() int { return int(x.rec.N) - 1 }
 // observe tells the balancer how an attempt went.
 func (x *Exchange) observe(a *AttemptRecord, r balancer.Result, now time.Time) {
 	r.Failure = failureOf(a.Kind)
+	if a.Reason == ReasonTruncated {
+		r.Failure = balancer.Truncated
+	}
 	x.fn.balancer.Observe(a.Instance, r, now)
 }
 

@@ -92,6 +92,10 @@ func TestAnInstanceWhoseAnswersAlwaysBreakOffIsEjected(t *testing.T) {
 	if attempts, s, f := counted(r); s+f != attempts || attempts != 40 {
 		t.Errorf("%d successes and %d failures of %d attempts", s, f, attempts)
 	}
+	health(r, balancer.HealthUp) // which sees nothing of it
+	if i := r.f.Balancer().Stats(r.now).Instances[0]; !i.Ejected {
+		t.Error("a passing check brought it back")
+	}
 }
 
 // Whatever happens to exchanges whose clients stay, each of their attempts is

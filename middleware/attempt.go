@@ -63,9 +63,10 @@ func (f *flight) attempt(step exchange.Step) (next exchange.Step, gone bool) {
 	return f.head(t), false
 }
 
-// asked says whether the client asked for the protocol an instance switched to.
+// asked says whether the client asked for the protocol an instance switched to,
+// and has said all that belongs to the old one.
 func (f *flight) asked(protocol string) bool {
-	return protocol != "" && strings.EqualFold(protocol, upgradeOf(f.header))
+	return protocol != "" && strings.EqualFold(protocol, upgradeOf(f.header)) && f.body.ended()
 }
 
 // failed reports an attempt without a head.

@@ -249,7 +249,13 @@ func unaskedSwitch(t *testing.T, start Start) {
 	}))))
 	silent.post(t, "/", "x").is(t, 502, "502 connection reset by instance\n")
 	silent.failures(t, "i0", 1)
-	_, br := w.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n")
+	early := newWorld(t, start, config(in(rawInstance(t, func(conn net.Conn, _ *http.Request) {
+		_, _ = io.WriteString(conn, switched) // with the rest of the request still to come
+		_, _ = io.Copy(io.Discard, conn)
+	}))))
+	_, br := early.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: raw\r\nContent-Length: 9\r\n\r\nsome")
+	readAnswer(t, br, "POST").is(t, 502, "502 connection reset by instance\n")
+	_, br = w.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n")
 	readAnswer(t, br, "POST").is(t, 502, "502 connection reset by instance\n")
 }
 
