@@ -10,8 +10,9 @@
 // starts lives too, so that all of it can be signalled. [Process.Stop] sends
 // SIGTERM and SIGCONT (a frozen child acts on nothing else), then SIGKILL. A
 // child that ends by itself takes its group along. Exited is closed once the
-// child is reaped, the group is empty and its output is read; what stays longer
-// than killGrace, being stuck in the kernel, is given up.
+// child is reaped, the group is empty and its output is read. What else of the
+// group stays longer than killGrace, being stuck in the kernel, is given up; for
+// the child itself there is no limit, since until it is reaped its id is its own.
 //
 // # When Holdfast dies
 //

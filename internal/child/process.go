@@ -166,6 +166,9 @@ func (c *Process) Stop(timeout time.Duration) (killed bool) {
 	return true
 }
 
+// ExitCode is the code of a child that is gone, -1 when a signal ended it.
+func (c *Process) ExitCode() int { return c.cmd.ProcessState.ExitCode() }
+
 // DescribeEnd says how a child that is gone ended by itself, as the part of a
 // sentence that follows its name.
 func (c *Process) DescribeEnd(ran time.Duration, lastLine string) string {

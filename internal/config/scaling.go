@@ -68,6 +68,6 @@ type Process struct {
 	ReadyTimeout Duration `yaml:"ready_timeout" default:"10s" range:"1ms..1h"`
 	// Time between SIGTERM and SIGKILL.
 	StopTimeout Duration `yaml:"stop_timeout" default:"10s" range:"1ms..1h"`
-	// File that collects what they print. Empty: only the last lines are kept in memory.
+	// File that collects what they print; `{id}` is replaced. It is moved to `FILE.1` at 10 MiB. Empty: only the last lines are kept in memory.
 	Output string `yaml:"output"`
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"holdfast/internal/child"
@@ -30,6 +31,7 @@ type Driver struct {
 	ports portSource
 	spawn *child.Spawner
 	guard *child.Guard
+	file  *lineFile // of all instances; nil: each has its own, or none
 
 	turn  chan struct{} // held by the one Scale or Restart in progress
 	grow  chan grow     // Scale asks Run, which owns the instances' goroutines
@@ -58,10 +60,16 @@ func New(spec Spec, cfg Config) (*Driver, error) {
 	if cfg.Environ == nil {
 		cfg.Environ = child.Inheritable(os.Environ())
 	}
+	log := cfg.Logger.With("function", spec.Function)
+	var shared *lineFile
+	if !strings.Contains(spec.Output.File, "{id}") {
+		shared = newLineFile("", spec.Output, log)
+	}
 	return &Driver{
 		spec:  spec,
 		cfg:   cfg,
-		log:   cfg.Logger.With("function", spec.Function),
+		log:   log,
+		file:  shared,
 		ports: newPortSource(spec.Ports),
 		spawn: child.NewSpawner(),
 		turn:  make(chan struct{}, 1),

@@ -95,6 +95,20 @@ func TestAChildThatNeverListensIsStoppedAndTriedAgain(t *testing.T) {
 	}
 }
 
+func TestAChildThatLeavesForTheBackgroundIsToldWhatToDo(t *testing.T) {
+	t.Parallel()
+	for command, told := range map[string]bool{"exit 0": true, "exit 1": false} {
+		spec := child("")
+		spec.Command = []string{"/bin/sh", "-c", command}
+		spec.Backoff = process.Backoff{Base: time.Hour, Max: time.Hour}
+		r := start(t, spec, process.Config{})
+		i := r.awaitState("f-1", platform.Gone)
+		if strings.Contains(i.Reason, "foreground") != told {
+			t.Errorf("after %s the reason is %q", command, i.Reason)
+		}
+	}
+}
+
 func TestAChildOnAnotherPortIsToldWhatToDo(t *testing.T) {
 	t.Parallel()
 	spec := child("listens elsewhere")

@@ -84,7 +84,7 @@ func TestOutputFilesAreOfBoundedSize(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.log")
 	f := newLineFile("f-1", Output{File: path, FileLimit: 200}, slog.New(slog.DiscardHandler))
 	for i := range 100 {
-		f.write(fmt.Sprintf("line %d", i))
+		f.write("f-1", fmt.Sprintf("line %d", i))
 	}
 	f.close()
 	var all string
@@ -100,12 +100,68 @@ func TestOutputFilesAreOfBoundedSize(t *testing.T) {
 	}
 }
 
+func TestAFileThatWasMovedAwayIsBegunAnew(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "out.log")
+	f := newLineFile("f-1", Output{File: path, FileLimit: 200}, slog.New(slog.DiscardHandler))
+	defer f.close()
+	f.write("f-1", "before")
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	f.write("f-1", "after")
+	if text, err := os.ReadFile(path); err != nil || !strings.HasSuffix(string(text), "f-1 after\n") {
+		t.Errorf("the file says %q, %v", text, err)
+	}
+}
+
+func TestOnlyFilesAreMovedAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	device, link := filepath.Join(dir, "null"), filepath.Join(dir, "link")
+	if err := os.Symlink("/dev/null", device); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(dir, "target"), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{device, link} {
+		f := newLineFile("f-1", Output{File: path, FileLimit: 100}, slog.New(slog.DiscardHandler))
+		for range 10 {
+			f.write("f-1", "a line of some length")
+		}
+		f.close()
+		if info, err := os.Lstat(path); err != nil || info.Mode()&os.ModeSymlink == 0 {
+			t.Errorf("%s was moved: %v", path, err)
+		}
+	}
+	if info, err := os.Stat(filepath.Join(dir, "target.1")); err != nil || info.Size() > 100 {
+		t.Errorf("the file behind the link was not moved: %v", err)
+	}
+}
+
+func TestAFileThatCannotBeMovedDoesNotGrow(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "out.log")
+	if err := os.MkdirAll(filepath.Join(path+".1", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f := newLineFile("f-1", Output{File: path, FileLimit: 200}, slog.New(slog.DiscardHandler))
+	for i := range 100 {
+		f.write("f-1", fmt.Sprintf("line %d", i))
+	}
+	f.close()
+	if info, err := os.Stat(path); err != nil || info.Size() > 200 {
+		t.Errorf("it has %d bytes, %v", info.Size(), err)
+	}
+}
+
 func TestAFileThatCannotBeWrittenIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	f := newLineFile("f-1", Output{File: filepath.Join(t.TempDir(), "no", "dir"), FileLimit: 200}, slog.New(slog.NewTextHandler(&log, nil)))
-	f.write("one")
-	f.write("two")
+	f.write("f-1", "one")
+	f.write("f-1", "two")
 	f.close()
 	if strings.Count(log.String(), "output file not written") != 1 {
 		t.Errorf("the log says %q", log.String())

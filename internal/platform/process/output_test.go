@@ -49,6 +49,30 @@ func TestTheLatestOutputIsKeptInBoundedCleanLines(t *testing.T) {
 	}
 }
 
+func TestInstancesShareAFileWithoutMixingLines(t *testing.T) {
+	t.Parallel()
+	spec := child("noisy")
+	spec.Instances = 3
+	spec.Output.File = filepath.Join(t.TempDir(), "all.log")
+	r := start(t, spec, process.Config{})
+	for _, id := range []string{"f-1", "f-2", "f-3"} {
+		r.awaitState(id, platform.Running)
+	}
+	r.stop()
+	file, err := os.ReadFile(spec.Output.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"f-1", "f-2", "f-3"} {
+		if n := strings.Count(string(file), "Z "+id+" "); n != 54 {
+			t.Errorf("%d lines are of %s", n, id)
+		}
+	}
+	if n := strings.Count(string(file), "\n"); n != 3*54 {
+		t.Errorf("there are %d lines", n)
+	}
+}
+
 func TestOutputOfEarlierLivesIsKept(t *testing.T) {
 	t.Parallel()
 	r := start(t, child("crash"), process.Config{})

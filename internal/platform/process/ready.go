@@ -33,7 +33,11 @@ func (s *slot) awaitReady(ctx context.Context, c *child.Process) (failure string
 			return ""
 		case <-c.Exited():
 			timer.Stop()
-			return "not ready: it " + c.DescribeEnd(time.Since(began), s.out.Last())
+			failure := "not ready: it " + c.DescribeEnd(time.Since(began), s.out.Last())
+			if c.ExitCode() == 0 { // the way of daemons, whose other half would be left over at each restart
+				failure += "; a program that goes into the background must be told to stay in the foreground"
+			}
+			return failure
 		case <-timeout.C:
 			timer.Stop()
 			return s.notReady(c)

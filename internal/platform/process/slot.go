@@ -50,11 +50,14 @@ type life struct {
 }
 
 func newSlot(d *Driver, id string, cancel context.CancelFunc) *slot {
-	file := newLineFile(id, d.spec.Output, d.log)
+	file := d.file
+	if file == nil {
+		file = newLineFile(id, d.spec.Output, d.log)
+	}
 	return &slot{
 		d: d, id: id, cancel: cancel,
 		out: child.NewOutput(d.spec.Output.Lines, func(line string) {
-			file.write(line)
+			file.write(id, line)
 			if d.cfg.Output != nil {
 				d.cfg.Output(id, line)
 			}

@@ -59,8 +59,9 @@ type Output struct {
 	// Lines is how many of the latest lines are kept per instance (200).
 	Lines int
 	// File also receives the lines, with the time before each; {id} is
-	// replaced. "" is no file. At FileLimit bytes (10 MiB) it is renamed to
-	// FILE.1, replacing the one before, and begun anew.
+	// replaced. Without {id} all instances share the file, and each line has
+	// the instance's id behind the time. "" is no file. At FileLimit bytes
+	// (10 MiB) it is renamed to FILE.1, replacing the one before, and begun anew.
 	File      string
 	FileLimit int64
 }
