@@ -132,7 +132,12 @@ func newLife(tb testing.TB, s store.Store, functions int) *life {
 
 func (l *life) live(tb testing.TB, days int) {
 	tb.Helper()
-	for end := l.now + days*1440; l.now < end; l.now++ {
+	l.liveMinutes(tb, days*1440)
+}
+
+func (l *life) liveMinutes(tb testing.TB, minutes int) {
+	tb.Helper()
+	for end := l.now + minutes; l.now < end; l.now++ {
 		for i, s := range l.services {
 			l.samples[i] = history.Sample{Function: fmt.Sprintf("function-%04d", i), Point: s.at(l.now)}
 		}
@@ -176,6 +181,8 @@ func TestTwoWeeksOfAThousandFunctionsFitTheBudget(t *testing.T) {
 	if whole > budgetBytes {
 		t.Errorf("%.0f MB are more than the budget", whole/1e6)
 	}
+	t.Attr("history_sqlite_mb", fmt.Sprintf("%.0f", whole/1e6))
+	l.wantWeekQuick(t, "sqlite")
 }
 
 // maxLog is what the write-ahead log is cut back to, see package sqlite.

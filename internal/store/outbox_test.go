@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +20,7 @@ import (
 	"holdfast/internal/store"
 	"holdfast/internal/store/spool"
 	"holdfast/internal/store/storetest"
+	"holdfast/test/need"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -202,6 +204,48 @@ func TestAFullQueueRefusesAndCounts(t *testing.T) {
 	}
 }
 
+// hanging is a store that answers nothing before the deadline.
+type hanging struct{ *memory }
+
+func (hanging) AppendFacts(ctx context.Context, _ []store.Fact) error { return late(ctx) }
+
+func (hanging) SaveStates(ctx context.Context, _ []store.State) error { return late(ctx) }
+
+func (hanging) Ping(ctx context.Context) error { return late(ctx) }
+
+func late(ctx context.Context) error {
+	<-ctx.Done()
+	return &store.Error{Op: "ask", Kind: store.ErrUnavailable, Err: ctx.Err()}
+}
+
+// The clock of a bubble stands still while anything can be done without
+// waiting: whoever waited for the store, even once, would be late.
+func TestRecordingTakesNoTimeWhileTheStoreHangs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		o, err := store.NewOutbox(hanging{newMemory()}, store.OutboxConfig{Dir: dir})
+		ok(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { ok(t, o.Run(ctx)) })
+		var waited time.Duration
+		for i := range 3000 {
+			began := time.Now()
+			ok(t, o.Record(storetest.Action("api")))
+			ok(t, o.Keep(store.Breaker{Function: "api", State: "open", FailureCount: i}))
+			_, _ = o.Health(), o.Waiting()
+			waited += time.Since(began)
+			time.Sleep(20 * time.Millisecond) // a minute of outage in all
+		}
+		if h := o.Health(); waited != 0 || h.Condition != store.Down || h.Spooled != 3000 || h.Lost() != 0 {
+			t.Errorf("callers waited for %v; health %+v", waited, h)
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
 func TestWhatNoStoreTakesIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	o, err := store.NewOutbox(newMemory(), quick(t))
@@ -318,6 +362,37 @@ func TestAStopBringsWhatIsQueuedToDisk(t *testing.T) {
 	m.answer(nil)
 	storetest.Start(t, m, c)
 	storetest.Eventually(t, "the next process stores it", func() bool { return m.count() == 500 })
+}
+
+func TestWhatAStopLeavesInMemoryIsCountedAndSaid(t *testing.T) {
+	t.Parallel()
+	disk, err := storetest.SmallDisk(t, "64k") // no room for reserves
+	if err != nil {
+		need.Missing(t, err.Error())
+	}
+	m, c := newMemory(), quick(t)
+	c.Dir = filepath.Join(disk, "spool")
+	var told []store.Notice
+	c.OnNotice = func(n store.Notice) { m.mu.Lock(); told = append(told, n); m.mu.Unlock() }
+	m.answer(down())
+	o, stop := storetest.Start(t, m, c)
+	storetest.Fill(t, filepath.Join(disk, "ballast"))
+	for range 100 {
+		ok(t, o.Record(storetest.Action("api")))
+	}
+	if err := o.Sync(t.Context()); err == nil {
+		t.Error("Sync says that all is on a full disk")
+	}
+	stop()
+	n := o.Health().OnlyInMemory
+	last := told[len(told)-1]
+	if n == 0 || last.Kind != store.FactsDropped || last.Count != uint64(n) {
+		t.Errorf("%d facts were in memory only; last told %+v", n, last)
+	}
+	refused := slices.ContainsFunc(told, func(n store.Notice) bool { return n.Kind == store.SpoolRefused })
+	if !refused {
+		t.Errorf("told %+v, want also that the disk refuses", told)
+	}
 }
 
 func TestTwoProcessesCannotShareASpool(t *testing.T) {

@@ -80,6 +80,12 @@ func Up(tb testing.TB, args ...string) *Process {
 	return start(tb, data, true, args)
 }
 
+// UpIn is Up with a data directory of the caller's.
+func UpIn(tb testing.TB, data string, args ...string) *Process {
+	tb.Helper()
+	return start(tb, data, false, args)
+}
+
 // Replace starts `holdfast up ARGS... --replace` in the place of p.
 func (p *Process) Replace(tb testing.TB, args ...string) *Process {
 	tb.Helper()

@@ -111,7 +111,7 @@ func TestFactsSurviveKillsWhileTheFileIsLocked(t *testing.T) {
 
 func TestAFullDiskIsAnOutage(t *testing.T) {
 	t.Parallel()
-	disk, err := storetest.SmallDisk(t, "3m")
+	disk, err := storetest.SmallDisk(t, "6m")
 	if err != nil {
 		need.Missing(t, err.Error())
 	}
@@ -131,5 +131,5 @@ func TestAFullDiskIsAnOutage(t *testing.T) {
 				t.Error(err)
 			}
 		},
-	}, 2*time.Second)
+	}, 5*time.Second)
 }

@@ -67,7 +67,7 @@ func Open(c Config) (*Store, error) {
 	if err := protect(c.Path); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	write, err := pool(c, 1, "_txlock=immediate")
+	write, err := pool(c, 1, forWriting)
 	if err != nil {
 		return nil, err
 	}
@@ -106,13 +106,16 @@ func protect(path string) error {
 	return nil
 }
 
-// pool opens connections lazily. The settings are made anew on each; the order matters, a new file takes auto_vacuum only
-// before its first page is written.
-func pool(c Config, size int, more string) (*sql.DB, error) {
+// forWriting are the settings of the connection that writes; the order matters, a new file takes auto_vacuum only before
+// its first page is written. Setting it is a write itself, which is why readers, that must not wait for another process's
+// lock or for room on the disk, do not.
+const forWriting = "_txlock=immediate&_pragma=auto_vacuum(incremental)&_pragma=journal_mode(wal)&_pragma=synchronous(normal)" +
+	"&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(1000)&_pragma=journal_size_limit(16777216)"
+
+// pool opens connections lazily. The settings are made anew on each.
+func pool(c Config, size int, settings string) (*sql.DB, error) {
 	dsn := "file:" + (&url.URL{Path: c.Path}).EscapedPath() +
-		"?_pragma=busy_timeout(" + strconv.FormatInt(c.BusyTimeout.Milliseconds(), 10) + ")" +
-		"&_pragma=auto_vacuum(incremental)&_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=foreign_keys(1)" +
-		"&_pragma=wal_autocheckpoint(1000)&_pragma=journal_size_limit(16777216)&" + more
+		"?_pragma=busy_timeout(" + strconv.FormatInt(c.BusyTimeout.Milliseconds(), 10) + ")&" + settings
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)

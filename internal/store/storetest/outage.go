@@ -22,8 +22,8 @@ import (
 type Outage struct {
 	Store       store.Store
 	Break, Mend func()
-	// Spool is where the outbox spools; empty: in a directory of its own. On a disk that is broken as well, nothing can be
-	// synced.
+	// Spool is where the outbox spools; empty: in a directory of its own. On a disk that is full as well, facts are in
+	// memory only once the space is used up that was kept for them; the outage must last that long.
 	Spool string
 	// Child is the environment in which this test binary, started again, opens the same store in RunChild.
 	Child []string
@@ -77,14 +77,17 @@ func RunOutage(t *testing.T, h Outage, outage time.Duration) {
 	for time.Since(broken) < outage {
 		led.record(t, 20)
 		ok(t, o.Keep(store.Breaker{Function: "api", State: "half_open", FailureCount: len(led.ids)}))
-		if err := o.Sync(t.Context()); (err != nil) != (h.Spool != "") {
+		if err := o.Sync(t.Context()); err != nil && h.Spool == "" {
 			t.Fatalf("sync: %v", err)
 		}
 		<-pace.C
 	}
+	if err := o.Sync(t.Context()); (err != nil) != (h.Spool != "") {
+		t.Errorf("at the end of the outage Sync says %v", err)
+	}
 	Eventually(t, "the store is known to be down", func() bool { return o.Health().Condition == store.Down })
-	if h := o.Health(); h.Reason == "" || h.Spooled == 0 || h.States == 0 {
-		t.Errorf("health during the outage %+v", h)
+	if st := o.Health(); st.Reason == "" || st.Spooled == 0 || st.States == 0 || (st.OnlyInMemory > 0) != (h.Spool != "") || (st.SpoolReason != "") != (h.Spool != "") {
+		t.Errorf("health during the outage %+v", st)
 	}
 	ok(t, o.Keep(store.Breaker{Function: "api", State: "open", FailureCount: len(led.ids)}))
 	led.wantQuick(t)
@@ -123,14 +126,16 @@ func (l *ledger) record(t *testing.T, n int) {
 	}
 }
 
-// wantQuick allows what a busy machine may do to one call in a hundred.
+// wantQuick wants recording to take no time. One call in a hundred may meet whatever else a busy machine does, but most do
+// not, however busy it is: half of the calls within a millisecond is a hundred times what they need, and a thousandth of
+// what the store's deadline would cost who waited for it. That none waits is shown without a clock, in the tests of Outbox.
 func (l *ledger) wantQuick(t *testing.T) {
 	t.Helper()
 	slices.Sort(l.took)
-	p99 := l.took[len(l.took)*99/100]
-	t.Logf("%d facts recorded, p50 %v, p99 %v, longest %v", len(l.took), l.took[len(l.took)/2], p99, l.took[len(l.took)-1])
-	if p99 > 100*time.Millisecond { // who waited for the store would wait for seconds
-		t.Errorf("recording a fact took %v at the 99th percentile", p99)
+	p50, p99 := l.took[len(l.took)/2], l.took[len(l.took)*99/100]
+	t.Logf("%d facts recorded, p50 %v, p99 %v, longest %v", len(l.took), p50, p99, l.took[len(l.took)-1])
+	if p50 > time.Millisecond || p99 > 100*time.Millisecond {
+		t.Errorf("recording a fact took %v at the median, %v at the 99th percentile", p50, p99)
 	}
 }
 
