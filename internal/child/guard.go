@@ -62,6 +62,7 @@ func StartGuard(command []string) (*Guard, error) {
 	}
 	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // it must outlive every context
 	cmd.Stdin, cmd.SysProcAttr = r, &syscall.SysProcAttr{Setsid: true}
+	cmd.Env = Inheritable(os.Environ()) // it needs none of Holdfast's secrets
 	err = cmd.Start()
 	_ = r.Close() // the guard has its own copy
 	if err != nil {

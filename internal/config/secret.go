@@ -11,7 +11,9 @@ import (
 const masked = "***"
 
 var (
-	urlPassword   = regexp.MustCompile(`(://[^\s/?#:@"']*):[^\s"']*@`)
+	urlPassword = regexp.MustCompile(`(//[^\s/?#:@"']*):[^\s"']*@`)
+	// bareLogin is an address whose scheme was left out.
+	bareLogin     = regexp.MustCompile(`(^[^\s/?#:@"']*):[^\s"'/][^\s"']*@`)
 	secretSetting = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:password|passwd|secret|token|apikey|api_key|api-key|access_key|access-key)[a-z0-9_.-]*=)[^\s&"',;]+`)
 	secretName    = regexp.MustCompile(`(?i)authorization|cookie|token|secret|passw|pwd|credential|key`)
 )
@@ -23,6 +25,7 @@ func maskText(s string) string {
 		return s
 	}
 	s = urlPassword.ReplaceAllString(s, "${1}:"+masked+"@")
+	s = bareLogin.ReplaceAllString(s, "${1}:"+masked+"@")
 	return secretSetting.ReplaceAllString(s, "${1}"+masked)
 }
 
