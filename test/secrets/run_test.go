@@ -299,9 +299,26 @@ func (r *run) events() {
 // commands runs what reads, as tables and as JSON.
 func (r *run) commands() {
 	for _, args := range [][]string{
-		{"status"}, {"instances"}, {"breakers"}, {"requests"}, {"requests", "--failed"}, {"events"}, {"actions"}, {"audit"}, {"token", "list"},
-		{"config", "get"}, {"config", "get", "--origin"}, {"config", "diff", "-c", r.conf}, {"config", "history"}, {"log-level"}, {"doctor", "-c", r.conf}, {"check", "-c", r.conf},
-		{"explain", "instance", "public/public-1"}, {"explain", "breaker", "public"}, {"explain", "instance", "still/x"}, {"function", "failover", "still"},
+		{"status"},
+		{"instances"},
+		{"breakers"},
+		{"requests"},
+		{"requests", "--failed"},
+		{"events"},
+		{"actions"},
+		{"audit"},
+		{"token", "list"},
+		{"config", "get"},
+		{"config", "get", "--origin"},
+		{"config", "diff", "-c", r.conf},
+		{"config", "history"},
+		{"log-level"},
+		{"doctor", "-c", r.conf},
+		{"check", "-c", r.conf},
+		{"explain", "instance", "public/public-1"},
+		{"explain", "breaker", "public"},
+		{"explain", "instance", "still/x"},
+		{"function", "failover", "still"},
 	} {
 		for _, form := range []string{"table", "json"} {
 			out, _ := command(r.t, ready, syscall.SIGKILL, append(args, "-o", form, "--data-dir", r.data)...)

@@ -41,7 +41,7 @@ func TestNoSecretShowsAnywhere(t *testing.T) {
 		"with PostgreSQL": func(t *testing.T, g *given) string {
 			s, password := postgres.Start(t), g.put("the store's password", ownEnviron)
 			statements := "CREATE ROLE secretive LOGIN PASSWORD '" + password + "'; CREATE DATABASE secrets OWNER secretive"
-			for _, statement := range strings.SplitSeq(statements, "; ") {
+			for statement := range strings.SplitSeq(statements, "; ") {
 				if err := s.Exec(t.Context(), "postgres", statement); err != nil {
 					t.Fatal(err)
 				}
@@ -127,8 +127,10 @@ func (r *run) strangers() {
 	form := "hf_0123456789ab_" + g.known("a wrong token", (word() + word())[1:33]+word()[1:33])
 	free, pass := g.put("a token of another form"), g.put("a wrong password")
 	for _, h := range []http.Header{
-		{"Authorization": {"Bearer " + form}}, {"Authorization": {"Bearer " + free}},
-		{"Authorization": {"Basic " + basicOf("admin", pass)}}, {"Cookie": {"holdfast=hfs_" + g.known("a forged session", (word() + word())[1:33]+word()[1:33])}},
+		{"Authorization": {"Bearer " + form}},
+		{"Authorization": {"Bearer " + free}},
+		{"Authorization": {"Basic " + basicOf("admin", pass)}},
+		{"Cookie": {"holdfast=hfs_" + g.known("a forged session", (word() + word())[1:33]+word()[1:33])}},
 	} {
 		r.ask(http.MethodGet, "/api/v1/status?token="+form+"&password="+pass, "", h)
 		r.ask(http.MethodPost, recovery, `{"action":"failover","password":"`+pass+`"}`, h)
@@ -251,7 +253,10 @@ func TestARefusedConfigurationShowsNoSecret(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = os.RemoveAll(data) })
 		for _, args := range [][]string{
-			{"check", "-c", conf}, {"check", "-c", conf, "-o", "json"}, {"doctor", "-c", conf, "--data-dir", data}, {"setup", "-c", conf, "--data-dir", data},
+			{"check", "-c", conf},
+			{"check", "-c", conf, "-o", "json"},
+			{"doctor", "-c", conf, "--data-dir", data},
+			{"setup", "-c", conf, "--data-dir", data},
 			{"up", "-c", conf, "--data-dir", data, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"},
 		} {
 			out, code := command(t, 5*time.Second, syscall.SIGINT, args...)
