@@ -86,6 +86,7 @@ type App struct {
 	reloading sync.Mutex // one reload at a time
 	config    atomic.Pointer[config.Config]
 	origins   atomic.Pointer[config.Origins]
+	seen      atomic.Pointer[config.Origins] // of the last reload, also of a refused one; nil: none yet
 }
 
 // eventsKept is how many events a terminal can look back on.

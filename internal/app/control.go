@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/netip"
 	"os"
@@ -41,18 +40,12 @@ type fileCache struct {
 	texts map[string][]byte
 }
 
-const fileLimit = 1 << 20 // of a configuration file; config refuses what is longer
-
 // reader reads from the file system and remembers into texts.
 func reader(texts map[string][]byte) func(string) ([]byte, error) {
 	return func(name string) ([]byte, error) {
-		f, err := os.Open(name)
+		text, err := config.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("open file: %w", err)
-		}
-		text, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
-		if err := errors.Join(err, f.Close()); err != nil {
-			return nil, fmt.Errorf("read file: %w", err)
+			return nil, err
 		}
 		texts[name] = text
 		return text, nil

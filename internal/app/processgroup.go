@@ -90,25 +90,38 @@ func (g *processGroup) start(spec process.Spec) error {
 	return nil
 }
 
-// replace starts the processes of a new command and lets the old ones go as
+// replace starts the processes of a new command and lets all earlier ones go as
 // soon as the new ones run; at once when their ports do not suffice for both.
 func (g *processGroup) replace(old *processDriver, spec process.Spec) error {
 	if ports := spec.Ports; ports.To > 0 && ports.To-ports.From+1 < old.spec.Instances+spec.Instances {
-		g.owner.wg.Go(func() { g.retire(old) })
+		for _, d := range g.all() {
+			g.owner.wg.Go(func() { g.retire(d) })
+		}
 		return g.start(spec)
 	}
 	if err := g.start(spec); err != nil {
 		return err
 	}
-	g.mu.Lock()
-	d := g.drivers[len(g.drivers)-1]
-	g.mu.Unlock()
+	all := g.all()
+	earlier, d := all[:len(all)-1], all[len(all)-1]
 	g.owner.wg.Go(func() {
-		if g.running(d) {
-			g.retire(old)
+		if !g.running(d) {
+			return
 		}
+		// More than one, when those in between never ran.
+		var wg sync.WaitGroup
+		for _, e := range earlier {
+			wg.Go(func() { g.retire(e) })
+		}
+		wg.Wait()
 	})
 	return nil
+}
+
+func (g *processGroup) all() []*processDriver {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.drivers)
 }
 
 // running waits until all instances of a driver run; false: it ended before.
@@ -155,9 +168,8 @@ func (g *processGroup) retire(d *processDriver) {
 func (g *processGroup) retireAll() {
 	g.mu.Lock()
 	g.retired = true
-	drivers := slices.Clone(g.drivers)
 	g.mu.Unlock()
-	for _, d := range drivers {
+	for _, d := range g.all() {
 		g.retire(d)
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +23,16 @@ const settleTime = 200 * time.Millisecond
 func (a *App) watch(ctx context.Context, end context.CancelCauseFunc) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	changes, errs := a.watchFiles(ctx, &wg)
+	w, changes := a.watcher(ctx, &wg)
+	var errs <-chan error
+	if w != nil {
+		errs = w.Errors
+	}
+	reload := func() {
+		a.reloadAndTell()
+		a.follow(ctx, w)
+	}
+	a.follow(ctx, w)
 	var settle <-chan time.Time
 	for {
 		select {
@@ -33,23 +43,22 @@ func (a *App) watch(ctx context.Context, end context.CancelCauseFunc) {
 				end(nil)
 				return
 			}
-			a.reloadAndTell()
+			reload()
 		case <-changes:
 			settle = time.After(settleTime)
 		case <-settle:
 			settle = nil
-			a.reloadAndTell()
+			reload()
 		case err := <-errs:
 			a.logger.WarnContext(ctx, "watch configuration files: changes may go unnoticed, SIGHUP still reloads", "error", err)
 		}
 	}
 }
 
-// watchFiles returns nil channels, which never fire, when there is nothing to
-// watch or watching is not possible.
-func (a *App) watchFiles(ctx context.Context, wg *sync.WaitGroup) (changes <-chan struct{}, errs <-chan error) {
-	files := a.origins.Load().Files()
-	if len(files) == 0 {
+// watcher returns a channel that says when a file has changed; both are nil when
+// there is nothing to watch or watching is not possible.
+func (a *App) watcher(ctx context.Context, wg *sync.WaitGroup) (*fsnotify.Watcher, <-chan struct{}) {
+	if len(a.origins.Load().Files()) == 0 {
 		return nil, nil
 	}
 	w, err := fsnotify.NewWatcher()
@@ -57,14 +66,40 @@ func (a *App) watchFiles(ctx context.Context, wg *sync.WaitGroup) (changes <-cha
 		a.logger.WarnContext(ctx, "watch configuration files: only SIGHUP reloads", "error", err)
 		return nil, nil
 	}
-	for _, f := range files {
-		if err := w.Add(filepath.Dir(f)); err != nil {
+	out := make(chan struct{}, 1)
+	wg.Go(func() { a.relevant(ctx, w, out) })
+	return w, out
+}
+
+// follow watches the folders in which the files are now, those that were included
+// only just too. Folders that are watched already stay so.
+func (a *App) follow(ctx context.Context, w *fsnotify.Watcher) {
+	if w == nil {
+		return
+	}
+	for _, f := range a.watched() {
+		if err := w.Add(filepath.Dir(f)); err != nil && ctx.Err() == nil {
 			a.logger.WarnContext(ctx, "watch configuration folder: only SIGHUP reloads", "folder", filepath.Dir(f), "error", err)
 		}
 	}
-	out := make(chan struct{}, 1)
-	wg.Go(func() { a.relevant(ctx, w, out) })
-	return out, w.Errors
+}
+
+// watched are the files of the last reading, also of a faulty one, under their
+// names and, where those are links, where they lead to.
+func (a *App) watched() []string {
+	origins := a.seen.Load()
+	if origins == nil {
+		origins = a.origins.Load()
+	}
+	var files []string
+	for _, f := range origins.Files() {
+		f = filepath.Clean(f)
+		files = append(files, f)
+		if target, err := filepath.EvalSymlinks(f); err == nil && target != f {
+			files = append(files, target)
+		}
+	}
+	return files
 }
 
 // relevant passes on changes of the configuration's own files; it ends with ctx
@@ -91,12 +126,7 @@ func (a *App) relevant(ctx context.Context, w *fsnotify.Watcher, out chan<- stru
 }
 
 func (a *App) ours(name string) bool {
-	for _, f := range a.origins.Load().Files() {
-		if filepath.Clean(f) == filepath.Clean(name) {
-			return true
-		}
-	}
-	return strings.HasPrefix(filepath.Base(name), "..data")
+	return slices.Contains(a.watched(), filepath.Clean(name)) || strings.HasPrefix(filepath.Base(name), "..data")
 }
 
 func (a *App) reloadAndTell() {
@@ -114,6 +144,7 @@ func (a *App) reload() ([]config.Change, error) {
 	defer a.notify("ready", a.passing.manager.Ready)
 	before := a.control.State()
 	s, next, origins, keep, err := a.loadBest(before)
+	a.seen.Store(origins)
 	if err != nil {
 		a.events.Publish(event.Event{Kind: event.Config, To: "refused", Reason: err.Error()})
 		return nil, err

@@ -27,8 +27,11 @@ var (
 	errSilent    = errors.New("it is a pipe that nobody writes to")
 )
 
-// readLimited reads at most limit bytes of a file. It is the ReadFile of a
-// Load that was given none. Opened the usual way, a pipe without a writer would
+// ReadFile reads a configuration or secret file from the file system, as a Load
+// does that was given no ReadFile; of a larger one than is allowed, the beginning.
+func ReadFile(name string) ([]byte, error) { return readLimited(name, maxFileBytes) }
+
+// readLimited reads at most limit bytes of a file, and one more. Opened the usual way, a pipe without a writer would
 // hold up the start, or every later reload, for good.
 func readLimited(name string, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -112,6 +113,78 @@ func TestAFaultyFileChangesNothingAndSaysSo(t *testing.T) {
 	}
 	if status, body, _ := get(t, p.Gateway+"/api/a/hello"); status != http.StatusOK {
 		t.Errorf("after the faulty file: %d %s", status, body)
+	}
+}
+
+// A command that never ran must not keep the one before it in place for good.
+func TestTheOldCommandGoesWhenTheOneInBetweenNeverRan(t *testing.T) {
+	t.Parallel()
+	good := "functions:\n" + demoFunction(t, "a", 1, "")
+	file, replace := configFile(t, good)
+	p := holdfast.Up(t, "-c", file)
+	p.Ready(t, 20*time.Second)
+	instances := func() (ids []string) {
+		var answer struct {
+			Instances []struct {
+				ID     string `json:"id"`
+				Status string `json:"status"`
+			} `json:"instances"`
+		}
+		if err := p.API("/api/v1/instances?function=a", &answer); err != nil {
+			return nil
+		}
+		for _, i := range answer.Instances {
+			ids = append(ids, i.ID+" "+i.Status)
+		}
+		return ids
+	}
+	replace("functions:\n  a: {routes: [{path: /api/a/}], platform: {process: {command: [sh, -c, exit 3]}}}\n")
+	holdfast.Poll(t, 20*time.Second, "the failing command", func() bool { return slices.Contains(instances(), "a-r2-1 failed") })
+	if !slices.Contains(instances(), "a-1 active") {
+		t.Fatalf("the old command is gone before the new one runs: %q", instances())
+	}
+	replace(strings.Replace(good, "platform: {process: {", "platform: {process: {env: {VERSION: three}, ", 1))
+	holdfast.Poll(t, 20*time.Second, "only the last command", func() bool { return slices.Equal(instances(), []string{"a-r3-1 active"}) })
+}
+
+// Watched is what the last reading read: a file included only since then, in a
+// folder of its own, and one behind a link.
+func TestFilesThatCameLaterAreWatchedToo(t *testing.T) {
+	t.Parallel()
+	text := "functions:\n" + demoFunction(t, "a", 1, "")
+	file, replace := configFile(t, text)
+	folder, elsewhere := filepath.Join(filepath.Dir(file), "more"), t.TempDir()
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(elsewhere, "target.yaml"), filepath.Join(folder, "link.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	write(filepath.Join(elsewhere, "target.yaml"), "defaults: {retry: {attempts: 1}}\n")
+	write(filepath.Join(folder, "new.yaml"), "include: link.yaml\nlog: {access: loud}\n")
+	p := holdfast.Up(t, "-c", file)
+	p.Ready(t, 20*time.Second)
+	replace("include: more/new.yaml\n" + text)
+	said := func(what string) {
+		t.Helper()
+		holdfast.Poll(t, 10*time.Second, what, func() bool { return strings.Contains(p.Log(), what) })
+	}
+	said("is loud")
+	write(filepath.Join(folder, "new.yaml"), "include: link.yaml\nlog: {access: all}\n") // of a refused reading
+	said("functions.a.retry.attempts: 2 -> 1")
+	write(filepath.Join(elsewhere, "target.yaml"), "defaults: {retry: {attempts: 4}}\n")
+	said("functions.a.retry.attempts: 1 -> 4")
+	// Cut short, as by an editor or a full disk, it must not stop the functions.
+	write(file, "")
+	said("is empty")
+	if status, body, _ := get(t, p.Gateway+"/api/a/hello"); status != http.StatusOK {
+		t.Errorf("after the file was cut short: %d %s", status, body)
 	}
 }
 
