@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
-	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,18 +14,7 @@ func breakersCommand(g *global) *cobra.Command {
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: completeFunctions(g),
 		Example: "  holdfast breakers\n  holdfast breakers public",
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := newClient(g).ask(c.Context(), http.MethodGet, "breakers", query("function", first(args)), nil)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			var v admin.Breakers
-			if err := json.Unmarshal(b, &v); err != nil {
-				return fmt.Errorf("read the breakers: %w", err)
-			}
-			return breakersTable(&v, time.Now()).write(g.screen(c.OutOrStdout()))
+			return showTable(c, g, asked{path: "breakers", query: query("function", first(args))}, func(v *admin.Breakers) *table { return breakersTable(v, time.Now()) })
 		},
 	}
 }

@@ -52,6 +52,8 @@ func newClient(g *global) *client {
 	}}
 }
 
+var errAnswer = errors.New("read the answer of the running Holdfast (is it of another version?)")
+
 // get asks and reads the answer into v.
 func (c *client) get(ctx context.Context, path string, v any) error {
 	b, err := c.ask(ctx, http.MethodGet, path, nil, nil)
@@ -59,7 +61,7 @@ func (c *client) get(ctx context.Context, path string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("read the answer of the running Holdfast (is it of another version?): %w", err)
+		return fmt.Errorf("%w: %w", errAnswer, err)
 	}
 	return nil
 }

@@ -25,18 +25,8 @@ line and column, an environment variable, or an override made through the API.`,
 		Example:           "  holdfast config get functions.public.retry.attempts\n  holdfast config get functions.public --origin",
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := newClient(g).ask(c.Context(), http.MethodGet, "config/values", query("path", first(args)), nil)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			var v admin.ConfigValues
-			if err := json.Unmarshal(b, &v); err != nil {
-				return fmt.Errorf("read the values: %w", err)
-			}
-			return writeValues(g.screen(c.OutOrStdout()), &v, first(args), origin)
+			q := asked{path: "config/values", query: query("path", first(args))}
+			return show(c, g, q, func(s *screen, v *admin.ConfigValues) error { return writeValues(s, v, first(args), origin) })
 		},
 	}
 	c.Flags().BoolVar(&origin, "origin", false, "say where each value comes from")
@@ -85,10 +75,8 @@ Commands, files, environment and listeners cannot be set this way.`,
 			if err != nil {
 				return fmt.Errorf("value: %w", err)
 			}
-			var v admin.ConfigValues
-			return give(c, g, order{http.MethodPut, "config/values", admin.ConfigOverride{Path: args[0], Value: value}, &v, func() string {
-				return args[0] + ": " + shownValues(&v)
-			}})
+			q := asked{method: http.MethodPut, path: "config/values", body: admin.ConfigOverride{Path: args[0], Value: value}}
+			return give(c, g, q, func(v *admin.ConfigValues) string { return args[0] + ": " + shownValues(v) })
 		},
 	}
 }
@@ -106,19 +94,8 @@ func configUnsetCommand(g *global) *cobra.Command {
 		Use: "unset PATH", Short: "Take the override of a key back", Args: cobra.ExactArgs(1),
 		Example: "  holdfast config unset functions.public.retry.attempts", ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := newClient(g).ask(c.Context(), http.MethodDelete, "config/values", query("path", args[0]), nil)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			var v admin.ConfigValues
-			if err := json.Unmarshal(b, &v); err != nil {
-				return fmt.Errorf("read the values: %w", err)
-			}
-			_, err = fmt.Fprintln(c.OutOrStdout(), clean(args[0]+": "+shownValues(&v)))
-			return err
+			q := asked{method: http.MethodDelete, path: "config/values", query: query("path", args[0])}
+			return give(c, g, q, func(v *admin.ConfigValues) string { return args[0] + ": " + shownValues(v) })
 		},
 	}
 }
@@ -129,18 +106,8 @@ func configHistoryCommand(g *global) *cobra.Command {
 		Use: "history [FUNCTION]", Short: "List what was overridden through the API, when and by whom", Args: cobra.MaximumNArgs(1),
 		Example: "  holdfast config history\n  holdfast config history public -n 5", ValidArgsFunction: completeFunctions(g),
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := newClient(g).ask(c.Context(), http.MethodGet, "config/history", query("function", first(args), "limit", fmt.Sprint(limit)), nil)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			var v admin.ConfigHistory
-			if err := json.Unmarshal(b, &v); err != nil {
-				return fmt.Errorf("read the history: %w", err)
-			}
-			return historyTable(&v).write(g.screen(c.OutOrStdout()))
+			q := query("function", first(args), "limit", fmt.Sprint(limit))
+			return showTable(c, g, asked{path: "config/history", query: q}, historyTable)
 		},
 	}
 	c.Flags().IntVarP(&limit, "number", "n", 20, "how many, the latest first")

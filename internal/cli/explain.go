@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,20 +63,7 @@ func explainBreakerCommand(g *global) *cobra.Command {
 }
 
 func explain(c *cobra.Command, g *global, path string) error {
-	b, err := newClient(g).ask(c.Context(), http.MethodGet, "explain/"+path, nil, nil)
-	if err != nil {
-		return err
-	}
-	if g.json() {
-		return writeIndented(c.OutOrStdout(), b)
-	}
-	var v struct {
-		Lines []string `json:"lines"`
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		return fmt.Errorf("read the explanation: %w", err)
-	}
-	return writeLines(g.screen(c.OutOrStdout()), v.Lines)
+	return show(c, g, asked{path: "explain/" + path}, func(s *screen, v *struct{ Lines []string }) error { return writeLines(s, v.Lines) })
 }
 
 // findInstance returns FUNCTION/INSTANCE for what was written.

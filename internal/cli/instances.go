@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
-	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -18,18 +15,7 @@ func instancesCommand(g *global) *cobra.Command {
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: completeFunctions(g),
 		Example: "  holdfast instances\n  holdfast instances public -o json",
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := newClient(g).ask(c.Context(), http.MethodGet, "instances", query("function", first(args)), nil)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			var v admin.Instances
-			if err := json.Unmarshal(b, &v); err != nil {
-				return fmt.Errorf("read the instances: %w", err)
-			}
-			return instancesTable(&v, time.Now()).write(g.screen(c.OutOrStdout()))
+			return showTable(c, g, asked{path: "instances", query: query("function", first(args))}, func(v *admin.Instances) *table { return instancesTable(v, time.Now()) })
 		},
 	}
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -22,22 +20,11 @@ for all components. Levels are debug, info, warn and error.`,
 		Args:              noneOrTwo,
 		ValidArgsFunction: completeLevels(g),
 		RunE: func(c *cobra.Command, args []string) error {
-			method, wish := http.MethodGet, any(nil)
+			q := asked{path: "log-levels"}
 			if len(args) == 2 {
-				method, wish = http.MethodPut, admin.LogLevel{Component: args[0], Level: args[1]}
+				q.method, q.body = http.MethodPut, admin.LogLevel{Component: args[0], Level: args[1]}
 			}
-			b, err := newClient(g).ask(c.Context(), method, "log-levels", nil, wish)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			var v admin.LogLevels
-			if err := json.Unmarshal(b, &v); err != nil {
-				return fmt.Errorf("read the log levels: %w", err)
-			}
-			return levelsTable(&v).write(g.screen(c.OutOrStdout()))
+			return showTable(c, g, q, levelsTable)
 		},
 	}
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,19 +16,7 @@ func actionsCommand(g *global) *cobra.Command {
 		Use: "actions [FUNCTION]", Short: "List what was done to instances: scaled, failed over, recovered", Args: cobra.MaximumNArgs(1),
 		Example: "  holdfast actions\n  holdfast actions public --action failover -o json", ValidArgsFunction: completeFunctions(g),
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := newClient(g).ask(c.Context(), http.MethodGet, "actions",
-				query("function", first(args), "action", action, "limit", fmt.Sprint(limit)), nil)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			var v admin.ScalingActions
-			if err := json.Unmarshal(b, &v); err != nil {
-				return fmt.Errorf("read the actions: %w", err)
-			}
-			return actionsTable(&v).write(g.screen(c.OutOrStdout()))
+			return showTable(c, g, asked{path: "actions", query: query("function", first(args), "action", action, "limit", fmt.Sprint(limit))}, actionsTable)
 		},
 	}
 	c.Flags().IntVarP(&limit, "number", "n", 20, "how many, the latest first")
@@ -66,19 +52,7 @@ func auditCommand(g *global) *cobra.Command {
 		Use: "audit [TARGET]", Short: "List who changed what, before and after", Args: cobra.MaximumNArgs(1),
 		Example: "  holdfast audit\n  holdfast audit public --action function.failover -o json", ValidArgsFunction: completeFunctions(g),
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := newClient(g).ask(c.Context(), http.MethodGet, "audit",
-				query("function", first(args), "action", action, "limit", fmt.Sprint(limit)), nil)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			var v admin.AuditLog
-			if err := json.Unmarshal(b, &v); err != nil {
-				return fmt.Errorf("read the audit log: %w", err)
-			}
-			return auditTable(&v).write(g.screen(c.OutOrStdout()))
+			return showTable(c, g, asked{path: "audit", query: query("function", first(args), "action", action, "limit", fmt.Sprint(limit))}, auditTable)
 		},
 	}
 	c.Flags().IntVarP(&limit, "number", "n", 20, "how many, the latest first")
@@ -96,7 +70,11 @@ func auditTable(v *admin.AuditLog) *table {
 		if e.Error != "" {
 			result = cell{e.Error, red}
 		}
-		t.add(text("%s", e.At.Local().Format(time.DateTime)), text("%s (%s)", e.Actor.Name, e.Actor.Role), text("%s", e.Actor.Source),
+		who := e.Actor.Name
+		if e.Actor.Role != "" { // the database knows none
+			who += " (" + string(e.Actor.Role) + ")"
+		}
+		t.add(text("%s", e.At.Local().Format(time.DateTime)), text("%s", who), text("%s", e.Actor.Source),
 			text("%s", e.Action), text("%s", e.Target), result)
 	}
 	return t

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -17,18 +16,8 @@ func reloadCommand(g *global) *cobra.Command {
 A faulty file changes nothing. holdfast config diff shows the changes before.`,
 		Example: "  holdfast reload", ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
-			b, err := newClient(g).ask(c.Context(), http.MethodPost, "reload", nil, nil)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			var v admin.Reloaded
-			if err := json.Unmarshal(b, &v); err != nil {
-				return fmt.Errorf("read the changes: %w", err)
-			}
-			return writeChanges(g.screen(c.OutOrStdout()), v.Changes, "reloaded")
+			q := asked{method: http.MethodPost, path: "reload"}
+			return show(c, g, q, func(s *screen, v *admin.Reloaded) error { return writeChanges(s, v.Changes, "reloaded") })
 		},
 	}
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -26,14 +24,7 @@ holdfast explain request tells the story of one.`,
 			if failed {
 				q.Set("failed", "1")
 			}
-			b, err := newClient(g).ask(c.Context(), http.MethodGet, "requests", q, nil)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			return writeRequests(g.screen(c.OutOrStdout()), b)
+			return show(c, g, asked{path: "requests", query: q}, writeRequests)
 		},
 	}
 	c.Flags().BoolVar(&failed, "failed", false, "only failed ones")
@@ -41,16 +32,12 @@ holdfast explain request tells the story of one.`,
 	return c
 }
 
-func writeRequests(s *screen, b []byte) error {
-	var v admin.Requests
-	if err := json.Unmarshal(b, &v); err != nil {
-		return fmt.Errorf("read the requests: %w", err)
-	}
+func writeRequests(s *screen, v *admin.Requests) error {
 	if len(v.Requests) == 0 {
 		_, err := fmt.Fprintln(s.w, "no such request is remembered")
 		return err
 	}
-	return requestsTable(&v).write(s)
+	return requestsTable(v).write(s)
 }
 
 // shownID is enough of an id to find the request again.

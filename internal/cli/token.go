@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -33,9 +31,8 @@ func tokenCreateCommand(g *global) *cobra.Command {
 		Long:    "Make a token. The only copy of it is what is printed. --role says what it may\ndo, --lifetime how long.",
 		Example: "  holdfast token create grafana --role viewer\n  holdfast token create ci --role operator --lifetime 720h > ci.token", ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			var v admin.CreatedToken
 			o := admin.NewToken{Name: args[0], Role: store.Role(role), LifetimeSeconds: int64(lifetime.Seconds())}
-			return give(c, g, order{http.MethodPost, "tokens", o, &v, func() string { return v.Secret }})
+			return give(c, g, asked{method: http.MethodPost, path: "tokens", body: o}, func(v *admin.CreatedToken) string { return v.Secret })
 		},
 	}
 	c.Flags().StringVar(&role, "role", "viewer", "viewer, operator or admin")
@@ -48,18 +45,7 @@ func tokenListCommand(g *global) *cobra.Command {
 		Use: "list", Short: "List tokens, without their secrets", Args: cobra.NoArgs,
 		Example: "  holdfast token list", ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
-			b, err := newClient(g).ask(c.Context(), http.MethodGet, "tokens", nil, nil)
-			if err != nil {
-				return err
-			}
-			if g.json() {
-				return writeIndented(c.OutOrStdout(), b)
-			}
-			var v admin.Tokens
-			if err := json.Unmarshal(b, &v); err != nil {
-				return fmt.Errorf("read the tokens: %w", err)
-			}
-			return tokensTable(&v, time.Now()).write(g.screen(c.OutOrStdout()))
+			return showTable(c, g, asked{path: "tokens"}, func(v *admin.Tokens) *table { return tokensTable(v, time.Now()) })
 		},
 	}
 }
@@ -93,7 +79,8 @@ func tokenRevokeCommand(g *global) *cobra.Command {
 		Use: "revoke ID", Short: "End a token and its sessions at once", Args: cobra.ExactArgs(1),
 		Example: "  holdfast token revoke 0a1b2c3d4e5f", ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			return give(c, g, order{http.MethodDelete, escaped("tokens", args[0]), nil, &admin.RevokedToken{}, func() string { return args[0] + " is revoked" }})
+			q := asked{method: http.MethodDelete, path: escaped("tokens", args[0])}
+			return give(c, g, q, func(*admin.RevokedToken) string { return args[0] + " is revoked" })
 		},
 	}
 }

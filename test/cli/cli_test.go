@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -14,14 +15,18 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver of PostgreSQL
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+	_ "modernc.org/sqlite" // the driver of SQLite
 
 	"holdfast/internal/cli"
+	server "holdfast/test/postgres"
 )
 
 // leakChecked looks for goroutines that outlive the tests.
@@ -58,13 +63,84 @@ func holdfast() {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	run(t, "../../testdata/script", func(*testscript.Env) error { return nil })
+}
+
+// Each of these scripts has an empty database of its own: $URL for the
+// superuser, $DATABASE its name, $POOR the address of the role poor, who has no
+// rights and the password sesame.
+func TestScriptsWithPostgreSQL(t *testing.T) {
+	t.Parallel()
+	s := server.Start(t)
+	if err := s.Exec(t.Context(), "postgres", "CREATE ROLE poor LOGIN PASSWORD 'sesame'"); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "../../testdata/script/postgres", func(e *testscript.Env) error {
+		name := "script" + strconv.FormatInt(databases.Add(1), 10)
+		err := s.Exec(t.Context(), "postgres", "CREATE DATABASE "+name)
+		e.Setenv("DATABASE", name)
+		e.Setenv("URL", s.URL("postgres", name))
+		e.Setenv("POOR", fmt.Sprintf("postgres://poor:sesame@127.0.0.1:%d/%s", s.Port, name))
+		return err
+	})
+}
+
+var databases atomic.Int64
+
+func run(t *testing.T, dir string, setup func(*testscript.Env) error) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:   "../../testdata/script",
-		Setup: func(e *testscript.Env) error { e.Setenv("HOLDFAST_DATA_DIR", e.WorkDir+"/data"); return nil },
+		Dir: dir,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOLDFAST_DATA_DIR", e.WorkDir+"/data")
+			return setup(e)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await, "exits": exits, "get": get, "width": width,
+			"await": await, "exits": exits, "get": get, "width": width, "sql": query,
 		},
 	})
+}
+
+// sql STATEMENT runs it on $URL, or on the file of the data directory, as an
+// administrator would, and prints the rows, a line each. With a ! it must fail.
+func query(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: sql STATEMENT")
+	}
+	driver, at := "pgx", ts.Getenv("URL")
+	if at == "" {
+		driver, at = "sqlite", "file:"+ts.Getenv("HOLDFAST_DATA_DIR")+"/state.db?_pragma=busy_timeout(10000)"
+	}
+	db, err := sql.Open(driver, at)
+	ts.Check(err)
+	defer func() { ts.Check(db.Close()) }()
+	err = printRows(ts.Stdout(), db, args[0])
+	if (err != nil) != neg {
+		ts.Fatalf("%s: %v", args[0], err)
+	}
+}
+
+func printRows(w io.Writer, db *sql.DB, statement string) error {
+	rows, err := db.QueryContext(context.Background(), statement)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	values, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		fmt.Fprintln(w, values...)
+	}
+	return rows.Err()
 }
 
 const patience = 30 * time.Second

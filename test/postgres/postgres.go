@@ -207,6 +207,11 @@ func (s *Server) Socket(role, database string) string {
 	return fmt.Sprintf("host=%s port=%d user=%s dbname=%s", s.dir, s.Port, role, database)
 }
 
+// URL is Socket as a URL.
+func (s *Server) URL(role, database string) string {
+	return fmt.Sprintf("postgres://%s@/%s?host=%s&port=%d", role, database, s.dir, s.Port)
+}
+
 // Database makes an empty database and returns its address for the superuser.
 func (s *Server) Database(tb testing.TB) string {
 	tb.Helper()
