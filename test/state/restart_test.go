@@ -4,11 +4,13 @@ package state_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,4 +68,62 @@ func TestAnOpenBreakerIsStillOpenAfterAKill(t *testing.T) {
 	if got := status(t, again.Gateway+"/x"); got != http.StatusInternalServerError {
 		t.Errorf("at its next attempt the breaker does not probe: %d", got)
 	}
+}
+
+// Health is kept: an instance that was up takes traffic before its first check
+// is answered, one that was down takes none. Who has no memory must wait.
+func TestHealthIsKeptOverAKill(t *testing.T) {
+	t.Parallel()
+	var silent atomic.Bool
+	ended := make(chan struct{})
+	instance := func(health int) string {
+		return serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/health" {
+				_, _ = fmt.Fprint(w, health)
+				return
+			}
+			if silent.Load() {
+				select {
+				case <-r.Context().Done():
+				case <-ended:
+				}
+			}
+			w.WriteHeader(health)
+		})
+	}
+	up, down := instance(http.StatusOK), instance(http.StatusServiceUnavailable)
+	t.Cleanup(func() { close(ended) }) // before the servers are closed, which wait for their requests
+	file := filepath.Join(t.TempDir(), "holdfast.yaml")
+	text := fmt.Sprintf("functions:\n  a:\n    routes: [{path: /}]\n    retry: {attempts: 0}\n    health: {path: /health, interval: 60s, timeout: 60s}\n"+
+		"    load_balancing: {strategy: round-robin}\n    instances: [{id: x, url: %q}, {id: y, url: %q}]\n", up, down)
+	must(t, os.WriteFile(file, []byte(text), 0o600))
+	p := holdfast.Up(t, "-c", file)
+	p.Ready(t, 20*time.Second)
+	only := func(p *holdfast.Process, when string) {
+		t.Helper()
+		for range 10 {
+			if code, body := get(t, p.Gateway+"/hello"); code != http.StatusOK || body != "200" {
+				t.Errorf("%s: answered %d %s, want the instance that was up", when, code, body)
+			}
+		}
+	}
+	only(p, "before")
+	time.Sleep(2500 * time.Millisecond) // states are written within two seconds
+	silent.Store(true)
+	must(t, p.Cmd.Process.Kill())
+	only(p.Again(t, "-c", file), "after kill -9 and a restart")
+	fresh := holdfast.Up(t, "-c", file)
+	if code, _ := get(t, fresh.Gateway+"/hello"); code == http.StatusOK {
+		t.Error("a Holdfast without memory sends a request to an instance it never checked: this test shows nothing")
+	}
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	res, err := http.Get(url)
+	must(t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	must(t, err)
+	return res.StatusCode, string(b)
 }
