@@ -19,6 +19,7 @@ import (
 	"holdfast/exchange"
 	"holdfast/internal/admin"
 	"holdfast/internal/admin/access/outbound"
+	"holdfast/internal/child"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/event"
@@ -205,6 +206,9 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	service("prober", a.prober.Run)
+	if os.Getpid() == 1 {
+		service("orphans", child.ReapOrphans)
+	}
 	if err := a.apply(ordered(c, a.control.State())); err != nil {
 		fail(err)
 	}

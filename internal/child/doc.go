@@ -22,5 +22,6 @@
 // thread, the [Spawner], starts all of them. The rule reaches children only, not
 // what they started: for that there is the [Guard], a second process that kills
 // the groups when Holdfast's end of a pipe closes. A descendant that leaves its
-// process group on purpose (a daemon) is beyond reach.
+// process group on purpose (a daemon) is beyond reach; where Holdfast is the first
+// process of a container, [ReapOrphans] takes it in once it has ended.
 package child

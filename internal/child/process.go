@@ -173,7 +173,7 @@ func (c *Process) ExitCode() int { return c.cmd.ProcessState.ExitCode() }
 // sentence that follows its name.
 func (c *Process) DescribeEnd(ran time.Duration, lastLine string) string {
 	how := "ended"
-	if status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
+	if status, ok := c.waitStatus(); ok {
 		switch {
 		case status.Signaled() && status.Signal() == syscall.SIGKILL:
 			how = "was killed from outside (SIGKILL; out of memory?)"
@@ -188,6 +188,15 @@ func (c *Process) DescribeEnd(ran time.Duration, lastLine string) string {
 		how += fmt.Sprintf("; its last output: %q", lastLine)
 	}
 	return how
+}
+
+// waitStatus has none when somebody else in this process reaped the child.
+func (c *Process) waitStatus() (syscall.WaitStatus, bool) {
+	if c.cmd.ProcessState == nil {
+		return 0, false
+	}
+	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return status, ok
 }
 
 func roundTime(d time.Duration) string {
