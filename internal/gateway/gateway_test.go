@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -219,5 +220,54 @@ func TestARecoveryIsToldOnceTheInstanceIsBack(t *testing.T) {
 	b.SetHealth(i, balancer.HealthUp, "fine", time.Now())
 	if n := recoveries(); n != 1 {
 		t.Errorf("%d recoveries, want 1", n)
+	}
+}
+
+// A listener that breaks ends the service, but not the answers under way.
+func TestRunLetsExchangesFinishWhenItsListenerBreaks(t *testing.T) {
+	t.Parallel()
+	inside, finish := make(chan struct{}), make(chan struct{})
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(inside)
+		<-finish
+		_, _ = io.WriteString(w, "done")
+	}))
+	defer up.Close()
+	release := sync.OnceFunc(func() { close(finish) })
+	defer release()
+	g := newGateway()
+	apply(t, g, spec("a", "/"))
+	setInstances(t, g, "a", balancer.Spec{ID: "1", Endpoint: up.URL})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(t.Context(), ln, gateway.ServeConfig{Shutdown: 10 * time.Second}) }()
+	answer := make(chan string, 1)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	go func() {
+		res, err := client.Get("http://" + ln.Addr().String())
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		b, _ := io.ReadAll(res.Body)
+		answer <- string(b)
+	}()
+	<-inside
+	_ = ln.Close()
+	select {
+	case err := <-ended:
+		t.Fatalf("Run left an exchange under way: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	release()
+	if got := <-answer; got != "done" {
+		t.Errorf("the exchange under way got %q", got)
+	}
+	if err := <-ended; err == nil {
+		t.Error("Run does not tell that it could not accept")
 	}
 }

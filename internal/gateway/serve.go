@@ -28,7 +28,8 @@ type ServeConfig struct {
 
 // Run serves requests from ln until ctx ends, then lets exchanges under way
 // finish for as long as ServeConfig.Shutdown, cuts what is left, and returns
-// when all of its goroutines are gone.
+// when all of its goroutines are gone. It does the same with an error when ln
+// breaks.
 func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error {
 	logging, stopLogging := context.WithCancel(context.WithoutCancel(ctx))
 	exchanges, cut := context.WithCancel(context.WithoutCancel(ctx))
@@ -52,6 +53,9 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 	go func() { served <- srv.Serve(ln) }()
 	select {
 	case err := <-served:
+		until, stop := context.WithTimeout(context.WithoutCancel(ctx), c.Shutdown)
+		defer stop()
+		g.drain(until, srv, live, cut)
 		return fmt.Errorf("serve gateway: %w", err)
 	case <-ctx.Done():
 	}
