@@ -200,7 +200,9 @@ func testCleanup(t *testing.T, s store.Store) {
 	for range 1500 { // more than one step
 		facts = append(facts, store.Event{ID: store.NewID(), Kind: "x", At: old.CreatedAt})
 	}
-	ok(t, s.AppendFacts(t.Context(), append(facts, old, young)))
+	for batch := range slices.Chunk(append(facts, old, young), 256) { // as the outbox does
+		ok(t, s.AppendFacts(t.Context(), batch))
+	}
 	ok(t, s.Audit(t.Context(), store.AuditEntry{Action: "x", At: old.CreatedAt}))
 	want := map[string]int64{"holdfast_events": 1500, "scaling_actions": 1}
 	for _, clean := range []func(context.Context, time.Duration) ([]store.OldRows, error){s.Outdated, s.Cleanup} {
