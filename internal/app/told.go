@@ -1,38 +1,25 @@
 package app
 
-import (
-	"context"
-	"log/slog"
-
-	"holdfast/internal/store"
-)
+import "holdfast/internal/store"
 
 // tellStore logs what happens between the facts and the store, so that nothing
 // is lost without a word.
 func (a *App) tellStore(n store.Notice) {
-	level, text := slog.LevelWarn, ""
+	logger := a.logs.For("store")
 	switch n.Kind {
 	case store.StoreUp:
-		level, text = slog.LevelInfo, "the store serves"
+		logger.Info("the store serves")
 	case store.StoreDown:
-		text = "the store is down: facts wait on the disk, orders are refused"
+		logger.Warn("the store is down: facts wait on the disk, orders are refused", "reason", n.Reason)
 	case store.FactsDropped:
-		level, text = slog.LevelError, "facts are lost"
+		logger.Error("facts are lost", "count", n.Count, "reason", n.Reason)
 	case store.FactRejected:
-		level, text = slog.LevelError, "the store refuses a fact or state for good"
+		logger.Error("the store refuses a fact or state for good", "reason", n.Reason)
 	case store.SpoolRefused:
-		text = "the disk is full or takes no records: free some space in the data directory"
+		logger.Warn("the disk is full or takes no records: free some space in the data directory", "reason", n.Reason)
 	case store.SpoolAccepted:
-		level, text = slog.LevelInfo, "the disk takes records again"
+		logger.Info("the disk takes records again")
 	case store.SpoolDamaged:
-		level, text = slog.LevelError, "the spool could not be read back"
+		logger.Error("the spool could not be read back", "bytes", n.Count, "reason", n.Reason)
 	}
-	var more []slog.Attr
-	if n.Count > 0 {
-		more = append(more, slog.Uint64("count", n.Count))
-	}
-	if n.Reason != "" {
-		more = append(more, slog.String("reason", n.Reason))
-	}
-	a.logs.For("store").LogAttrs(context.Background(), level, text, more...)
 }

@@ -12,13 +12,12 @@ import (
 	_ "modernc.org/sqlite" // the program that locks the file
 
 	"holdfast/internal/store"
+	pgstore "holdfast/internal/store/postgres"
 	"holdfast/internal/store/sqlite"
 	"holdfast/internal/store/storetest"
 	"holdfast/test/holdfast"
 	"holdfast/test/need"
 	"holdfast/test/postgres"
-
-	pgstore "holdfast/internal/store/postgres"
 )
 
 // fault is a way in which the store fails.
@@ -37,8 +36,18 @@ type fault struct {
 
 const storeDown = "the store is down: facts wait on the disk, orders are refused"
 
-func TestPostgreSQLIsKilledAndNobodyNotices(t *testing.T) {
+// One after another: each measures how quick requests are. What else is tested
+// here at the same time mostly sleeps.
+func TestTheStoreFailsAndNobodyNotices(t *testing.T) {
+	t.Parallel()
 	need.Plain(t)
+	t.Run("PostgreSQL is killed", postgreSQLIsKilled)
+	t.Run("PostgreSQL hangs", postgreSQLHangs)
+	t.Run("SQLite is locked", sqliteIsLocked)
+	t.Run("the disk is full", diskIsFull)
+}
+
+func postgreSQLIsKilled(t *testing.T) {
 	server := postgres.Start(t)
 	f := onPostgreSQL(t, server)
 	f.begin = func(*holdfast.Process) { must(t, server.Kill()) }
@@ -46,8 +55,7 @@ func TestPostgreSQLIsKilledAndNobodyNotices(t *testing.T) {
 	ride(t, f)
 }
 
-func TestPostgreSQLHangsAndNobodyNotices(t *testing.T) {
-	need.Plain(t)
+func postgreSQLHangs(t *testing.T) {
 	server := postgres.Start(t)
 	f := onPostgreSQL(t, server)
 	frozen := false
@@ -78,8 +86,7 @@ func asURL(t *testing.T, address string) string {
 	return fmt.Sprintf("postgres://%s@/%s?host=%s&port=%d", c.User, c.Database, url.QueryEscape(c.Host), c.Port)
 }
 
-func TestSQLiteIsLockedAndNobodyNotices(t *testing.T) {
-	need.Plain(t)
+func sqliteIsLocked(t *testing.T) {
 	var unlock func()
 	ride(t, fault{
 		address: "sqlite", open: openFile, says: []string{storeDown},
@@ -103,8 +110,7 @@ func lock(t *testing.T, path string) (unlock func()) {
 	return func() { must(t, db.Close()) }
 }
 
-func TestTheDiskIsFullAndNobodyNotices(t *testing.T) {
-	need.Plain(t)
+func diskIsFull(t *testing.T) {
 	holdfast.Binary(t) // is built elsewhere
 	disk, err := storetest.SmallDisk(t, "16m")
 	if err != nil {
