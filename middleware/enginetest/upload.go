@@ -176,7 +176,7 @@ func earlyAnswerElsewhere(t *testing.T, start Start) {
 	f.Instances[1].Priority = 1
 	w := newWorld(t, start, config(f))
 	conn, br := w.raw(t, "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\n\r\n1234")
-	res, err := http.ReadResponse(br, &http.Request{Method: "PUT"})
+	res, err := http.ReadResponse(br, &http.Request{Method: http.MethodPut})
 	if err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("%v %v", res, err)
 	}
