@@ -67,7 +67,8 @@ func (a *api) addEvents() {
 		summary: "What happened: a list, or a stream to follow",
 		about: "With `Accept: text/event-stream` a stream that goes on until the client leaves. An event has an `id`; " +
 			"whoever sends it back as `Last-Event-ID` (browsers do) goes on where the stream broke off. " +
-			"`event: gap` says that events in between are no longer kept. A line `: ping` comes every 15 s.",
+			"Up to 10,000 events of the last day come from the store, over a restart too. " +
+			"`event: gap` says that events in between are missing. A line `: ping` comes every 15 s.",
 	})
 	o.Responses = map[string]*huma.Response{"200": {
 		Description: "OK",

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +43,8 @@ type Config struct {
 	Control *control.Control
 	// Store gives the logs; nil: there are none.
 	Store Store
+	// Node is whose events in Store are of this stream.
+	Node string
 	// StoreHealth says how the store is; nil: there is none.
 	StoreHealth func() store.Health
 	// History gives minute series; nil: there are none.
@@ -63,6 +64,7 @@ type Store interface {
 	ScalingActions(ctx context.Context, q store.Query) ([]store.ScalingAction, error)
 	AuditLog(ctx context.Context, q store.Query) ([]store.AuditEntry, error)
 	ConfigChanges(ctx context.Context, q store.Query) ([]store.ConfigChange, error)
+	Events(ctx context.Context, q store.Query) ([]store.Event, error)
 }
 
 const (
@@ -83,14 +85,12 @@ type Server struct {
 	handler  http.Handler
 	api      *api
 	document []byte
-	epoch    string        // of the numbers of events
 	closing  chan struct{} // closed when Run ends: streams end
 }
 
 // New makes a server that answers nothing before Run.
 func New(c Config) *Server {
 	s := &Server{config: c, started: time.Now(), closing: make(chan struct{})}
-	s.epoch = strconv.FormatInt(s.started.UnixMilli(), 36)
 	s.metrics = telemetry.NewMetrics(telemetry.MetricsConfig{
 		Source: c.Gateway, Version: c.Version, DroppedLogs: c.Gateway.DroppedLogs,
 	}).Handler()

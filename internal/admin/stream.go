@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"holdfast/internal/admin/access"
+	"holdfast/internal/event"
 )
 
 const (
@@ -43,9 +43,11 @@ func (s *Server) stream(ctx huma.Context, in *whichEvents) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // nginx in between would hold events back
-	f := &follower{server: s, w: w, control: http.NewResponseController(w), in: in, last: s.resumeAt(in)}
+	f := &follower{server: s, w: w, control: http.NewResponseController(w), in: in, last: in.Since}
 	w.WriteHeader(http.StatusOK)
-	s.follow(r, f, wake)
+	if f.resume(r.Context()) == nil {
+		s.follow(r, f, wake)
+	}
 }
 
 func (s *Server) follow(r *http.Request, f *follower, wake <-chan struct{}) {
@@ -72,27 +74,14 @@ func (s *Server) follow(r *http.Request, f *follower, wake <-chan struct{}) {
 	}
 }
 
-// resumeAt reads where a stream broke off. Ids are of one process: those of an
-// earlier one begin anew, with everything that is kept.
-func (s *Server) resumeAt(in *whichEvents) uint64 {
-	begun, seq, ok := strings.Cut(in.LastEvent, "-")
-	if !ok {
-		return in.Since
-	}
-	n, err := strconv.ParseUint(seq, 10, 64)
-	if err != nil || begun != s.epoch {
-		return 0
-	}
-	return n
-}
-
 // follower is one client of the stream.
 type follower struct {
 	server  *Server
 	w       io.Writer
 	control *http.ResponseController
 	in      *whichEvents
-	last    uint64
+	last    uint64 // number of the last event of this process it has
+	strict  bool   // it has all up to last, also when that is none
 }
 
 // catchUp sends what happened since the last event.
@@ -102,22 +91,38 @@ func (f *follower) catchUp() error {
 		return nil
 	}
 	var b strings.Builder
-	if missed := list[0].Seq - f.last - 1; missed > 0 && f.last > 0 {
-		fmt.Fprintf(&b, "event: gap\ndata: {\"missed\":%d}\n\n", missed)
+	if missed := list[0].Seq - f.last - 1; missed > 0 && (f.strict || f.last > 0) {
+		writeGap(&b, missed)
 	}
 	for i := range list {
-		e := &list[i]
-		f.last = e.Seq
-		if !f.in.wants(e) {
-			continue
+		f.last = list[i].Seq
+		if err := f.add(&b, &list[i]); err != nil {
+			return err
 		}
-		text, err := json.Marshal(e)
-		if err != nil {
-			return fmt.Errorf("write event: %w", err)
-		}
-		fmt.Fprintf(&b, "id: %s-%d\nevent: %s\ndata: %s\n\n", f.server.epoch, e.Seq, e.Kind, text)
 	}
 	return f.write(b.String())
+}
+
+// add writes an event the client wants.
+func (f *follower) add(b *strings.Builder, e *event.Event) error {
+	if !f.in.wants(e) {
+		return nil
+	}
+	text, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	fmt.Fprintf(b, "id: %s-%d\nevent: %s\ndata: %s\n\n", e.Run, e.Seq, e.Kind, text)
+	return nil
+}
+
+// writeGap tells that events are missing; 0: nobody knows how many.
+func writeGap(b *strings.Builder, missed uint64) {
+	if missed == 0 {
+		b.WriteString("event: gap\ndata: {}\n\n")
+		return
+	}
+	fmt.Fprintf(b, "event: gap\ndata: {\"missed\":%d}\n\n", missed)
 }
 
 func (f *follower) write(text string) error {

@@ -5,12 +5,14 @@
 package event
 
 import (
+	"strconv"
 	"sync"
 	"time"
 )
 
 // Event is one fact.
 type Event struct {
+	Run      string    `json:"-"`   // set by the Bus: within one, Seq is unique
 	Seq      uint64    `json:"seq"` // set by the Bus, from 1 without gaps
 	At       time.Time `json:"at"`
 	Kind     Kind      `json:"kind"`
@@ -43,6 +45,7 @@ const (
 // is not ready; use NewBus. Safe for concurrent use.
 type Bus struct {
 	tell []func(Event)
+	run  string
 
 	mu   sync.Mutex
 	seq  uint64
@@ -54,8 +57,12 @@ type Bus struct {
 // tell is called for every event, outside locks, by the goroutine that
 // publishes: it must not block.
 func NewBus(keep int, tell ...func(Event)) *Bus {
-	return &Bus{tell: tell, ring: make([]Event, 0, max(keep, 1))}
+	return &Bus{tell: tell, run: strconv.FormatInt(time.Now().UnixMilli(), 36), ring: make([]Event, 0, max(keep, 1))}
 }
+
+// Run names the life of this bus, as its events do: the numbers of another
+// process are others.
+func (b *Bus) Run() string { return b.run }
 
 // Publish numbers an event, keeps it and hands it on. A zero time is now.
 func (b *Bus) Publish(e Event) {
@@ -64,7 +71,7 @@ func (b *Bus) Publish(e Event) {
 	}
 	b.mu.Lock()
 	b.seq++
-	e.Seq = b.seq
+	e.Run, e.Seq = b.run, b.seq
 	if len(b.ring) < cap(b.ring) {
 		b.ring = append(b.ring, e)
 	} else {

@@ -60,11 +60,21 @@ func New(c Config) *Recorder { return &Recorder{config: c, kept: map[string]kept
 func (r *Recorder) Event(e event.Event) {
 	_ = r.config.Outbox.Record(store.Event{
 		ID: store.NewID(), Node: r.config.Node, Kind: string(e.Kind), Function: e.Function, Instance: e.Instance,
-		From: e.From, To: e.To, Source: e.Source, Reason: e.Reason, At: e.At,
+		From: e.From, To: e.To, Source: e.Source, Reason: e.Reason, At: e.At, Data: placeOf(e),
 	})
 	if e.Kind == event.Recovery {
 		r.recovery(e)
 	}
+}
+
+// placeOf keeps the place of an event in its stream, so that a stream can be
+// gone on with over a restart.
+func placeOf(e event.Event) json.RawMessage {
+	b, err := json.Marshal(map[string]any{"run": e.Run, "seq": e.Seq})
+	if err != nil {
+		return nil // a text and a number always marshal
+	}
+	return b
 }
 
 // recovery logs the return of an instance, with the counts before and after.

@@ -526,6 +526,79 @@ func (a api) follow(last *string, seen *[]int, n int) int {
 	return got
 }
 
+func TestAStreamGoesOnOverAKill(t *testing.T) {
+	t.Parallel()
+	conf := file(t, "functions:\n"+function(t, "public", 2, ""))
+	p := holdfast.Up(t, "-c", conf)
+	p.Ready(t, ready)
+	a := login(t, p)
+	var before, after []int
+	last := ""
+	a.follow(&last, &before, 3)
+	weigh := func(w int) {
+		t.Helper()
+		if status, v := a.ask("PUT", "/api/v1/functions/public/instances/public-1/weight", fmt.Sprintf(`{"weight":%d}`, w)); status != 200 {
+			t.Fatalf("%d %v", status, v)
+		}
+	}
+	for w := range 5 { // happens while nobody listens
+		weigh(w + 2)
+	}
+	_, v := a.ask("GET", "/api/v1/events", "")
+	missed := int(v["last"].(float64)) - 3
+	// What happened is on its way to the disk for a moment.
+	holdfast.Poll(t, ready, "all events are kept", func() bool {
+		_, v := a.ask("GET", "/api/v1/health", "")
+		return v["store"].(map[string]any)["queued"] == 0.0
+	})
+	p = restart(t, p, conf)
+	a = login(t, p)
+	a.follow(&last, &after, missed+2)
+	want := []int{}
+	for n := range missed {
+		want = append(want, n+4)
+	}
+	want = append(want, 1, 2) // the next process counts anew
+	if fmt.Sprint(after) != fmt.Sprint(want) {
+		t.Errorf("after the restart: %v, want %v", after, want)
+	}
+	// Within the new process, from a place it still knows.
+	weigh(9)
+	var more []int
+	a.follow(&last, &more, 1)
+	if more[0] != 3 {
+		t.Errorf("then: %v", more)
+	}
+	if block := a.first("zzzz-4"); block != "event: gap\ndata: {}" {
+		t.Errorf("after an event that nobody knows: %q", block)
+	}
+}
+
+// first is the first event a stream begins with behind an id.
+func (a api) first(last string) string {
+	a.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, a.base+"/api/v1/events", nil)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.Header = http.Header{"Authorization": {"Bearer " + a.token}, "Accept": {"text/event-stream"}, "Last-Event-Id": {last}}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	for text, chunk := "", make([]byte, 512); ; {
+		if parts := strings.Split(strings.TrimPrefix(text, "retry: 1000\n\n"), "\n\n"); len(parts) > 1 {
+			return parts[0]
+		}
+		n, err := res.Body.Read(chunk)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		text += string(chunk[:n])
+	}
+}
+
 func TestClearingSessionsSpreadsClientsAnew(t *testing.T) {
 	t.Parallel()
 	conf := file(t, "functions:\n"+function(t, "public", 2, "    load_balancing: {affinity: {cookie: hf_session}}\n"))
