@@ -15,9 +15,12 @@ import (
 // days is an age, which people count in days; the zero value is none.
 type days time.Duration
 
-const day = 24 * time.Hour
+const (
+	day     = 24 * time.Hour
+	mostAge = 36500 * day // a time.Duration ends at 292 years
+)
 
-var errAge = errors.New("want an age such as 30d, 12h or 1d12h, of a minute at least")
+var errAge = errors.New("want an age such as 30d, 12h or 1d12h, of a minute at least and a hundred years at most")
 
 // Set reads 30d, 12h or 1d12h.
 func (d *days) Set(text string) error {
@@ -31,7 +34,7 @@ func (d *days) Set(text string) error {
 		hours, err = time.ParseDuration(rest)
 	}
 	total := time.Duration(n)*day + hours
-	if err != nil || hours < 0 || total < time.Minute {
+	if err != nil || hours < 0 || total < time.Minute || total > mostAge {
 		return errAge
 	}
 	*d = days(total)
