@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command gateway measures proxies side by side: what one request costs them in
 // CPU time. One run starts a backend, HAProxy, and the proxies to compare it
 // with, and drives each with the same client in interleaved rounds, so that the
@@ -17,5 +19,5 @@
 // who the client is. Holdfast's engines also run what a function has by
 // default: two random choices, ejection, breaker, retry budget, records.
 //
-// HAProxy, nginx and wrk come from Debian; scripts/deps.sh installs them.
+// It runs on Linux. HAProxy, nginx and wrk come from Debian; scripts/deps.sh installs them.
 package main

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -15,12 +17,15 @@ import (
 	"time"
 
 	"holdfast/balancer"
+	"holdfast/breaker"
 	"holdfast/exchange"
+	"holdfast/internal/http1"
 	"holdfast/middleware"
+	"holdfast/retry"
 )
 
 // engineNames are Holdfast's engines.
-func engineNames() []string { return []string{"std"} }
+func engineNames() []string { return []string{"std", "loop"} }
 
 // serveVerb makes this program a proxy: a run starts itself once per engine,
 // so that an engine's CPU time is that of a process.
@@ -73,6 +78,8 @@ func (s *serving) run(ctx context.Context) error {
 	switch s.engine {
 	case "std":
 		return s.std(ctx)
+	case "loop":
+		return s.loop(ctx)
 	default:
 		return fmt.Errorf("-engine %q: want one of %s", s.engine, strings.Join(engineNames(), ", "))
 	}
@@ -111,6 +118,48 @@ func (s *serving) std(ctx context.Context) error {
 		err = errors.Join(err, ended)
 	}
 	return err
+}
+
+// loop serves with poll loops.
+func (s *serving) loop(ctx context.Context) error {
+	m, err := s.machine()
+	if err != nil {
+		return err
+	}
+	listeners, err := http1.Listen(ctx, s.listen, s.threads)
+	if err != nil {
+		return err
+	}
+	loops := http1.NewLoops(http1.LoopsConfig{Machine: m, HandOver: func(c net.Conn) { _ = c.Close() }}) // the client asks for nothing else
+	return loops.Run(ctx, listeners)
+}
+
+// machine is what middleware.New makes of the same configuration.
+func (s *serving) machine() (*exchange.Machine, error) {
+	f := s.config.Functions[0]
+	fn, err := exchange.NewFunction(exchange.FunctionConfig{
+		Name: f.Name, Policy: exchange.Policy{Retry: retry.DefaultPolicy()}, Breaker: &breaker.Config{},
+	})
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	var list []*balancer.Instance
+	for _, spec := range f.Instances {
+		spec.ID = spec.Endpoint
+		list = append(list, balancer.NewInstance(spec))
+	}
+	fn.SetInstances(list, now)
+	for _, i := range list {
+		fn.Balancer().SetHealth(i, balancer.HealthUp, "not checked", now)
+	}
+	router, err := exchange.NewRouter([]exchange.Route{{Path: "/", Function: fn}})
+	if err != nil {
+		return nil, err
+	}
+	m := exchange.NewMachine(exchange.MachineConfig{})
+	m.SetRouter(router)
+	return m, nil
 }
 
 // startProfile begins a CPU profile; the function it returns writes it.

@@ -16,4 +16,34 @@
 //
 //	bytes ──► Request.Parse ──► Framing, Path, Get ──► Request.AppendTo ──► instance
 //	client ◄── Response.AppendTo ◄── Response.Parse, ChunkReader ◄── bytes
+//
+// # The loops
+//
+// On Linux, [Loops] carry the common kind of request: one thread per loop with
+// a listener, an epoll set, connections, upstream pools and timers of its own.
+// A connection has no goroutine and, while it is silent, no buffer. It goes
+// round like this:
+//
+//	         request complete            head              last byte taken
+//	reading ─────────► connecting ► asking ─────► relaying ───────────────► reading
+//	   │        │                      │  ▲                                    │
+//	   │        └───────► waiting ─────┼──┘ as the machine says                ▼
+//	   ▼                               ▼                                   draining
+//	handed over                  next attempt                          (after our end)
+//
+// A loop carries requests whose head and body fit one buffer of 16 KiB, so that
+// every one can be sent again. All else it hands over with the bytes it has
+// read: chunked and large uploads, expectations, upgrades, OPTIONS and TRACE,
+// large heads, slow uploads, and what LoopsConfig.Takes does not let it take.
+// That decision falls before the machine hears of the request.
+//
+// A loop never blocks: what a client does not take at once is kept, and the
+// instance is not read meanwhile. A client that leaves is noticed at any time
+// (EPOLLRDHUP) and its attempt cancelled. An idle connection to an instance on
+// which anything happens is closed, so that an answer nobody asked for reaches
+// nobody; a request that meets a connection which is being closed is sent once
+// more if it may be.
+//
+// Only the machine is shared. A wake-up from another thread is put in a list
+// and rings the loop's bell, an eventfd.
 package http1

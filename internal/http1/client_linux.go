@@ -1,0 +1,296 @@
+package http1
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// state is what a client's connection is at.
+type state uint8
+
+const (
+	reading    state = iota // a request, or the first byte of one
+	waiting                 // as the machine said
+	connecting              // to an instance
+	asking                  // an instance, until its head is there
+	relaying                // an answer
+	draining                // after our end, until the client's
+	gone
+)
+
+// linger is how long a connection is read on after our end, so that what the
+// client still sends does not destroy the answer on its way.
+const linger = time.Second
+
+// client is a client's connection. It holds a buffer and a flight only while
+// there is a request.
+type client struct {
+	loop     *loop
+	fd       int
+	state    state
+	peer     netip.Addr
+	trusted  bool // the peer is a trusted proxy
+	readable bool // there may be something to read
+	hup      bool // the client's side ended
+	fresh    bool // bytes came that were not parsed yet
+	buf      []byte
+	have     int // bytes in buf
+	flight   *flight
+	out      []byte // what the client did not take yet
+	timer    timer
+	lastCall time.Duration // no timer is set beyond; 0: none
+}
+
+func newClient(l *loop, fd int, peer netip.Addr) *client {
+	c := &client{loop: l, fd: fd, peer: peer, trusted: peer.IsValid() && l.trusts(peer)}
+	c.timer.fire = c.timeOut
+	return c
+}
+
+func (c *client) setTimer(at time.Duration) {
+	if c.lastCall > 0 {
+		at = min(at, c.lastCall)
+	}
+	c.loop.wheel.set(&c.timer, at)
+}
+
+func (c *client) event(events uint32) {
+	if events&pollGone != 0 {
+		c.hup = true
+	}
+	if events&unix.EPOLLIN != 0 || c.hup {
+		c.readable = true
+	}
+	if events&unix.EPOLLOUT != 0 && len(c.out) > 0 {
+		c.flush()
+	}
+	switch c.state {
+	case draining:
+		c.drain()
+	case waiting, connecting, asking, relaying:
+		if c.hup {
+			c.abandon()
+		}
+	case reading, gone:
+	}
+	c.pump()
+}
+
+// pump reads and parses until there is nothing left or a request is under way.
+// Each event ends with it; nothing below it calls it.
+func (c *client) pump() {
+	for c.state == reading && len(c.out) == 0 {
+		switch {
+		case c.fresh:
+			c.fresh = false
+			c.take()
+		case c.readable:
+			c.read()
+		default:
+			c.rest()
+			return
+		}
+	}
+}
+
+func (c *client) read() {
+	if c.buf == nil {
+		c.buf = c.loop.buffer()
+	}
+	if c.have == len(c.buf) {
+		c.handOver() // a head that does not fit
+		return
+	}
+	n, err := readSocket(c.fd, c.buf[c.have:])
+	switch {
+	case err == unix.EAGAIN:
+		c.readable = false
+	case err != 0 || n == 0:
+		c.abandon()
+	default:
+		c.readable = c.hup || n == len(c.buf)-c.have
+		if c.have == 0 {
+			c.setTimer(c.loop.after(c.loop.config.HeaderTimeout))
+		}
+		c.have += n
+		c.fresh = true
+	}
+}
+
+// rest gives back what an idle connection need not hold.
+func (c *client) rest() {
+	if c.have > 0 || c.buf == nil {
+		return
+	}
+	c.loop.putBuffer(c.buf)
+	c.buf = nil
+	if c.flight != nil {
+		c.loop.putFlight(c.flight)
+		c.flight = nil
+	}
+}
+
+// take parses what is in the buffer and begins an exchange once a request is
+// complete.
+func (c *client) take() {
+	if c.flight == nil {
+		c.flight = c.loop.flight(c)
+	}
+	f := c.flight
+	if f.headLen == 0 {
+		n, err := f.request.Parse(c.buf[:c.have])
+		if err != nil {
+			f.refuse(err)
+			return
+		}
+		if n == 0 {
+			return
+		}
+		f.headLen = n
+		if !f.carries() {
+			c.handOver()
+			return
+		}
+	}
+	if c.have >= f.requestLen() {
+		f.begin()
+	}
+}
+
+// send writes b; what the client does not take at once is kept. False: it is
+// gone, and its flight ended.
+func (c *client) send(b []byte) bool {
+	if len(c.out) > 0 {
+		c.out = append(c.out, b...)
+		return true
+	}
+	n, err := writeSocket(c.fd, b)
+	switch {
+	case err == unix.EAGAIN:
+		n = 0
+	case err != 0:
+		c.abandon()
+		return false
+	}
+	if n < len(b) {
+		c.out = append(c.out[:0], b[n:]...)
+	}
+	return true
+}
+
+// flush writes what was kept.
+func (c *client) flush() {
+	n, err := writeSocket(c.fd, c.out)
+	switch {
+	case err == unix.EAGAIN:
+		return
+	case err != 0:
+		c.abandon()
+		return
+	}
+	c.out = append(c.out[:0], c.out[n:]...)
+	if c.flight != nil {
+		c.flight.moved()
+	}
+	if len(c.out) > 0 {
+		return
+	}
+	if cap(c.out) > answerBuffer/4 {
+		c.out = nil // a silent connection need not hold it
+	}
+	if c.flight != nil {
+		c.flight.taken()
+	}
+}
+
+// next readies the connection for the next request, of which the first bytes
+// may be there.
+func (c *client) next(used int) {
+	c.have = copy(c.buf, c.buf[used:c.have])
+	c.fresh = c.have > 0
+	c.state = reading
+	if c.loop.left && c.have == 0 {
+		c.end()
+		return
+	}
+	c.setTimer(c.loop.after(c.loop.config.IdleTimeout))
+}
+
+// end says that nothing will follow, and waits for the client to say so.
+func (c *client) end() {
+	if c.hup || unix.Shutdown(c.fd, unix.SHUT_WR) != nil {
+		c.abandon()
+		return
+	}
+	c.state, c.have = draining, 0
+	c.setTimer(c.loop.after(linger))
+	c.drain()
+}
+
+// drain reads what nobody wants.
+func (c *client) drain() {
+	for c.readable && c.state == draining {
+		n, err := readSocket(c.fd, c.loop.in)
+		switch {
+		case err == unix.EAGAIN:
+			c.readable = false
+		case err != 0 || n == 0:
+			c.abandon()
+		default:
+			c.readable = c.hup || n == len(c.loop.in)
+		}
+	}
+}
+
+// abandon closes the connection, whatever is under way on it.
+func (c *client) abandon() {
+	if c.state == gone {
+		return
+	}
+	c.forget()
+	c.loop.drop(c.fd)
+}
+
+// reset closes the connection so that the client cannot take it for the end of
+// an answer.
+func (c *client) reset() {
+	if c.state != gone {
+		_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // as good as it gets
+		c.abandon()
+	}
+}
+
+// forget frees all but the descriptor.
+func (c *client) forget() {
+	l := c.loop
+	c.state = gone
+	l.wheel.stop(&c.timer)
+	if f := c.flight; f != nil {
+		c.flight = nil
+		f.abort()
+		l.putFlight(f)
+	}
+	if c.buf != nil {
+		l.putBuffer(c.buf)
+		c.buf = nil
+	}
+	c.out = nil
+	l.clients--
+}
+
+func (c *client) timeOut() {
+	l := c.loop
+	switch f := c.flight; {
+	case c.lastCall > 0 && l.now.Sub(l.start) >= c.lastCall:
+		c.abandon()
+	case c.state == reading && f != nil && f.headLen > 0:
+		c.handOver() // a slow upload
+	case c.state == reading, c.state == draining, c.state == gone:
+		c.abandon()
+	default:
+		f.timeOut()
+	}
+	c.pump()
+}

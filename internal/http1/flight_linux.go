@@ -1,0 +1,399 @@
+package http1
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/exchange"
+	"holdfast/retry"
+)
+
+const noAttempt = -1
+
+// flight is a request under way. The loop keeps it for the next one.
+type flight struct {
+	loop     *loop
+	client   *client
+	up       *upstream
+	x        exchange.Exchange
+	ask      exchange.Request
+	request  Request
+	response Response
+	chunks   ChunkReader
+	forward  Forwarding
+	relay    Relaying
+	id       [32]byte
+	lower    []byte // the host, where it has capitals
+	partial  []byte // the part of an answer's head that came
+	headLen  int    // of the request; 0: it is not complete
+	step     exchange.Step
+	attempt  int   // the one under way, or noAttempt
+	bytes    int64 // of the answer's body
+	left     int64 // of a sized body
+	raced    bool  // a reused connection had been closed
+	answered bool  // a byte of an answer came in this try
+	keep     bool  // the client's connection, after the answer
+	ended    bool  // all is written but what the client did not take yet
+}
+
+// reset lets go of what belongs to one request.
+func (f *flight) reset() {
+	f.client, f.up, f.step = nil, nil, exchange.Step{}
+	f.ask, f.forward = exchange.Request{}, Forwarding{}
+	f.headLen, f.partial = 0, f.partial[:0]
+	f.raced, f.answered, f.keep, f.ended = false, false, false, false
+	f.bytes, f.left = 0, 0
+	f.request.buf, f.response.buf = nil, nil
+}
+
+// Wake implements exchange.Waker.
+func (f *flight) Wake() { f.loop.wake(f) }
+
+// wakeUp is Wake on the loop's thread; the flight may be another's by now.
+func (f *flight) wakeUp() {
+	if c := f.client; c != nil && c.state == waiting {
+		f.follow(f.x.Next(f.loop.now))
+		c.pump()
+	}
+}
+
+func (f *flight) requestLen() int { return f.headLen + int(f.request.Length()) }
+
+// carries says whether the loop carries a request of this kind.
+func (f *flight) carries() bool {
+	r := &f.request
+	switch m := r.Method(); {
+	case r.Framing() == Chunked, r.Length() > int64(requestBuffer-f.headLen), r.Continues(), r.Upgrade() != "":
+		return false
+	case m == http.MethodOptions || m == http.MethodTrace: // the gateway may be the one to answer
+		return false
+	}
+	takes := f.loop.config.Takes
+	if takes == nil {
+		return true
+	}
+	path, err := exchange.CleanPath(r.Path())
+	return err != nil || takes(r.Method(), f.host(), path, r)
+}
+
+// host is the host the router knows: in lower case, without port.
+func (f *flight) host() string {
+	host := f.request.Host()
+	switch end := strings.LastIndexByte(host, ':'); {
+	case strings.HasPrefix(host, "["):
+		host = host[1:strings.IndexByte(host, ']')]
+	case end >= 0:
+		host = host[:end]
+	}
+	host = strings.TrimSuffix(host, ".")
+	for i := range len(host) {
+		if 'A' <= host[i] && host[i] <= 'Z' {
+			f.lower = append(f.lower[:0], host...)
+			for k, c := range f.lower {
+				f.lower[k] = lowered(c)
+			}
+			return lent(f.lower)
+		}
+	}
+	return host
+}
+
+// identify fills in who the client is and what the request is called.
+func (f *flight) identify() {
+	c, r := f.client, &f.request
+	f.forward = Forwarding{Proto: "http", Via: f.loop.via, Peer: c.peer, Client: c.peer, Trusted: c.trusted}
+	if given := r.Get("X-Request-Id"); c.trusted && validID(given) {
+		f.forward.ID = given
+	} else {
+		f.forward.ID = f.newID()
+	}
+	if c.trusted {
+		f.forward.Client = r.clientBehind(c.peer, f.loop.trusts)
+		f.forward.Proto = r.protoBehind("http")
+	}
+}
+
+func (f *flight) newID() string {
+	const hex = "0123456789abcdef"
+	for half := range 2 {
+		v := rand.Uint64()
+		for i := range 16 {
+			f.id[16*half+i] = hex[v>>(60-4*i)&15]
+		}
+	}
+	return lent(f.id[:])
+}
+
+// begin lets the machine decide about a complete request.
+func (f *flight) begin() {
+	r := &f.request
+	f.identify()
+	f.keep = r.KeepAlive()
+	path, err := exchange.CleanPath(r.Path())
+	if err != nil {
+		f.refuse(err)
+		return
+	}
+	if r.Loops(f.loop.via) {
+		f.tell(http.StatusLoopDetected, "the request came through this gateway before: an instance points back at it")
+		return
+	}
+	f.ask = exchange.Request{
+		ID: f.forward.ID, Method: r.Method(), Host: f.host(), Path: path, Header: r, Client: f.forward.Client, Draw: rand.Uint64(),
+	}
+	step := f.loop.config.Machine.Begin(&f.x, &f.ask, f, f.loop.now)
+	f.follow(step)
+}
+
+// refuse answers a request that has no meaning; where the next one begins is
+// not known.
+func (f *flight) refuse(err error) {
+	status := http.StatusBadRequest
+	if e, ok := errors.AsType[SyntaxError](err); ok {
+		status = e.Status()
+	}
+	if f.forward.ID == "" {
+		f.forward.ID = f.newID()
+	}
+	f.keep = false
+	f.tell(status, err.Error())
+}
+
+// follow does what the machine says until it has to wait for something.
+func (f *flight) follow(step exchange.Step) {
+	for {
+		switch step.Do {
+		case exchange.Wait:
+			f.client.state = waiting
+			f.client.setTimer(step.Until.Sub(f.loop.start))
+			return
+		case exchange.Attempt:
+			f.step, f.attempt = step, step.Attempt
+			f.raced = false
+			if f.try() {
+				return
+			}
+			step = f.done(retry.Unreachable, false)
+		case exchange.Answer:
+			f.local(step)
+			return
+		case exchange.Relay, exchange.Finished: // the first comes of a head only, the second is an end
+			f.client.abandon()
+			return
+		}
+	}
+}
+
+// try sends the request to the instance of the step; false: there is no
+// connection.
+func (f *flight) try() bool {
+	p := f.loop.pool(f.step.Instance)
+	var u *upstream
+	if !f.raced {
+		u = p.take()
+	}
+	f.answered = false
+	f.partial = f.partial[:0]
+	f.response.Reset(Limits{})
+	f.chunks.Reset()
+	if u == nil {
+		var err error
+		if u, err = p.connect(); err != nil {
+			return false
+		}
+		f.up, u.flight = u, f
+		f.client.state = connecting
+		f.client.setTimer(f.loop.after(f.step.Connect))
+		return true
+	}
+	f.up, u.flight = u, f
+	f.sendRequest()
+	return true
+}
+
+// connected goes on once a connection is there or has failed.
+func (f *flight) connected(events uint32) {
+	u := f.up
+	if events&(unix.EPOLLOUT|pollGone) == 0 {
+		return
+	}
+	if u.connectError() != nil {
+		f.fail(retry.Unreachable, false)
+		return
+	}
+	u.connecting = false
+	f.sendRequest()
+}
+
+// sendRequest writes the request as a whole. An error shows when the answer is
+// read: the instance may have sent one before it broke the connection.
+func (f *flight) sendRequest() {
+	l, c, u := f.loop, f.client, f.up
+	f.forward.Target = f.x.Route().Forward(f.ask.Path)
+	l.head = f.request.AppendTo(l.head[:0], &f.forward)
+	l.head = append(l.head, c.buf[f.headLen:f.requestLen()]...)
+	n, err := writeSocket(u.fd, l.head)
+	switch {
+	case err == unix.EAGAIN:
+		n = 0
+	case err != 0:
+		u.hup, u.readable, u.spoiled = true, true, true
+		n = len(l.head)
+	}
+	u.out = append(u.out[:0], l.head[n:]...)
+	c.state = asking
+	c.setTimer(f.step.Until.Sub(l.start))
+	f.readOn(u)
+}
+
+func (f *flight) sendMore() {
+	u := f.up
+	n, err := writeSocket(u.fd, u.out)
+	switch {
+	case err == unix.EAGAIN:
+		return
+	case err != 0:
+		u.hup, u.readable, u.spoiled = true, true, true
+		n = len(u.out)
+	}
+	u.out = append(u.out[:0], u.out[n:]...)
+}
+
+// fail ends an attempt without a head and goes on as the machine says.
+func (f *flight) fail(k retry.Kind, sent bool) {
+	if f.lostRace(k) {
+		f.cut()
+		f.raced = true
+		if f.try() {
+			return
+		}
+		k, sent = retry.Unreachable, false
+	}
+	f.follow(f.done(k, sent))
+}
+
+// lostRace says whether the instance closed an idle connection while the
+// request was on its way, so that it is sent once more without asking anybody.
+func (f *flight) lostRace(k retry.Kind) bool {
+	return k == retry.Reset && f.up != nil && f.up.reused && !f.raced && !f.answered &&
+		retry.Idempotent(f.ask.Method, f.request.Get("Idempotency-Key") != "")
+}
+
+// done reports the end of an attempt.
+func (f *flight) done(k retry.Kind, sent bool) exchange.Step {
+	f.cut()
+	n := f.attempt
+	f.attempt = noAttempt
+	return f.x.Done(n, exchange.Outcome{Kind: k, Sent: sent, Replayable: true, Bytes: f.bytes}, f.loop.now)
+}
+
+// cut gives up the connection to the instance.
+func (f *flight) cut() {
+	if u := f.up; u != nil {
+		f.up = nil
+		u.close()
+	}
+}
+
+// abort ends the flight because the client is gone.
+func (f *flight) abort() {
+	f.cut()
+	f.x.Abort(f.loop.now)
+	f.x.End(f.loop.now)
+}
+
+func (f *flight) timeOut() {
+	switch f.client.state {
+	case waiting:
+		f.follow(f.x.Next(f.loop.now))
+	case connecting:
+		f.fail(retry.Unreachable, false)
+	case asking:
+		f.fail(retry.Timeout, true)
+	case relaying:
+		f.stalled()
+	case reading, draining, gone:
+	}
+}
+
+// tell answers with a reason of the gateway's own.
+func (f *flight) tell(status int, reason string) {
+	f.writeLocal(&Local{Status: status, Body: problem(status, reason)}, true)
+}
+
+func problem(status int, reason string) string {
+	var b [4]byte
+	return string(appendDecimal(b[:0], int64(status))) + " " + reason + "\n"
+}
+
+// local gives the answer the machine decided on.
+func (f *flight) local(step exchange.Step) {
+	a := Local{Status: step.Answer.Status}
+	var fields []byte
+	if after := step.Answer.RetryAfter; after > 0 {
+		fields = appendDecimal(append(fields, "Retry-After: "...), int64(math.Ceil(after.Seconds())))
+		fields = append(fields, '\r', '\n')
+	}
+	fb := step.Answer.Fallback
+	if fb == nil {
+		a.Fields, a.Body = fields, problem(a.Status, step.Reason.String())
+		f.writeLocal(&a, true)
+		return
+	}
+	typed := fb.Body == ""
+	for name, value := range fb.Header {
+		fields = appendField(fields, []byte(name), []byte(value))
+		typed = typed || strings.EqualFold(name, "Content-Type")
+	}
+	if fb.Redirect != "" {
+		fields = appendField(fields, []byte("Location"), []byte(redirectTarget(fb.Redirect, f.ask.Path, f.request.Query())))
+	}
+	a.Fields, a.Body = fields, fb.Body
+	f.writeLocal(&a, !typed)
+}
+
+// redirectTarget appends the request's path and query to a target that ends in *.
+func redirectTarget(to, path, query string) string {
+	base, open := strings.CutSuffix(to, "*")
+	if !open {
+		return to
+	}
+	if base = strings.TrimSuffix(base, "/"); base == "" {
+		path = "/" + strings.TrimLeft(path, "/") // "//name" would lead to another host
+	}
+	return base + path + query
+}
+
+func (f *flight) writeLocal(a *Local, plainText bool) {
+	l := f.loop
+	a.ID, a.Date, a.Reason = f.forward.ID, l.today(), http.StatusText(a.Status)
+	a.Head = f.request.Method() == http.MethodHead
+	f.keep = f.keep && !l.left
+	a.Close, a.Old = !f.keep, f.request.Minor() == 0
+	a.Fields = append(a.Fields, "Cache-Control: no-store\r\n"...)
+	if plainText {
+		a.Fields = append(a.Fields, "Content-Type: text/plain; charset=utf-8\r\n"...)
+	}
+	l.head = a.AppendTo(l.head[:0])
+	f.client.state = relaying
+	f.client.setTimer(l.after(f.x.Idle()))
+	f.ended = true
+	if f.client.send(l.head) {
+		f.taken()
+	}
+}
+
+// validID holds an id from a proxy to what a record can keep.
+func validID(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !among(c, digits, letters<<('A'-64)|letters<<('a'-64)) && strings.IndexByte("-_.:+/=", c) < 0 {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 63
+}

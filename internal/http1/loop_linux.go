@@ -1,0 +1,382 @@
+package http1
+
+import (
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/balancer"
+)
+
+const (
+	requestBuffer = 16 << 10 // what a loop carries fits into it
+	headroom      = 4 << 10  // before what is read of an answer, for a head that grew
+	answerBuffer  = 64 << 10
+	tailroom      = 16 << 10 // behind it, for the end of a chunk and trailers
+	maxFree       = 1024     // buffers and flights that are kept for later
+	maxAccepts    = 64       // connections taken in a row
+	maxTurns      = 4        // buffers of one answer moved in a row
+)
+
+// loop is one thread with all it needs. Only leaving, mu and what stands behind
+// it are touched by others; bell does not change while the loop runs.
+type loop struct {
+	*Loops
+	poll     poller
+	start    time.Time
+	now      time.Time
+	listener int
+	paused   bool // takes no connections
+	eager    bool // events came in numbers
+	slots    []slot
+	clients  int
+	number   uint32
+	pools    map[*balancer.Instance]*pool
+	wheel    *wheel
+	sweeper  timer
+	busy     []*upstream // have more to read than their turn allowed
+
+	in      []byte // what is read of an answer; kept for the length of an event only
+	head    []byte // a head that is written
+	date    []byte
+	dated   int64 // second of date
+	buffers [][]byte
+	flights []*flight
+
+	leaving atomic.Bool
+	left    bool // leaving was seen
+	mu      sync.Mutex
+	woken   []*flight
+	bell    int // an eventfd; negative: nobody hears it
+}
+
+// slot is what a descriptor is.
+type slot struct {
+	number uint32
+	client *client
+	up     *upstream
+}
+
+func (s *Loops) newLoop(ln *net.TCPListener) (*loop, error) {
+	now := time.Now()
+	l := &loop{
+		Loops: s, start: now, now: now, pools: map[*balancer.Instance]*pool{}, wheel: newWheel(),
+		in: make([]byte, headroom+answerBuffer+tailroom), listener: -1, bell: -1, poll: poller{fd: -1},
+	}
+	l.sweeper.fire = l.sweep
+	if err := l.open(ln); err != nil {
+		l.release()
+		return nil, err
+	}
+	l.wheel.set(&l.sweeper, time.Second)
+	return l, nil
+}
+
+func (l *loop) open(ln *net.TCPListener) (err error) {
+	if l.poll.fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return err
+	}
+	if l.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return err
+	}
+	raw, err := ln.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if outer := raw.Control(func(fd uintptr) {
+		l.listener, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	}); outer != nil {
+		return outer
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.poll.watch(l.bell, 0, unix.EPOLLIN|unix.EPOLLET); err != nil {
+		return err
+	}
+	return l.poll.watch(l.listener, 0, unix.EPOLLIN)
+}
+
+// release closes what the loop itself opened.
+func (l *loop) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, fd := range []int{l.poll.fd, l.bell, l.listener} {
+		if fd >= 0 {
+			_ = unix.Close(fd) // nothing was written to it
+		}
+	}
+	l.poll.fd, l.bell, l.listener = -1, -1, -1
+}
+
+// run returns when the loop was told to leave and its connections are closed.
+func (l *loop) run() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for !l.left || l.clients > 0 {
+		events, err := l.next()
+		if err != nil {
+			l.closeAll()
+			return err
+		}
+		for i := range events {
+			l.handle(&events[i])
+		}
+		l.tick()
+		l.finishTurns()
+		if l.leaving.Load() && !l.left {
+			l.beginLeaving()
+		}
+		l.wheel.advance(l.now.Sub(l.start))
+	}
+	l.closeAll()
+	return nil
+}
+
+// next returns the next events. Looking first saves a busy loop the scheduler's
+// part of waiting; it would only cost a loop whose events come one by one.
+func (l *loop) next() (events []unix.EpollEvent, err error) {
+	if l.eager {
+		events, err = l.poll.look()
+	}
+	if len(events) == 0 && err == nil {
+		events, err = l.poll.wait(l.patience())
+	}
+	l.eager = len(events) > 2
+	return events, err
+}
+
+// tick reads the clock. It is read for every event: what the machine learns of
+// latencies must not depend on how many events came at once.
+func (l *loop) tick() { l.now = time.Now() }
+
+func (l *loop) after(d time.Duration) time.Duration { return l.now.Add(d).Sub(l.start) }
+
+// patience is how long the loop may sleep, in milliseconds.
+func (l *loop) patience() int {
+	if len(l.busy) > 0 || l.leaving.Load() && !l.left {
+		return 0
+	}
+	d := l.wheel.wait(l.now.Sub(l.start))
+	if d < 0 {
+		return -1
+	}
+	return int((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+func (l *loop) handle(e *unix.EpollEvent) {
+	fd := int(e.Fd)
+	l.tick()
+	switch fd {
+	case l.listener:
+		l.accept()
+		return
+	case l.bell:
+		l.answerBell()
+		return
+	}
+	if fd >= len(l.slots) || l.slots[fd].number != uint32(e.Pad) {
+		return // of a connection that is closed
+	}
+	switch s := &l.slots[fd]; {
+	case s.client != nil:
+		s.client.event(e.Events)
+	case s.up != nil:
+		s.up.event(e.Events)
+	}
+}
+
+// add begins to watch a descriptor.
+func (l *loop) add(fd int, c *client, u *upstream) error {
+	for fd >= len(l.slots) {
+		l.slots = append(l.slots, slot{})
+	}
+	l.number++
+	if err := l.poll.watch(fd, l.number, pollEdges); err != nil {
+		return err
+	}
+	l.slots[fd] = slot{l.number, c, u}
+	return nil
+}
+
+func (l *loop) drop(fd int) {
+	l.slots[fd] = slot{}
+	_ = unix.Close(fd) // whoever is to hear of it hears of it otherwise
+}
+
+func (l *loop) accept() {
+	for range maxAccepts {
+		if l.clients >= l.config.Connections {
+			l.pause()
+			return
+		}
+		fd, sa, err := unix.Accept4(l.listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		switch err {
+		case nil:
+			l.welcome(fd, sa)
+		case unix.EINTR, unix.ECONNABORTED:
+		case unix.EAGAIN:
+			return
+		default: // no descriptor or no memory left: it would be reported again at once
+			l.pause()
+			return
+		}
+	}
+}
+
+func (l *loop) welcome(fd int, sa unix.Sockaddr) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // it works without
+	c := newClient(l, fd, addrOf(sa))
+	if err := l.add(fd, c, nil); err != nil {
+		_ = unix.Close(fd) // nothing was exchanged
+		return
+	}
+	l.clients++
+	l.wheel.set(&c.timer, l.after(l.config.HeaderTimeout))
+}
+
+// pause stops taking connections until the next sweep.
+func (l *loop) pause() {
+	if !l.paused {
+		l.paused = true
+		l.poll.forget(l.listener)
+	}
+}
+
+// sweep runs once a second.
+func (l *loop) sweep() {
+	if l.paused && !l.left && l.clients < l.config.Connections {
+		l.paused = l.poll.watch(l.listener, 0, unix.EPOLLIN) != nil
+	}
+	for instance, p := range l.pools {
+		if p.sweep(); p.forgotten() {
+			delete(l.pools, instance)
+		}
+	}
+	l.wheel.set(&l.sweeper, l.after(time.Second))
+}
+
+// today returns the Date of answers.
+func (l *loop) today() []byte {
+	if s := l.now.Unix(); s != l.dated {
+		l.dated = s
+		l.date = AppendDate(l.date[:0], l.now)
+	}
+	return l.date
+}
+
+func (l *loop) finishTurns() {
+	for range len(l.busy) {
+		u := l.busy[0]
+		l.busy = append(l.busy[:0], l.busy[1:]...)
+		u.waits = false
+		u.event(0)
+	}
+}
+
+// wake may be called by anybody, also when the loop has ended.
+func (l *loop) wake(f *flight) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.woken = append(l.woken, f)
+	if len(l.woken) == 1 {
+		l.ring()
+	}
+}
+
+// ring interrupts the loop's sleep. The caller holds mu.
+func (l *loop) ring() {
+	if l.bell >= 0 {
+		one := [8]byte{1}
+		_, _ = unix.Write(l.bell, one[:]) // full: it has been rung
+	}
+}
+
+func (l *loop) answerBell() {
+	var b [8]byte
+	_, _ = readSocket(l.bell, b[:])
+	l.mu.Lock()
+	list := l.woken
+	l.woken = nil
+	l.mu.Unlock()
+	for _, f := range list {
+		f.wakeUp()
+	}
+}
+
+// leave tells the loop to end; it may be called by anybody.
+func (l *loop) leave() {
+	l.leaving.Store(true)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ring()
+}
+
+// beginLeaving closes who is idle and gives the others their last time.
+func (l *loop) beginLeaving() {
+	l.left = true
+	l.pause()
+	_ = unix.Close(l.listener) // whoever comes now is refused
+	l.listener = -1
+	for fd := range l.slots {
+		c := l.slots[fd].client
+		switch {
+		case c == nil:
+		case c.state == reading && c.have == 0, l.config.Shutdown <= 0:
+			c.abandon()
+		default:
+			c.lastCall = l.after(l.config.Shutdown)
+			c.setTimer(c.timer.deadline)
+		}
+	}
+}
+
+func (l *loop) closeAll() {
+	for fd := range l.slots {
+		switch s := &l.slots[fd]; {
+		case s.client != nil:
+			s.client.abandon()
+		case s.up != nil:
+			s.up.close()
+		}
+	}
+}
+
+func (l *loop) buffer() []byte {
+	if n := len(l.buffers); n > 0 {
+		b := l.buffers[n-1]
+		l.buffers = l.buffers[:n-1]
+		return b
+	}
+	return make([]byte, requestBuffer)
+}
+
+func (l *loop) putBuffer(b []byte) {
+	if len(l.buffers) < maxFree {
+		l.buffers = append(l.buffers, b)
+	}
+}
+
+func (l *loop) flight(c *client) *flight {
+	var f *flight
+	if n := len(l.flights); n > 0 {
+		f = l.flights[n-1]
+		l.flights = l.flights[:n-1]
+	} else {
+		f = &flight{loop: l}
+	}
+	f.client, f.attempt = c, noAttempt
+	f.request.Reset(l.config.Limits)
+	return f
+}
+
+func (l *loop) putFlight(f *flight) {
+	f.reset()
+	if len(l.flights) < maxFree {
+		l.flights = append(l.flights, f)
+	}
+}

@@ -1,0 +1,94 @@
+package http1
+
+import (
+	"net/netip"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The calls below are raw: they do not block, and telling the scheduler of each
+// would cost as much as a tenth of the call.
+
+func readSocket(fd int, b []byte) (n int, err syscall.Errno) {
+	for {
+		r, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		if e != unix.EINTR {
+			return int(r), e
+		}
+	}
+}
+
+// writeSocket never raises SIGPIPE.
+func writeSocket(fd int, b []byte) (n int, err syscall.Errno) {
+	for {
+		r, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+			unix.MSG_NOSIGNAL, 0, 0)
+		if e != unix.EINTR {
+			return int(r), e
+		}
+	}
+}
+
+// pollEdges are the events a connection is watched for, from its start to its
+// end: edges need no call per request.
+const pollEdges = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+
+const pollGone = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+
+// poller is an epoll set. What it watches is named by its descriptor and a
+// number, since a descriptor may be in use again before all is handled that was
+// reported of its predecessor.
+type poller struct {
+	fd     int
+	events [128]unix.EpollEvent
+}
+
+func (p *poller) watch(fd int, number, events uint32) error {
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(number)})
+}
+
+func (p *poller) forget(fd int) { _ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil) } // its close follows, or it is not watched
+
+// look returns what has happened, without waiting and without telling the
+// scheduler.
+func (p *poller) look() ([]unix.EpollEvent, error) {
+	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+	return p.found(n, err)
+}
+
+// wait returns what has happened after at most ms milliseconds; negative: it
+// waits for ever.
+func (p *poller) wait(ms int) ([]unix.EpollEvent, error) {
+	n, _, err := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), uintptr(ms), 0, 0)
+	return p.found(n, err)
+}
+
+func (p *poller) found(n uintptr, err syscall.Errno) ([]unix.EpollEvent, error) {
+	if err == unix.EINTR {
+		return p.events[:0], nil
+	}
+	if err != 0 {
+		return nil, err
+	}
+	return p.events[:n], nil
+}
+
+func addrOf(sa unix.Sockaddr) netip.Addr {
+	switch a := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(a.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(a.Addr).Unmap()
+	}
+	return netip.Addr{}
+}
+
+// sockaddr is the reverse of addrOf.
+func sockaddr(a netip.AddrPort) (domain int, sa unix.Sockaddr) {
+	if ip := a.Addr().Unmap(); ip.Is4() {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: int(a.Port()), Addr: ip.As4()}
+	}
+	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
