@@ -142,6 +142,9 @@ func (b *Balancer) SetLifecycle(i *Instance, l Lifecycle, reason string, now tim
 	if l == Starting && i.lattice.everUsable {
 		i.lattice.newcomer = true // a fresh process is cold
 	}
+	if l == Starting && i.lattice.ejected {
+		b.readmit(i, "a new process", t) // what the old one did says little about it
+	}
 	i.lattice.life = l
 	i.lattice.reasons[fromLifecycle-1] = reason
 	b.changed(i, before, fromLifecycle, reason, t)

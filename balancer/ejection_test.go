@@ -336,3 +336,23 @@ func TestAFailingInstanceTakesThePlaceOfASlowOne(t *testing.T) {
 		t.Error("one that failed made room for another one that fails")
 	}
 }
+
+// What killed the old process is over: the new one is on probation, as after an
+// ejection that has ended.
+func TestANewProcessIsNoLongerEjected(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, balancer.Config{}, same(3)...)
+	i := f.all[0]
+	f.fail(i, balancer.Truncated, 5)
+	f.wantStatus(i, balancer.Failed)
+	f.set.SetLifecycle(i, balancer.Gone, "killed", f.now)
+	f.wantStatus(i, balancer.Failed)
+	f.set.SetHealth(i, balancer.HealthUnknown, "a new process", f.now)
+	f.set.SetLifecycle(i, balancer.Starting, "started", f.now)
+	f.wantStatus(i, balancer.Recovering)
+	f.set.SetLifecycle(i, balancer.Running, "listens", f.now)
+	f.up(i)
+	f.wantStatus(i, balancer.Active)
+	f.fail(i, balancer.Truncated, 1)
+	f.wantStatus(i, balancer.Failed)
+}

@@ -25,6 +25,7 @@ func TestEveryCombinationOfSourcesHasOneStatus(t *testing.T) {
 							f.fail(i, balancer.BadStatus, 5)
 							f.wantStatus(i, balancer.Failed)
 						}
+						ejected := ejected && life != balancer.Starting // the old process was
 						f.set.SetHealth(i, health, "check", f.now)
 						f.set.SetLifecycle(i, life, "platform", f.now)
 						f.set.SetDraining(i, draining, "operator", f.now)
