@@ -7,6 +7,7 @@ package systemd
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"strconv"
@@ -28,7 +29,8 @@ func NewNotifier(environ []string) Notifier {
 	n := Notifier{socket: value(environ, "NOTIFY_SOCKET")}
 	usec, err := strconv.ParseInt(value(environ, "WATCHDOG_USEC"), 10, 64)
 	pid := value(environ, "WATCHDOG_PID")
-	if err == nil && usec > 0 && n.socket != "" && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
+	fits := usec > 0 && usec <= math.MaxInt64/int64(time.Microsecond) // more is for ever, which systemd writes as a huge number
+	if err == nil && fits && n.socket != "" && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
 		n.watchdog = time.Duration(usec) * time.Microsecond
 	}
 	return n

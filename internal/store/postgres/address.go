@@ -53,10 +53,11 @@ type target struct {
 	tls  *tls.Config
 }
 
-// local reports whether a host is this machine: a unix socket, a loopback address, or localhost.
+// local reports whether a host is this machine: a unix socket, a loopback address, or localhost. A name that begins with @
+// is none: the driver knows no abstract sockets and would ask the network for it.
 func local(host string) bool {
 	ip := net.ParseIP(host)
-	return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || host == "localhost" || ip != nil && ip.IsLoopback()
+	return strings.HasPrefix(host, "/") || host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // secrets lists what must not be shown.
