@@ -23,7 +23,7 @@ Prints one line. Exit code 0: yes, 2: no, 3: nobody answers.
 
 A container should be restarted for the first question only: functions without
 instances are not healed by a restart of the gateway.`,
-		Example: "  holdfast healthcheck\n  holdfast healthcheck --ready",
+		Example: "  holdfast healthcheck\n  holdfast healthcheck --ready -o json",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return healthcheck(c, g, ready) },
 	}
@@ -54,10 +54,14 @@ func healthcheck(c *cobra.Command, g *global, ready bool) error {
 	if err != nil {
 		return client.unreachable(err)
 	}
-	line := strings.TrimSpace(string(text))
-	if res.StatusCode != http.StatusOK {
-		return withCode(exitFailed, errors.New(clean(line)))
+	line, ok := clean(strings.TrimSpace(string(text))), res.StatusCode == http.StatusOK
+	if g.json() {
+		err = encodeIndented(c.OutOrStdout(), map[string]any{"ok": ok, "says": line})
+	} else if ok {
+		_, err = io.WriteString(c.OutOrStdout(), line+"\n")
 	}
-	_, err = io.WriteString(c.OutOrStdout(), clean(line)+"\n")
+	if err == nil && !ok {
+		return withCode(exitFailed, errors.New(line))
+	}
 	return err
 }
