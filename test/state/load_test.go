@@ -37,7 +37,7 @@ var (
 	// coarse holds on any machine, however busy, and is still far below what
 	// one request in a hundred that waits for the store would cost: a locked
 	// file is waited for for a second, a server that hangs for three.
-	coarse = limits{1, 250 * time.Millisecond}
+	coarse = limits{1, 500 * time.Millisecond}
 )
 
 // sample is one window of load.
