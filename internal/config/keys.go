@@ -58,7 +58,8 @@ func Known(path string) bool { return fieldAt(strings.Split(path, ".")) != nil }
 //
 // Open are keys of functions that say how traffic is treated, and what is
 // logged. Closed are those by which the API could run programs or name files
-// (health.command, platform), what takes a restart, and what the interface
+// (health.command, platform) or reach
+// other services beside an instance (health.port), what takes a restart, and what the interface
 // itself hangs on.
 func Settable(path string) (why string, block bool) {
 	parts := strings.Split(path, ".")
@@ -86,6 +87,8 @@ func open(parts []string, block bool) bool {
 		return block
 	case parts[len(parts)-1] == "command":
 		return false
+	case len(parts) == 4 && parts[2] == "health" && parts[3] == "port":
+		return false // of the instance's machine, past the guard for addresses
 	}
 	return settable(parts[2])
 }

@@ -14,7 +14,7 @@ var closed = []string{
 	"listen", "admin", "admin.listen", "data_dir", "engine", "store", "platform", "trusted_proxies", "shutdown_timeout",
 	"log.format", "limits", "limits.header_bytes", "limits.header_timeout", "limits.idle_timeout", "limits.record_ring",
 	"pool", "pool.min", "pool.max",
-	"functions.NAME.profile", "functions.NAME.health.command",
+	"functions.NAME.profile", "functions.NAME.health.command", "functions.NAME.health.port",
 	"functions.NAME.platform", "functions.NAME.platform.process",
 	"functions.NAME.platform.process.command", "functions.NAME.platform.process.env", "functions.NAME.platform.process.dir",
 	"functions.NAME.platform.process.instances", "functions.NAME.platform.process.ports",
