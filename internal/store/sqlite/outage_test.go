@@ -131,5 +131,5 @@ func TestAFullDiskIsAnOutage(t *testing.T) {
 				t.Error(err)
 			}
 		},
-	}, 5*time.Second)
+	}, 2*time.Second)
 }
