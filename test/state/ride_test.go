@@ -179,12 +179,25 @@ func (r *running) killDuringOutage(t *testing.T) {
 			t.Errorf("the log does not say %q", says)
 		}
 	}
+	r.wantDoctor(t)
 	must(t, r.Cmd.Process.Kill())
 	r.Process = r.Again(t, "-c", r.file)
 	r.Ready(t, 20*time.Second)
 	r.wantOpen(t, "after kill -9 and a restart without the store")
 	r.unfollow = r.book.follow(t, r.Process)
 	r.wantStore(t, "down")
+}
+
+// wantDoctor wants doctor to find what is wrong: exit code 2, and says so.
+func (r *running) wantDoctor(t *testing.T) {
+	t.Helper()
+	cmd := holdfast.Command(t.Context(), t, "doctor", "--data-dir", r.Data)
+	cmd.Dir = t.TempDir()
+	out, _ := cmd.CombinedOutput() // the exit code tells
+	full := strings.Contains(string(out), "the disk takes no records")
+	if cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "down since") || full != r.fault.diskFull {
+		t.Errorf("doctor says, with exit code %d:\n%s", cmd.ProcessState.ExitCode(), out)
+	}
 }
 
 // openBreaker opens the breaker of c, for longer than this test takes.
