@@ -102,25 +102,33 @@ const (
 	tilted      = 3.0 // times its fair share
 )
 
-// balance finds an instance that gets far more than its weight asks for.
+// balance finds an instance that gets far more than its weight asks for. Spare
+// ones, of a higher priority number, are meant to wait.
 func (d *doctor) balance(f *admin.RecoveryStatus, instances []admin.Instance) {
-	weights, picks, level := 0.0, uint64(0), 0
+	var level []*admin.Instance
 	for n := range instances {
 		i := &instances[n]
 		if i.Function != f.Name || i.Status != "active" {
 			continue
 		}
+		if len(level) > 0 && i.Priority < level[0].Priority {
+			level = level[:0]
+		}
+		if len(level) == 0 || i.Priority == level[0].Priority {
+			level = append(level, i)
+		}
+	}
+	weights, picks := 0.0, uint64(0)
+	for _, i := range level {
 		weights += i.EffectiveWeight
 		picks += i.Picks
-		level++
 	}
-	if level < 2 || picks < enoughPicks || weights == 0 {
+	if len(level) < 2 || picks < enoughPicks || weights == 0 {
 		return
 	}
-	for n := range instances {
-		i := &instances[n]
+	for _, i := range level {
 		fair := 100 * i.EffectiveWeight / weights
-		if i.Function != f.Name || i.Status != "active" || i.SharePercent < min(tilted*fair, 90) || i.SharePercent <= fair {
+		if i.SharePercent < min(tilted*fair, 90) || i.SharePercent <= fair {
 			continue
 		}
 		why, fix := "the others are slower, fail more, or are farther away", "holdfast explain instance "+f.Name+"/"+i.ID+"; compare with the others"
