@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"holdfast/balancer"
+	"holdfast/breaker"
 	"holdfast/exchange"
 )
 
@@ -26,11 +27,22 @@ func (c *Control) Enforce(fn *exchange.Function) {
 		}
 	}
 	c.forget()
-	if br := fn.Breaker(); br != nil && o.ForcedOpen != nil && !br.Snapshot(now).Forced {
-		br.ForceOpen(o.ForcedOpen.Reason, now)
+	if br := fn.Breaker(); br != nil {
+		enforceBreaker(br, o.ForcedOpen, now)
 	}
 	if !o.SessionsVoid.IsZero() {
 		fn.VoidSessions(o.SessionsVoid)
+	}
+}
+
+// enforceBreaker also lets a forced breaker go: the order may have been taken
+// back on another node.
+func enforceBreaker(br *breaker.Breaker, open *Order, now time.Time) {
+	switch forced := br.Snapshot(now).Forced; {
+	case open != nil && !forced:
+		br.ForceOpen(open.Reason, now)
+	case open == nil && forced:
+		br.Reset("no longer ordered to be open", now)
 	}
 }
 

@@ -361,3 +361,14 @@ func TestSentencesNameEverythingThatHolds(t *testing.T) {
 		}
 	}
 }
+
+// Another node took the order back: here only its absence is seen.
+func TestABreakerNobodyOrdersOpenAnyMoreIsLetGo(t *testing.T) {
+	t.Parallel()
+	s := open(t, pair()...)
+	s.fn.Breaker().ForceOpen("ordered on another node", time.Now())
+	s.control.Enforce(s.fn)
+	if got := s.fn.Breaker().State(); got != breaker.Closed {
+		t.Errorf("the breaker is %s", got)
+	}
+}
