@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -120,8 +121,10 @@ func (s *serving) std(ctx context.Context) error {
 	return err
 }
 
-// loop serves with poll loops.
+// loop serves with poll loops, and with a spare processor for each: see the
+// package comment of http1.
 func (s *serving) loop(ctx context.Context) error {
+	runtime.GOMAXPROCS(runtime.NumCPU() + s.threads)
 	m, err := s.machine()
 	if err != nil {
 		return err

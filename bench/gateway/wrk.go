@@ -67,7 +67,7 @@ func (p *plan) wrk(ctx context.Context, proxy *process, d time.Duration) (string
 var (
 	wrkRequests = regexp.MustCompile(`(?m)^\s+(\d+) requests in `)
 	wrkRate     = regexp.MustCompile(`(?m)^Requests/sec:\s+([\d.]+)`)
-	wrkLatency  = regexp.MustCompile(`(?m)^\s+(50|99)%\s+([\d.]+)(us|ms|s)$`)
+	wrkLatency  = regexp.MustCompile(`(?m)^\s+(50|99)%\s+([\d.]+)(us|ms|s)\s*$`)
 	wrkTrouble  = regexp.MustCompile(`(?m)^\s+(Socket errors:.*|Non-2xx.*)$`)
 	errWrk      = errors.New("wrk did not print what was expected")
 )

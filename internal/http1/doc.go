@@ -44,6 +44,14 @@
 // nobody; a request that meets a connection which is being closed is sent once
 // more if it may be.
 //
+// The program that runs loops gives the Go scheduler a processor more for each:
+//
+//	runtime.GOMAXPROCS(runtime.NumCPU() + loops)
+//
+// A loop that sleeps in epoll_wait holds its processor. With none to spare the
+// scheduler takes it away within microseconds and has to find one again at each
+// wake-up, which costs about as much as all the parsing.
+//
 // Only the machine is shared. A wake-up from another thread is put in a list
 // and rings the loop's bell, an eventfd.
 package http1

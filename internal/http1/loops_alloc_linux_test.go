@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime"
 	"testing"
+	"time"
 
 	"holdfast/test/need"
 )
@@ -27,6 +28,7 @@ func TestASteadyLoopAllocatesNothing(t *testing.T) { //nolint:paralleltest // it
 		}
 	}))
 	c := r.dial()
+	_ = c.SetDeadline(time.Now().Add(6 * patience))
 	request, buf := []byte(browserRequest), make([]byte, 4096)
 	once := func() {
 		if _, err := c.Write(request); err != nil {

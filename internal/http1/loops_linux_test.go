@@ -47,7 +47,7 @@ type setup struct {
 // newRig starts loops in front of instances at these addresses.
 func newRig(t *testing.T, s setup, instances ...string) *rig {
 	t.Helper()
-	fn, err := exchange.NewFunction(exchange.FunctionConfig{Name: "f", Policy: s.policy})
+	fn, err := exchange.NewFunction(exchange.FunctionConfig{Name: "f", Policy: s.policy, Secret: []byte("0123456789abcdef")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,9 +240,19 @@ func TestTheInstanceGetsOneMeaningAndItsConnectionStays(t *testing.T) {
 	if head != want || conns.Load() != 1 {
 		t.Errorf("%d connections, %q, want\n%q", conns.Load(), head, want)
 	}
-	if rec, ok := r.machine.Records().Find(id); !ok || rec.Host.String() != "b" || rec.Path.String() != "/x" || rec.N != 1 {
-		t.Errorf("%+v", rec)
+	if rec := r.record(id); rec.Host.String() != "b" || rec.Path.String() != "/x" || rec.N != 1 {
+		t.Errorf("host %q, path %q, %d attempts", rec.Host.String(), rec.Path.String(), rec.N)
 	}
+}
+
+// record waits for the record of an exchange: it is kept once the answer is sent.
+func (r *rig) record(id string) (rec exchange.Record) {
+	r.t.Helper()
+	await(r.t, "record of "+id, func() (ok bool) {
+		rec, ok = r.machine.Records().Find(id)
+		return ok
+	})
+	return rec
 }
 
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
