@@ -53,14 +53,20 @@ func newError(status int, message string, errs ...error) huma.StatusError {
 			}
 			continue
 		}
-		e.Problems = append(e.Problems, control.Problem{Field: fieldOf(detailed.Location), Message: access.Mask(detailed.Message)})
+		e.Problems = append(e.Problems, control.Problem{Field: fieldOf(detailed), Message: access.Mask(detailed.Message)})
 	}
 	e.name()
 	return e
 }
 
-// fieldOf leaves out where a field was sent.
-func fieldOf(location string) string {
+// fieldOf leaves out where a field was sent. Of one that is missing, huma says
+// only in words what it is called.
+func fieldOf(e *huma.ErrorDetail) string {
+	location := e.Location
+	if rest, ok := strings.CutPrefix(e.Message, "expected required property "); ok {
+		name, _, _ := strings.Cut(rest, " ")
+		location += "." + name
+	}
 	for _, where := range []string{"body.", "query.", "path.", "header."} {
 		if field, ok := strings.CutPrefix(location, where); ok {
 			return field
