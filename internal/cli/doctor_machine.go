@@ -53,6 +53,20 @@ func (d *doctor) lookAtLimits() {
 	}
 }
 
+// judgeClock tells what a clock is worth: now is what it says, kept whether
+// somebody keeps it right.
+func (d *doctor) judgeClock(now time.Time, kept bool) {
+	const page = "troubleshooting.md#the-clock-is-wrong"
+	switch {
+	case now.Year() < 2024:
+		d.add(problem, "clock", "it says "+now.Format(time.DateOnly), "set it: tokens and certificates depend on it", page)
+	case !kept:
+		d.add(warning, "clock", "nobody keeps it right: "+now.Format(time.DateTime), "run chrony or systemd-timesyncd; in a container that is the host's matter", page)
+	default:
+		d.ok("clock", "%s, nothing speaks against it", now.Format(time.DateTime))
+	}
+}
+
 func readNumber(file string) (int64, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
