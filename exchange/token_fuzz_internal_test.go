@@ -3,14 +3,13 @@ package exchange
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 // FuzzToken reads affinity cookies as clients send them. Only what this
 // function signed counts, in its one spelling.
 func FuzzToken(f *testing.F) {
 	secret := []byte("0123456789abcdef0123456789abcdef")
-	good := token{session: 7, made: time.Now().UnixMilli(), instance: 9}.seal(secret, "public")
+	good := token{session: 7, made: 1_767_225_600_000, instance: 9}.seal(secret, "public")
 	other := token{session: 7, made: 1, instance: 9}.seal(secret, "admin")
 	for _, value := range []string{"", good, other, good[:len(good)-1], good + "=", strings.ToLower(good), "\x01" + good[1:]} {
 		f.Add("a=b; hf="+value, "hf")
