@@ -33,8 +33,9 @@ type ExecConfig struct {
 	Timeout time.Duration
 }
 
-// Exec checks a target by a command that exits with 0 when all is well. On
-// timeout the command is killed with its whole process group.
+// Exec checks a target by a command that exits with 0 when all is well. Its
+// process group is killed with it on timeout, and when it ends: what it left in
+// the background would add up with every check.
 type Exec struct {
 	config  ExecConfig
 	secrets []string
@@ -76,7 +77,10 @@ func (e *Exec) Check(ctx context.Context) Result {
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = waitDelay
 	inOwnGroup(cmd)
-	err := cmd.Run()
+	err := cmd.Start()
+	if err == nil {
+		err = waitForGroup(cmd)
+	}
 	return timed(e.judge(ctx, cmd, err, &out, deadline.Sub(start)), start)
 }
 

@@ -67,9 +67,38 @@ func TestATimeoutKillsTheWholeProcessGroup(t *testing.T) {
 	if r.Took > 10*time.Second {
 		t.Errorf("took %v", r.Took)
 	}
+	if _, err := os.Stat(pidFile); err != nil {
+		t.Skip("the machine was too slow to start the child")
+	}
+	wantDead(t, pidFile)
+}
+
+func TestWhatACommandLeavesInTheBackgroundIsKilled(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]string{"well": "exit 0", "ill": "exit 3"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pidFile := filepath.Join(t.TempDir(), "pid")
+			e, err := health.NewExec(health.ExecConfig{
+				Command: []string{"sh", "-c", "sleep 300 >/dev/null 2>&1 & echo $! >" + pidFile + "; " + end}, Timeout: 20 * time.Second,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := e.Check(t.Context()); r.OK != (name == "well") {
+				t.Errorf("%+v", r)
+			}
+			wantDead(t, pidFile)
+		})
+	}
+}
+
+// wantDead waits until the process whose id is in the file is gone.
+func wantDead(t *testing.T, pidFile string) {
+	t.Helper()
 	text, err := os.ReadFile(pidFile)
 	if err != nil {
-		t.Skip("the machine was too slow to start the child")
+		t.Fatal(err)
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil {

@@ -14,14 +14,16 @@ import (
 // as a whole, so that a shell's children do not outlive the check.
 func inOwnGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error {
-		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		if errors.Is(err, syscall.ESRCH) {
-			return os.ErrProcessDone
-		}
-		if err != nil {
-			return fmt.Errorf("kill process group: %w", err)
-		}
-		return nil
+	cmd.Cancel = func() error { return killGroup(cmd) }
+}
+
+func killGroup(cmd *exec.Cmd) error {
+	err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	if errors.Is(err, syscall.ESRCH) {
+		return os.ErrProcessDone
 	}
+	if err != nil {
+		return fmt.Errorf("kill process group: %w", err)
+	}
+	return nil
 }
