@@ -429,10 +429,13 @@ func TestALargeAnswerWaitsForASlowClient(t *testing.T) {
 	c := r.dial()
 	_ = c.SetDeadline(time.Now().Add(6 * patience)) // with the race detector, beside others
 	c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	await(t, "a full pipe", func() bool {
-		before := sent.Load()
-		time.Sleep(20 * time.Millisecond)
-		return before > 0 && before == sent.Load()
+	still, last := 0, int64(0)
+	await(t, "full pipe", func() bool { // nothing moved at 50 looks in a row
+		if n := sent.Load(); n == 0 || n != last {
+			still, last = 0, n
+		}
+		still++
+		return still > 50
 	})
 	if n := sent.Load(); n >= size {
 		t.Errorf("%d bytes went on their way although nobody read", n)
@@ -486,27 +489,30 @@ func TestAnAnswerThatBreaksOffIsSeenToBreakOff(t *testing.T) {
 
 func TestWhatAnInstanceSaysUnaskedReachesNobody(t *testing.T) {
 	t.Parallel()
-	for name, extra := range map[string]string{"with the answer": "", "later": "late"} {
-		t.Run(name, func(t *testing.T) {
+	const poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprintf("22: late=%v", late), func(t *testing.T) {
 			t.Parallel()
-			conns := atomic.Int32{}
+			conns, answered, dropped := atomic.Int32{}, make(chan struct{}), make(chan struct{})
 			r := newRig(t, setup{}, instance(t, func(c net.Conn, b *bufio.Reader) {
 				if conns.Add(1) > 1 {
 					echo(c, b)
 					return
 				}
-				if _, _, ok := request(b); !ok {
-					return
+				_, _, _ = request(b)
+				if late {
+					_, _ = io.WriteString(c, hello)
+					<-answered
+					_, _ = io.WriteString(c, poison)
+				} else {
+					_, _ = io.WriteString(c, hello+poison)
 				}
-				_, _ = io.WriteString(c, hello)
-				if extra != "" {
-					time.Sleep(20 * time.Millisecond)
-				}
-				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
 				_, _ = io.Copy(io.Discard, b)
+				close(dropped)
 			}))
 			r.dial().get("/first", 200, "hello")
-			time.Sleep(60 * time.Millisecond)
+			close(answered)
+			<-dropped
 			r.dial().get("/second", 200, "/second ")
 		})
 	}
