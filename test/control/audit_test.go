@@ -1,0 +1,120 @@
+package control_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/test/holdfast"
+)
+
+// change is one order that changes something, and what the audit log calls it.
+type change struct{ operation, path, body, action string }
+
+// Every operation of the API that changes something leaves an entry that says
+// who, from where, when and what; of a changed configuration also what it was
+// and what it is. An operation that is added without a row here fails.
+func TestEveryChangeIsInTheAuditLog(t *testing.T) {
+	t.Parallel()
+	p := holdfast.Up(t, "-c", file(t, "functions:\n"+function(t, "public", 2, "    scaling: {max_instances: 3}\n")))
+	p.Ready(t, ready)
+	a := login(t, p)
+	const one = "/api/v1/functions/{function}"
+	changes := []change{
+		{"POST " + one + "/stop", "", `{"reason":"why"}`, "function.stop"},
+		{"POST " + one + "/start", "", "", "function.start"},
+		{"POST " + one + "/initialize", "", "", "function.initialize"},
+		{"POST " + one + "/scale", "", `{"scale_action":"up"}`, "function.scale"},
+		{"POST " + one + "/failover", "", `{"instance_id":"public-1"}`, "function.failover"},
+		{"POST " + one + "/failback", "", "", "function.failback"},
+		{"POST " + one + "/clear-sessions", "", "", "function.clear_sessions"},
+		{"POST " + one + "/breaker/open", "", `{"reason":"why"}`, "breaker.force_open"},
+		{"POST " + one + "/breaker/reset", "", "", "breaker.reset"},
+		{"PUT " + one + "/instances/{instance}/drain", "", "", "instance.drain"},
+		{"DELETE " + one + "/instances/{instance}/drain", "", "", "instance.undrain"},
+		{"PUT " + one + "/instances/{instance}/weight", "", `{"weight":3}`, "instance.weight"},
+		{"PUT /api/v1/config/values", "", `{"path":"functions.public.retry.attempts","value":3}`, "config.set"},
+		{"DELETE /api/v1/config/values", "?path=functions.public.retry.attempts", "", "config.unset"},
+		{"PUT /api/v1/log-levels", "", `{"component":"gateway","level":"debug"}`, "log.level"},
+		{"POST /api/v1/reload", "", "", "config.reload"},
+		{"POST /api/v1/tokens", "", `{"name":"t","role":"viewer"}`, "token.create"},
+		{"DELETE /api/v1/tokens/{id}", "", "", "token.revoke"},
+		{"PUT " + recovery, "", `{"function_name":"public","recovery_config":{"failure_threshold":2}}`, "function.configure"},
+		{"POST " + recovery, "", `{"action":"stop","function_name":"public"}`, "function.stop"},
+		{"DELETE " + recovery, "?function=public", "", "function.disable"},
+		{"POST /api/v1/session", "", `{"token":"` + a.token + `"}`, "session.login"},
+		{"DELETE /api/v1/session", "", "", ""}, // of a token there is no session to end
+	}
+	var listed []string
+	for _, c := range changes {
+		listed = append(listed, c.operation)
+	}
+	slices.Sort(listed)
+	if described := changingOperations(t, a); !slices.Equal(described, listed) {
+		t.Errorf("the API describes\n%v\nhere are\n%v", described, listed)
+	}
+	id := ""
+	for _, c := range changes {
+		method, path, _ := strings.Cut(c.operation, " ")
+		path = strings.NewReplacer("{function}", "public", "{instance}", "public-2", "{id}", id).Replace(path) + c.path
+		res := send(t, method, a.base+path, c.body, "Authorization: Bearer "+a.token, "Content-Type: application/json")
+		b, _ := io.ReadAll(res.Body)
+		if res.StatusCode/100 != 2 {
+			t.Errorf("%s: %d %s", c.operation, res.StatusCode, b)
+			continue
+		}
+		if c.action == "token.create" {
+			var made struct{ Token struct{ ID string } }
+			if err := json.Unmarshal(b, &made); err != nil || made.Token.ID == "" {
+				t.Fatalf("%s: %v", b, err)
+			}
+			id = made.Token.ID
+		}
+		if c.action != "" {
+			a.audited(c)
+		}
+	}
+}
+
+// audited looks at the newest entry.
+func (a api) audited(c change) {
+	a.t.Helper()
+	_, v := a.ask("GET", "/api/v1/audit?limit=1", "")
+	entries, _ := v["entries"].([]any)
+	if len(entries) != 1 {
+		a.t.Fatalf("%s: %v", c.operation, v)
+	}
+	e, _ := entries[0].(map[string]any)
+	by, _ := e["actor"].(map[string]any)
+	if e["action"] != c.action || by["name"] != "bootstrap" || by["role"] != "admin" || !strings.HasPrefix(fmt.Sprint(by["source"]), "127.0.0.1") || e["created_at"] == nil {
+		a.t.Errorf("%s has the entry %v, want %s", c.operation, e, c.action)
+	}
+	if c.action == "config.set" || c.action == "config.unset" || c.action == "function.configure" || c.action == "log.level" {
+		if e["before"] == nil && c.action != "config.set" || e["after"] == nil || fmt.Sprint(e["before"]) == fmt.Sprint(e["after"]) {
+			a.t.Errorf("%s: before %v, after %v", c.operation, e["before"], e["after"])
+		}
+	}
+}
+
+// changingOperations are all that OpenAPI describes and that are no question.
+func changingOperations(t *testing.T, a api) []string {
+	t.Helper()
+	_, v := a.ask("GET", "/api/openapi.json", "")
+	paths, _ := v["paths"].(map[string]any)
+	var list []string
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		item, _ := paths[path].(map[string]any)
+		for method := range item {
+			if m := strings.ToUpper(method); m == http.MethodPost || m == http.MethodPut || m == http.MethodDelete || m == http.MethodPatch {
+				list = append(list, m+" "+path)
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}
