@@ -36,6 +36,14 @@ func (s *Server) logLevels(context.Context, *nothing) (LogLevels, error) {
 	return v, nil
 }
 
+// of is the level of a component, or all of them for "*".
+func (v LogLevels) of(component string) any {
+	if component == "*" {
+		return v.Levels
+	}
+	return v.Levels[component]
+}
+
 func (s *Server) setLogLevel(ctx context.Context, in *struct{ Body LogLevel }) (LogLevels, error) {
 	wish := in.Body
 	level, err := telemetry.ParseLevel(wish.Level)
@@ -50,7 +58,11 @@ func (s *Server) setLogLevel(ctx context.Context, in *struct{ Body LogLevel }) (
 		names := slices.Sorted(maps.Keys(known))
 		return LogLevels{}, refuse(http.StatusNotFound, meant(wish.Component, "components", names), "there is no component %q", wish.Component)
 	}
-	err = s.audited(ctx, access.Change{Action: "log.level", Target: wish.Component, After: wish.Level}, func() error {
+	before, err := s.logLevels(ctx, nil)
+	if err != nil {
+		return LogLevels{}, err
+	}
+	err = s.audited(ctx, access.Change{Action: "log.level", Target: wish.Component, Before: before.of(wish.Component), After: wish.Level}, func() error {
 		if wish.Component == "*" {
 			s.setAllLevels(level)
 		} else {
@@ -78,8 +90,11 @@ func (s *Server) reload(ctx context.Context, _ *nothing) (Reloaded, error) {
 	if s.config.Reload == nil {
 		return Reloaded{}, refuse(http.StatusServiceUnavailable, "", "this Holdfast has no configuration to read again")
 	}
-	access.Covered(ctx) // what is read is written by whoever changes the file
-	changes, err := s.config.Reload()
+	var changes []string
+	err := s.audited(ctx, access.Change{Action: "config.reload", Target: "configuration"}, func() (err error) {
+		changes, err = s.config.Reload()
+		return err
+	})
 	if err != nil {
 		return Reloaded{}, refuse(http.StatusBadRequest, "mend the file and reload again; what runs goes on as before", "configuration not changed: %v", err)
 	}
