@@ -37,7 +37,7 @@ func FuzzQueries(f *testing.F) {
 	f.Add(byte(10), "%00", "from=2026-01-01T00:00:00Z&to=2025-01-01T00:00:00Z&step=-1s", "-", "application/json")
 	f.Add(byte(11), "..", "action=status&function=%ff", "1-18446744073709551615", "text/event-stream, */*")
 	f.Add(byte(12), "?", "n=1e9;&&=&a=%zz", "1-1\n2", "")
-	logs := telemetry.NewLogs(discard{}, false, 0)
+	logs := telemetry.NewLogs(discard{}, false, 0, nil)
 	events := event.NewBus(5)
 	for range 8 {
 		events.Publish(event.Event{Kind: event.Config, Function: "public", Reason: "a\nb\r\ndata: c"})

@@ -27,7 +27,7 @@ func FuzzBodies(f *testing.F) {
 	f.Add(byte(5), `{"component":"*","level":"\u0000"}`)
 	f.Add(byte(6), `{"weight":1e30}`)
 	f.Add(byte(7), "\xff\xfe")
-	logs := telemetry.NewLogs(discard{}, false, 0)
+	logs := telemetry.NewLogs(discard{}, false, 0, nil)
 	events := event.NewBus(10)
 	g := gateway.New(gateway.Config{Logger: logs.For("gateway"), Access: logs.For("access"), Events: events, Secret: make([]byte, 32)})
 	s := admin.New(admin.Config{Gateway: g, Events: events, Logs: logs, Version: "test"})

@@ -57,7 +57,7 @@ func open(t *testing.T, change ...func(*admin.Config)) *site {
 	s.status.Store(http.StatusOK)
 	s.health.Store(http.StatusOK)
 	s.events = event.NewBus(100)
-	s.logs = telemetry.NewLogs(io.Discard, false, slog.LevelInfo)
+	s.logs = telemetry.NewLogs(io.Discard, false, slog.LevelInfo, nil)
 	s.prober = prober.New(prober.Config{})
 	s.gateway = gateway.New(gateway.Config{
 		Logger: s.logs.For("gateway"), Access: s.logs.For("access"), Events: s.events, Secret: make([]byte, 32),
@@ -184,6 +184,7 @@ func (s *site) instance(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"connections": 7}`)
 		return
 	}
+	_, _ = io.Copy(io.Discard, r.Body)
 	w.WriteHeader(int(s.status.Load()))
 	_, _ = io.WriteString(w, "hello")
 }

@@ -48,6 +48,9 @@ type Attempt struct {
 	StartMS  float64 `json:"start_ms"`
 	HeadMS   float64 `json:"head_ms"`
 	TookMS   float64 `json:"took_ms"`
+	// UploadMS is how much of head_ms, or of took_ms without an answer, was
+	// spent waiting for the client's body. No instance is blamed for it.
+	UploadMS float64 `json:"upload_ms"`
 	Status   int     `json:"status,omitempty"`
 	Reason   string  `json:"reason,omitempty"`
 	Retried  bool    `json:"retried"`
@@ -106,7 +109,7 @@ func attemptOf(a *exchange.AttemptRecord) Attempt {
 	}
 	v := Attempt{
 		Instance: a.Instance.ID(), Endpoint: a.Instance.Endpoint(), Strategy: a.Pick.Strategy.String(), Rule: a.Pick.Rule.String(),
-		StartMS: ms(a.Start), HeadMS: ms(a.Head), TookMS: ms(a.Took), Status: int(a.Status), Reason: reasonOf(a.Reason),
+		StartMS: ms(a.Start), HeadMS: ms(a.Head), TookMS: ms(a.Took), UploadMS: ms(a.Upload), Status: int(a.Status), Reason: reasonOf(a.Reason),
 		Retried: a.Decision.Retry,
 	}
 	if a.Kind != retry.OK && a.Kind != retry.Canceled {

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -167,4 +168,25 @@ func TestRequestsAreListedLatestFirst(t *testing.T) {
 	s.refused(400, http.MethodGet, "/api/v1/requests?n=1001", "")
 	s.refused(400, http.MethodGet, "/api/v1/requests?n=-1", "")
 	s.refused(400, http.MethodGet, "/api/v1/requests?failed=perhaps", "")
+}
+
+func TestAnAttemptTellsHowLongTheClientWasWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.serve()
+	body, client := io.Pipe()
+	const late = 200 * time.Millisecond
+	timer := time.AfterFunc(late, func() {
+		_, _ = io.WriteString(client, "at last")
+		_ = client.Close()
+	})
+	defer timer.Stop()
+	if res := s.do(s.client, http.MethodPost, s.front+"/public/slow", "", body); res.status != 200 {
+		t.Fatalf("status %d", res.status)
+	}
+	var v admin.Requests
+	poll(t, "it is kept", func() bool { return s.get("/api/v1/requests", &v) == 200 && len(v.Requests) == 1 })
+	if a := v.Requests[0].Attempts; len(a) != 1 || a[0].UploadMS < 100 || a[0].UploadMS > a[0].HeadMS {
+		t.Errorf("the client took %v to send its body: %+v", late, a)
+	}
 }

@@ -16,7 +16,7 @@ func (a *App) makeLogs(c *config.Config) {
 	if w == nil {
 		w = io.Discard
 	}
-	a.logs = telemetry.NewMaskedLogs(w, c.Log.Format == "json", levelOf(c.Log.Level), access.MaskAttr)
+	a.logs = telemetry.NewLogs(w, c.Log.Format == "json", levelOf(c.Log.Level), access.MaskAttr)
 	a.logger = a.logs.For("app")
 	a.setLevels(c)
 }

@@ -28,7 +28,7 @@ func FuzzDebug(f *testing.F) {
 		if got, err := telemetry.ParseLevel(level); err != nil && got != 0 {
 			t.Errorf("%q: %v, %v", level, got, err)
 		} else if err == nil {
-			logs := telemetry.NewLogs(discardAll{}, false, slog.LevelInfo)
+			logs := telemetry.NewLogs(discardAll{}, false, slog.LevelInfo, nil)
 			logs.SetLevel("x", got)
 			if logs.Levels()["x"] != got {
 				t.Errorf("%q: set %v", level, got)

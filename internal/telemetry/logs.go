@@ -25,13 +25,9 @@ type Logs struct {
 }
 
 // NewLogs writes to w: one JSON object or one line of key=value per record.
-func NewLogs(w io.Writer, json bool, level slog.Level) *Logs {
-	return NewMaskedLogs(w, json, level, nil)
-}
-
-// NewMaskedLogs is NewLogs with a slog.HandlerOptions.ReplaceAttr that hides
-// what must not be in a log.
-func NewMaskedLogs(w io.Writer, json bool, level slog.Level, mask func([]string, slog.Attr) slog.Attr) *Logs {
+// mask, a slog.HandlerOptions.ReplaceAttr, hides what must not be in a log; nil
+// hides nothing.
+func NewLogs(w io.Writer, json bool, level slog.Level, mask func([]string, slog.Attr) slog.Attr) *Logs {
 	// The handler lets all pass; each component's level decides.
 	o := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: mask}
 	l := &Logs{base: level, levels: map[string]*slog.LevelVar{}, own: map[string]bool{}}
