@@ -54,7 +54,7 @@ lost. If the new one does not become ready, the old one goes on.`,
 	}
 	c.Flags().StringSliceVarP(&f.files, "config", "c", nil, "configuration file; several are merged in order (default holdfast.yaml if it is there)")
 	c.Flags().StringSliceVar(&f.to, "to", nil, "address to forward to: :3000, host:3000, http://host:3000")
-	c.Flags().IntVarP(&f.count, "instances", "n", 1, "how many of the command to run")
+	c.Flags().IntVarP(&f.count, "instances", "n", 1, "how many of the command after -- to run")
 	c.Flags().BoolVar(&f.demo, "demo", false, "run three demo functions to play with")
 	c.Flags().StringVar(&f.listen, "listen", "", "address for requests (default 127.0.0.1:8080; port 0: any)")
 	c.Flags().StringVar(&f.adminListen, "admin-listen", "", "address for metrics and health (default 127.0.0.1:8081)")
@@ -65,6 +65,9 @@ lost. If the new one does not become ready, the old one goes on.`,
 }
 
 func runUp(c *cobra.Command, g *global, f *upFlags, args []string) error {
+	if err := f.check(c, args); err != nil {
+		return err
+	}
 	o, err := f.options(g, args)
 	if err != nil {
 		return err
@@ -84,6 +87,30 @@ func runUp(c *cobra.Command, g *global, f *upFlags, args []string) error {
 	})
 	defer stopSignals()
 	return a.Run(ctx)
+}
+
+// check refuses what would be ignored or mean something else than it says.
+func (f *upFlags) check(c *cobra.Command, args []string) error {
+	before := args // what is not behind a --
+	if n := c.ArgsLenAtDash(); n >= 0 {
+		before = args[:n]
+	}
+	empty := func(flag string, values []string) bool {
+		return c.Flags().Changed(flag) && (len(values) == 0 || slices.Contains(values, ""))
+	}
+	switch {
+	case len(before) > 0:
+		return fmt.Errorf("put -c before a file, or -- before a command: %s is neither", before[0])
+	case empty("config", f.files):
+		return errors.New("-c has an empty path")
+	case empty("to", f.to):
+		return errors.New("--to has an empty address")
+	case c.Flags().Changed("instances") && len(args) == 0:
+		return errors.New("-n is how many of the command after -- to run, and there is none")
+	case f.patience <= 0:
+		return fmt.Errorf("--replace-timeout %s: must be more than 0", f.patience)
+	}
+	return nil
 }
 
 // options turns flags into what app needs; exactly one source is allowed.
