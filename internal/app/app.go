@@ -85,6 +85,7 @@ type App struct {
 	passing       passing
 
 	reloading sync.Mutex // one reload at a time
+	stale     []string   // functions whose overrides the log has told are left out; guarded by reloading
 	config    atomic.Pointer[config.Config]
 	origins   atomic.Pointer[config.Origins]
 	seen      atomic.Pointer[config.Origins] // of the last reload, also of a refused one; nil: none yet
@@ -160,6 +161,7 @@ func (a *App) configureAsOrdered() error {
 	a.config.Store(c)
 	a.origins.Store(origins)
 	a.setLevels(c)
+	a.tellStale(origins)
 	return nil
 }
 

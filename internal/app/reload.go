@@ -150,6 +150,7 @@ func (a *App) reload() ([]config.Change, error) {
 		return nil, err
 	}
 	a.control.Restored(before, s)
+	a.tellStale(origins)
 	changes := config.Diff(a.config.Load(), next)
 	if len(changes) == 0 {
 		keep()
@@ -180,6 +181,18 @@ func (a *App) loadBest(s *control.State) (used *control.State, c *config.Config,
 		}
 	}
 	return used, c, origins, keep, err
+}
+
+// tellStale says, once, of which functions the overrides are left out because no
+// file has the function any more. Requires a.reloading, or that nothing runs yet.
+func (a *App) tellStale(origins *config.Origins) {
+	now := slices.Compact(slices.Sorted(slices.Values(origins.Stale())))
+	for _, path := range now {
+		if !slices.Contains(a.stale, path) {
+			a.logger.Warn("overrides are not in force: no file has their function any more; they come back with it", "setting", path)
+		}
+	}
+	a.stale = now
 }
 
 // reloadSentences is reload for those who do not know configurations.
