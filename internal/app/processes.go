@@ -52,6 +52,8 @@ func (p *processes) check(name string, f *config.Function) error {
 func (p *processes) apply(name string, f *config.Function) error {
 	spec := processSpec(name, f)
 	g := p.group(name)
+	g.applying.Lock()
+	defer g.applying.Unlock()
 	current := g.adopt(f)
 	switch {
 	case current == nil:

@@ -22,7 +22,9 @@ type processGroup struct {
 	name  string
 	owner *processes
 
-	mu        sync.Mutex // one change at a time
+	applying sync.Mutex // one configuration at a time; taken before mu
+
+	mu        sync.Mutex // guards what follows
 	function  *config.Function
 	drivers   []*processDriver // the last one is the current
 	revisions int
@@ -38,7 +40,7 @@ type processState struct {
 
 type processDriver struct {
 	*process.Driver
-	spec   process.Spec // as wanted
+	spec   process.Spec // as wanted; guarded by the group's applying
 	cancel context.CancelFunc
 	done   chan struct{} // closed when all its processes are gone
 }
