@@ -188,12 +188,18 @@ func (o *orders) Enabled(s *control.State, function string) bool {
 }
 
 // Settable implements control.Runtime. Keys that do not exist are left to the
-// loader, which knows what may have been meant.
+// loader, which knows what may have been meant, unless they are inside of one
+// that is closed.
 func (*orders) Settable(path string) (string, bool) {
-	if !config.Known(path) {
-		return "", false
+	if config.Known(path) {
+		return config.Settable(path)
 	}
-	return config.Settable(path)
+	for end := strings.LastIndexByte(path, '.'); end > 0; end = strings.LastIndexByte(path[:end], '.') {
+		if why, block := config.Settable(path[:end]); config.Known(path[:end]) && why != "" && !block {
+			return why, false
+		}
+	}
+	return "", false
 }
 
 // CheckURL implements control.Runtime.

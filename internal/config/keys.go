@@ -49,8 +49,15 @@ func settable(key string) bool {
 	return false
 }
 
-// Known reports whether there is a key at path.
-func Known(path string) bool { return fieldAt(strings.Split(path, ".")) != nil }
+// Known reports whether there is a key at path, also one that only files have.
+func Known(path string) bool { return ofFiles(path) || fieldAt(strings.Split(path, ".")) != nil }
+
+// ofFiles are the keys from which a file takes others: whoever sets one sets
+// everything.
+func ofFiles(path string) bool {
+	root := path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
+	return root == "include" || root == "defaults"
+}
 
 // Settable returns why the key at path cannot be set through the API, in one
 // sentence; empty: it can be. Block says that it holds further keys, which are
@@ -65,6 +72,9 @@ func Settable(path string) (why string, block bool) {
 	parts := strings.Split(path, ".")
 	f := fieldAt(parts)
 	if f == nil {
+		if ofFiles(path) {
+			return "cannot be set through the API", false
+		}
 		return "is not a known key", false
 	}
 	inner, _ := blockOf(f.typ)

@@ -46,6 +46,11 @@ func TestTheAPICanSetOnlyWhatIsOpenedOneByOne(t *testing.T) {
 			t.Errorf("%q can be set", path)
 		}
 	}
+	for _, path := range []string{"include", "include[0]", "defaults", "defaults.platform.process.command", "functions.public.retry"} {
+		if !config.Known(path) { // else the loader is asked, which takes them in files
+			t.Errorf("%q is not known", path)
+		}
+	}
 }
 
 func TestValuesSayWhereTheyComeFrom(t *testing.T) {
