@@ -19,10 +19,31 @@ import (
 // an exit code of the list, and what it prints cannot steer a terminal.
 func FuzzAnswers(f *testing.F) {
 	commands := [][]string{
-		{"status"}, {"instances"}, {"breakers"}, {"requests"}, {"events"}, {"actions"}, {"audit"}, {"log-level"}, {"function", "list"}, {"token", "list"},
-		{"explain", "request", "x"}, {"explain", "instance", "a/b"}, {"explain", "breaker", "a"}, {"config", "get", "--origin"}, {"config", "history"},
-		{"config", "show"}, {"config", "set", "a", "1"}, {"reload"}, {"function", "scale", "a", "up"}, {"function", "failover", "a"}, {"healthcheck"}, {"doctor"},
-		{"token", "create", "a"}, {"function", "weight", "a", "b", "1"}, {"upgrade"},
+		{"status"},
+		{"instances"},
+		{"breakers"},
+		{"requests"},
+		{"events"},
+		{"actions"},
+		{"audit"},
+		{"log-level"},
+		{"function", "list"},
+		{"token", "list"},
+		{"explain", "request", "x"},
+		{"explain", "instance", "a/b"},
+		{"explain", "breaker", "a"},
+		{"config", "get", "--origin"},
+		{"config", "history"},
+		{"config", "show"},
+		{"config", "set", "a", "1"},
+		{"reload"},
+		{"function", "scale", "a", "up"},
+		{"function", "failover", "a"},
+		{"healthcheck"},
+		{"doctor"},
+		{"token", "create", "a"},
+		{"function", "weight", "a", "b", "1"},
+		{"upgrade"},
 	}
 	for i := range commands {
 		f.Add(uint8(i), uint16(200), `{"functions":[{"name":"a\u001b[2J","instances":null}],"instances":[{"process":{}}],"events":[{"at":"x"}],"lines":["\u009b31m"]}`)

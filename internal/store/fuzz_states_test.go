@@ -14,8 +14,11 @@ func FuzzLoadingStates(f *testing.F) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var saved []savedState
 	for _, s := range []State{
-		Breaker{Function: "a", State: "open", UpdatedAt: at}, Instance{ID: "i", Function: "a", Endpoint: "http://h:1", Status: "active", UpdatedAt: at},
-		NodeState{Node: "n", Kind: "breaker", Name: "a", UpdatedAt: at}, InstanceGone{ID: "j", At: at}, TokenUse{ID: "0123456789ab", At: at},
+		Breaker{Function: "a", State: "open", UpdatedAt: at},
+		Instance{ID: "i", Function: "a", Endpoint: "http://h:1", Status: "active", UpdatedAt: at},
+		NodeState{Node: "n", Kind: "breaker", Name: "a", UpdatedAt: at},
+		InstanceGone{ID: "j", At: at},
+		TokenUse{ID: "0123456789ab", At: at},
 	} {
 		one, err := encodeState(s)
 		if err != nil {
