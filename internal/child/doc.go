@@ -10,9 +10,9 @@
 // starts lives too, so that all of it can be signalled. [Process.Stop] sends
 // SIGTERM and SIGCONT (a frozen child acts on nothing else), then SIGKILL. A
 // child that ends by itself takes its group along. Exited is closed once the
-// child is reaped, the group is empty and its output is read. What else of the
-// group stays longer than killGrace, being stuck in the kernel, is given up; for
-// the child itself there is no limit, since until it is reaped its id is its own.
+// child is reaped, the group is empty and its output is read. What stays in spite
+// of SIGKILL, being stuck in the kernel, is given up: the child itself after
+// leaderGrace, others of its group after killGrace.
 //
 // # When Holdfast dies
 //
@@ -21,7 +21,8 @@
 // child, not the process, and Go ends threads when it likes; so one locked
 // thread, the [Spawner], starts all of them. The rule reaches children only, not
 // what they started: for that there is the [Guard], a second process that kills
-// the groups when Holdfast's end of a pipe closes. A descendant that leaves its
+// the groups when Holdfast's end of a pipe closes; one that ends before is
+// replaced by another. A descendant that leaves its
 // process group on purpose (a daemon) is beyond reach; where Holdfast is the first
 // process of a container, [ReapOrphans] takes it in once it has ended.
 package child

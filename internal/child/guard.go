@@ -2,12 +2,15 @@ package child
 
 import (
 	"bufio"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -42,25 +45,99 @@ func RunGuard(r io.Reader) error {
 }
 
 // Guard is Holdfast's end of the guard process: it outlives Holdfast by a
-// moment and kills the children's groups should Holdfast be killed. A nil Guard
-// does nothing.
+// moment and kills the children's groups should Holdfast be killed. A guard
+// process that ends is replaced. A nil Guard does nothing.
 type Guard struct {
-	cmd  *exec.Cmd
-	pipe *os.File
+	command []string
+	lost    func(error)
+	stop    chan struct{} // closed, under mu, by Stop
+	done    chan struct{} // closed when no guard process is left
+
+	mu      sync.Mutex // guards what follows
+	process *os.Process
+	pipe    *os.File
+	groups  map[int]bool // what the guard process was told
 }
+
+const (
+	// guardPause is how long the first replacement of a guard process waits, and
+	// how long one has to live to be a first one. It doubles up to guardPauseMax.
+	guardPause    = time.Second
+	guardPauseMax = time.Minute
+)
 
 // StartGuard starts command, whose body is [RunGuard], in a session of its own,
 // so that what is done to Holdfast's terminal or process group does not reach
-// it. Without a command there is no guard, and no error.
-func StartGuard(command []string) (*Guard, error) {
+// it. Without a command there is no guard, and no error. lost, which may be nil,
+// is told when the guard process ended by itself or could not be replaced.
+func StartGuard(command []string, lost func(error)) (*Guard, error) {
 	if len(command) == 0 {
 		return nil, nil //nolint:nilnil // a nil Guard is one that does nothing
+	}
+	if lost == nil {
+		lost = func(error) {}
+	}
+	g := &Guard{command: command, lost: lost, stop: make(chan struct{}), done: make(chan struct{}), groups: map[int]bool{}}
+	cmd, err := g.start()
+	if err != nil {
+		return nil, err
+	}
+	go g.keep(cmd) // Stop waits for it
+	return g, nil
+}
+
+// keep replaces the guard process until Stop.
+func (g *Guard) keep(cmd *exec.Cmd) {
+	defer close(g.done)
+	pause := guardPause
+	for cmd != nil {
+		began := time.Now()
+		err := fmt.Errorf("the process guard ended: %w", cmp.Or(cmd.Wait(), errGuardEnded))
+		if time.Since(began) > guardPauseMax {
+			pause = guardPause
+		}
+		for cmd = nil; cmd == nil && g.rest(pause); pause = min(2*pause, guardPauseMax) {
+			g.lost(err)
+			cmd, err = g.start()
+		}
+	}
+}
+
+var (
+	errGuardEnded   = errors.New("exit status 0")
+	errGuardStopped = errors.New("start process guard: it was stopped")
+)
+
+// rest waits; false: Stop was called.
+func (g *Guard) rest(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-g.stop:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// start starts a guard process. What it has to guard is in the pipe before it
+// runs, so that no moment is left in which it knows less than it must.
+func (g *Guard) start() (*exec.Cmd, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.stop:
+		return nil, errGuardStopped
+	default:
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start process guard: %w", err)
 	}
-	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // it must outlive every context
+	for group := range g.groups {
+		write(w, group)
+	}
+	cmd := exec.Command(g.command[0], g.command[1:]...) //nolint:noctx // it must outlive every context
 	cmd.Stdin, cmd.SysProcAttr = r, &syscall.SysProcAttr{Setsid: true}
 	cmd.Env = Inheritable(os.Environ()) // it needs none of Holdfast's secrets
 	err = cmd.Start()
@@ -69,28 +146,60 @@ func StartGuard(command []string) (*Guard, error) {
 		_ = w.Close()
 		return nil, fmt.Errorf("start process guard: %w", err)
 	}
-	return &Guard{cmd: cmd, pipe: w}, nil
+	if g.pipe != nil {
+		_ = g.pipe.Close() // of the one that is gone
+	}
+	g.process, g.pipe = cmd.Process, w
+	return cmd, nil
 }
 
-// Stop is called when no group is left.
+// Stop is called when no group is left. A guard process that does not end with
+// its pipe, since somebody froze it, is killed.
 func (g *Guard) Stop() {
 	if g == nil {
 		return
 	}
+	g.mu.Lock()
+	close(g.stop)
 	_ = g.pipe.Close() // what it was to do when the pipe ends is nothing now
-	_ = g.cmd.Wait()
+	process := g.process
+	g.mu.Unlock()
+	timer := time.NewTimer(killGrace)
+	defer timer.Stop()
+	select {
+	case <-g.done:
+		return
+	case <-timer.C:
+	}
+	_ = process.Kill() // gone already is as good
+	<-g.done
 }
 
-func (g *Guard) add(group int)    { g.tell(group) }
-func (g *Guard) remove(group int) { g.tell(-group) }
-
-// tell never blocks for long: a line is far smaller than the pipe, and the
-// deadline covers a guard that somebody froze. A guard that is gone protects
-// nothing, but no child must suffer for that.
-func (g *Guard) tell(n int) {
+func (g *Guard) add(group int) {
 	if g == nil {
 		return
 	}
-	_ = g.pipe.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = fmt.Fprintf(g.pipe, "%d\n", n)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.groups[group] = true
+	write(g.pipe, group)
+}
+
+func (g *Guard) remove(group int) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.groups, group)
+	write(g.pipe, -group)
+}
+
+// write tells a guard process of a group. It never blocks for long, though under
+// the mutex that keeps the lines in order: a line is far smaller than the pipe, and
+// the deadline covers a guard that somebody froze. One that is gone will be
+// replaced, and told then.
+func write(pipe *os.File, n int) {
+	_ = pipe.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = fmt.Fprintf(pipe, "%d\n", n)
 }

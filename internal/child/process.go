@@ -21,6 +21,9 @@ const (
 	// killGrace bounds the wait for processes that SIGKILL does not remove:
 	// dead ones nobody reaps, or ones stuck in the kernel.
 	killGrace = 2 * time.Second
+	// leaderGrace bounds the same wait for the child itself. Until it is over the
+	// child keeps its id, so it is generous: much memory takes long to be freed.
+	leaderGrace = 10 * time.Second
 )
 
 // Process is one started process and the process group it leads. All methods
@@ -28,12 +31,14 @@ const (
 type Process struct {
 	cmd      *exec.Cmd
 	pid      int
+	end      *os.File      // is readable once the child has ended; nil: the system has no such file
 	exited   chan struct{} // closed when child, group and output are done
 	stopping atomic.Bool
 
 	mu        sync.Mutex
-	groupGone bool // the group id may belong to somebody else from now on
-	killed    bool // SIGKILL was sent to the group by Stop
+	groupGone bool      // the group id may belong to somebody else from now on
+	killed    bool      // SIGKILL was sent to the group by Stop
+	giveUp    time.Time // when the child is not awaited any longer; zero: SIGKILL was not sent
 }
 
 // Start starts the command with its output going to out, in the way of
@@ -55,7 +60,7 @@ func Start(spawn *Spawner, cmd *exec.Cmd, out *Output, g *Guard) (*Process, erro
 		_ = r.Close()
 		return nil, err
 	}
-	c := &Process{cmd: cmd, pid: cmd.Process.Pid, exited: make(chan struct{})}
+	c := &Process{cmd: cmd, pid: cmd.Process.Pid, end: endOf(cmd), exited: make(chan struct{})}
 	g.add(c.pid)
 	go c.wait(r, out, g)
 	return c, nil
@@ -75,18 +80,61 @@ func (c *Process) wait(r *os.File, out *Output, g *Guard) {
 		defer close(copied)
 		out.copy(r)
 	}()
-	awaitExit(c.cmd)
-	if !c.stopping.Load() {
-		// It ended by itself. Helpers it left behind may hold its port. The dead
-		// child, not reaped yet, keeps the group id from being used again.
-		c.signal(syscall.SIGKILL)
+	if c.awaitLeader() {
+		if !c.stopping.Load() {
+			// It ended by itself. Helpers it left behind may hold its port. The dead
+			// child, not reaped yet, keeps the group id from being used again.
+			c.signal(syscall.SIGKILL)
+		}
+		_ = c.cmd.Wait() // the status is in ProcessState
+		c.awaitGroup()
 	}
-	_ = c.cmd.Wait() // the status is in ProcessState
-	c.awaitGroup()
+	c.forgetGroup()
 	g.remove(c.pid)
 	_ = r.SetReadDeadline(time.Now().Add(pipeGrace)) // without deadlines the next line would wait for good
 	<-copied
 	_ = r.Close()
+}
+
+// awaitLeader waits for the child's end and leaves it unreaped: until cmd.Wait
+// nobody else gets its process and group id. False: SIGKILL was sent long ago, and
+// the kernel cannot end it. It is given up then, and stays until Holdfast ends.
+func (c *Process) awaitLeader() bool {
+	if c.end != nil {
+		ended, err := c.awaitReadable()
+		_ = c.end.Close() // nothing is written to it
+		if err == nil {
+			return ended
+		}
+	}
+	tick := time.NewTicker(groupPoll)
+	defer tick.Stop()
+	for !hasEnded(c.pid) {
+		if c.overdue() {
+			return false
+		}
+		<-tick.C
+	}
+	return true
+}
+
+// awaitReadable is awaitLeader in the runtime's poller: no thread and no timer
+// per child. An error: a kernel that cannot poll.
+func (c *Process) awaitReadable() (ended bool, err error) {
+	raw, err := c.end.SyscallConn()
+	if err == nil {
+		err = raw.Read(func(uintptr) bool { return hasEnded(c.pid) })
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return false, nil
+	}
+	return true, err //nolint:wrapcheck // only asked whether there is one
+}
+
+func (c *Process) overdue() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.giveUp.IsZero() && time.Now().After(c.giveUp)
 }
 
 // awaitGroup waits for the rest of the group. Whoever stops the child kills it
@@ -104,9 +152,13 @@ func (c *Process) awaitGroup() {
 		}
 		<-tick.C
 	}
+}
+
+// forgetGroup keeps signals from whoever has the group id next.
+func (c *Process) forgetGroup() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.groupGone = true
-	c.mu.Unlock()
 }
 
 func (c *Process) groupEmpty() bool {
@@ -121,8 +173,15 @@ func (c *Process) Kill() { c.signal(syscall.SIGKILL) }
 func (c *Process) signal(sig syscall.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.groupGone {
-		_ = syscall.Kill(-c.pid, sig) // the only likely error is that nobody is left
+	if c.groupGone {
+		return
+	}
+	_ = syscall.Kill(-c.pid, sig) // the only likely error is that nobody is left
+	if sig == syscall.SIGKILL && c.giveUp.IsZero() {
+		c.giveUp = time.Now().Add(leaderGrace)
+		if c.end != nil {
+			_ = c.end.SetReadDeadline(c.giveUp) // a file that cannot have one is not used
+		}
 	}
 }
 
@@ -143,7 +202,8 @@ func (c *Process) Gone() bool {
 }
 
 // Stop ends the group: SIGTERM, and SIGKILL after the timeout, which it
-// reports. It returns when all is gone; for a child that is gone, at once.
+// reports. It returns when all is gone, or what is left is given up; for a child
+// that is gone, at once.
 func (c *Process) Stop(timeout time.Duration) (killed bool) {
 	if c.Gone() {
 		return false
@@ -166,7 +226,8 @@ func (c *Process) Stop(timeout time.Duration) (killed bool) {
 	return true
 }
 
-// ExitCode is the code of a child that is gone, -1 when a signal ended it.
+// ExitCode is the code of a child that is gone, -1 when a signal ended it or
+// nothing could.
 func (c *Process) ExitCode() int { return c.cmd.ProcessState.ExitCode() }
 
 // DescribeEnd says how a child that is gone ended by itself, as the part of a
@@ -190,7 +251,8 @@ func (c *Process) DescribeEnd(ran time.Duration, lastLine string) string {
 	return how
 }
 
-// waitStatus has none when somebody else in this process reaped the child.
+// waitStatus has none when the child was given up, or somebody else in this
+// process reaped it.
 func (c *Process) waitStatus() (syscall.WaitStatus, bool) {
 	if c.cmd.ProcessState == nil {
 		return 0, false

@@ -16,34 +16,21 @@ func Attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &pidfd}
 }
 
-// awaitExit returns when the child has ended, and leaves it unreaped: until
-// cmd.Wait its process id and group id cannot be given to anybody else. It
-// waits in the runtime's poller, as a thread per child would add up.
-func awaitExit(cmd *exec.Cmd) {
-	fd := -1
-	if p := cmd.SysProcAttr.PidFD; p != nil {
-		fd = *p
+// endOf is the child's pidfd, which the runtime's poller can wait for: a thread
+// per child would add up.
+func endOf(cmd *exec.Cmd) *os.File {
+	p := cmd.SysProcAttr.PidFD
+	if p == nil || *p < 0 || unix.SetNonblock(*p, true) != nil {
+		return nil
 	}
-	if fd < 0 || unix.SetNonblock(fd, true) != nil {
-		waitID(cmd.Process.Pid, 0)
-		return
-	}
-	file := os.NewFile(uintptr(fd), "pidfd")
-	defer func() { _ = file.Close() }() // nothing is written to it
-	raw, err := file.SyscallConn()
-	if err == nil {
-		err = raw.Read(func(uintptr) bool { return waitID(cmd.Process.Pid, unix.WNOHANG) })
-	}
-	if err != nil { // a kernel that cannot poll it
-		waitID(cmd.Process.Pid, 0)
-	}
+	return os.NewFile(uintptr(*p), "pidfd")
 }
 
-// waitID says whether the child has ended, waiting for it unless told not to.
-func waitID(pid, flags int) bool {
+// hasEnded says whether the child has ended, and leaves it unreaped.
+func hasEnded(pid int) bool {
 	for {
 		var info unix.Siginfo
-		err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT|flags, nil)
+		err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
 		if err == unix.EINTR {
 			continue
 		}

@@ -89,7 +89,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	stopSpawner := d.spawn.Run()
 	defer stopSpawner()
 	var err error
-	if d.guard, err = child.StartGuard(d.cfg.Guard); err != nil {
+	if d.guard, err = child.StartGuard(d.cfg.Guard, d.guardLost); err != nil {
 		close(d.ended)
 		return err
 	}
@@ -108,6 +108,10 @@ func (d *Driver) Run(ctx context.Context) error {
 	close(d.ended)
 	slots.Wait()
 	return nil
+}
+
+func (d *Driver) guardLost(err error) {
+	d.log.Warn("a new process guard is started: until then what the instances started would outlive a Holdfast that is killed", "error", err)
 }
 
 func (d *Driver) begin() error {

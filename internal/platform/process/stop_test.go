@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -142,6 +145,86 @@ func TestChildrenDieWhenHoldfastIsKilled(t *testing.T) {
 			_ = middle.Wait()
 			poll(t, "no child is left", func() bool { return !slices.ContainsFunc(pids, func(pid int) bool { return !dead(pid) }) })
 		})
+	}
+}
+
+func TestAGuardThatEndsIsReplacedByOneThatKnowsTheChildren(t *testing.T) {
+	t.Parallel()
+	middle := exec.CommandContext(t.Context(), self())
+	middle.Env = append(os.Environ(), childEnv+"=driver", "PART=with helper", "GUARDED=1")
+	out, err := middle.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := middle.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	var helpers []int
+	for len(helpers) < 2 && lines.Scan() {
+		var child platform.Instance
+		if _, err := fmt.Sscan(lines.Text(), &child.PID, &child.Endpoint); err != nil {
+			t.Fatalf("%v in %q", err, lines.Text())
+		}
+		helpers = append(helpers, getPID(t, child, "/helper"))
+	}
+	first := guardOf(t, middle.Process.Pid, childEnv+"=guard")
+	if first == 0 {
+		t.Fatal("there is no guard")
+	}
+	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "another guard", func() bool {
+		now := guardOf(t, middle.Process.Pid, childEnv+"=guard")
+		return now != 0 && now != first
+	})
+	if slices.ContainsFunc(helpers, dead) {
+		t.Fatalf("the helpers suffered: %v", helpers)
+	}
+	if err := middle.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = middle.Wait()
+	poll(t, "no helper is left", func() bool { return dead(helpers[0]) && dead(helpers[1]) })
+}
+
+// guardOf is the guard process of a Holdfast with an entry in its environment; 0:
+// there is none.
+func guardOf(t *testing.T, parent int, entry string) int {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		env, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(env), entry+"\x00") {
+			continue
+		}
+		dir := filepath.Dir(file)
+		stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		if fields := strings.Fields(rest); err == nil && len(fields) > 1 && fields[0] != "Z" && fields[1] == strconv.Itoa(parent) {
+			pid, _ := strconv.Atoi(filepath.Base(dir))
+			return pid
+		}
+	}
+	return 0
+}
+
+func TestAFrozenGuardDoesNotHoldUpItsDriver(t *testing.T) {
+	t.Parallel()
+	r := start(t, child("serve"), process.Config{Guard: []string{"/usr/bin/env", childEnv + "=guard", "FROZEN=" + t.Name(), self()}})
+	r.awaitState("f-1", platform.Running)
+	var guard int
+	poll(t, "the guard runs", func() bool { guard = guardOf(t, os.Getpid(), "FROZEN="+t.Name()); return guard != 0 })
+	if err := syscall.Kill(guard, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	if !reaped(guard) {
+		t.Errorf("guard %d is left over", guard)
 	}
 }
 
