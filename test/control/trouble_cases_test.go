@@ -115,15 +115,15 @@ func TestTroubleWhyOneInstanceGetsTheTraffic(t *testing.T) {
 		"out": fmt.Sprintf("{id: b, url: %q}", sick), "late": fmt.Sprintf("{id: b, url: %q}", slow),
 		"spare": fmt.Sprintf("{id: b, url: %q, priority: 1}", well()), "far": fmt.Sprintf("{id: b, url: %q, zone: z2}", well()),
 	} {
-		more := "strategy: p2c"
+		more, here := "strategy: p2c", ""
 		switch name {
 		case "far":
-			more = "strategy: p2c, zone: z1"
+			more, here = "strategy: p2c, zone: z1", ", zone: z1"
 		case "out": // p2c leaves it alone after its first failure
 			more = "strategy: round-robin"
 		}
-		text += fmt.Sprintf("  %s:\n    routes: [{path: /%s/}]\n    health: {path: /up}\n    circuit_breaker: {disabled: true}\n    load_balancing: {%s}\n    instances: [{id: a, url: %q}, %s]\n",
-			name, name, more, well(), other)
+		text += fmt.Sprintf("  %s:\n    routes: [{path: /%s/}]\n    health: {path: /up}\n    circuit_breaker: {disabled: true}\n    load_balancing: {%s}\n    instances: [{id: a, url: %q%s}, %s]\n",
+			name, name, more, well(), here, other)
 	}
 	p := holdfast.Up(t, "-c", file(t, "functions:\n"+text))
 	p.Ready(t, ready)
