@@ -149,15 +149,18 @@ func (g *gauges) tier() tier { return tier(g.place.Load()) }
 
 // Begin counts an attempt on i as in flight.
 func (b *Balancer) Begin(i *Instance, now time.Time) {
+	v := b.view.Load()
 	i.flight.begin()
-	i.began.Store(b.view.Load().tick(now))
-	b.signals.inflight.Add(1)
+	i.began.Store(v.tick(now))
+	if v.cfg.Strategy == ConsistentHash {
+		b.signals.inflight.Add(1)
+	}
 }
 
 // Release ends what Begin began. Call it when the body is done, also for
 // streams and upgrades.
 func (b *Balancer) Release(i *Instance, _ time.Time) {
-	if i.flight.end() {
+	if i.flight.end() && b.view.Load().cfg.Strategy == ConsistentHash {
 		b.signals.inflight.Add(-1)
 	}
 }

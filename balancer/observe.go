@@ -69,7 +69,8 @@ type Result struct {
 
 // signals is what the balancer knows of all instances together.
 type signals struct {
-	_        [64]byte // inflight is written all the time, the rest read all the time
+	_ [64]byte // inflight is written all the time, the rest read all the time
+	// inflight is of all instances; kept for ConsistentHash only.
 	inflight atomic.Int64
 	_        [56]byte
 	// fastest and median are of the plain latencies in ns, 0 while unknown;
@@ -138,13 +139,15 @@ func (s *results) count(failed bool) {
 	s.consecutive = 0
 }
 
-// learn brings fastest and median up to date, about once a second.
+// learn brings fastest and median up to date, about once a second, and sets
+// right what inflight missed: another strategy was in force, or the set changed.
 func (s *signals) learn(v *view, t int64) {
 	if !s.mu.TryLock() {
 		return
 	}
 	defer s.mu.Unlock()
 	s.learned.Store(t)
+	s.inflight.Store(v.inFlight())
 	s.scratch = slices.Grow(s.scratch[:0], len(v.all))
 	for _, i := range v.all {
 		fresh := t-i.stamp.Load() < learnFresh
@@ -160,6 +163,14 @@ func (s *signals) learn(v *view, t int64) {
 	slices.Sort(s.scratch)
 	s.fastest.Store(s.scratch[0])
 	s.median.Store(middle(s.scratch[:len(s.scratch)-1]))
+}
+
+func (v *view) inFlight() int64 {
+	sum := int64(0)
+	for _, i := range v.all {
+		sum += i.flight.now()
+	}
+	return sum
 }
 
 // middle is the median of sorted values; 0 of none.

@@ -66,7 +66,8 @@ func (s *slot) set(rec *Record) {
 	if s.Seq > rec.Seq {
 		return
 	}
-	s.Facts, s.first = rec.Facts, rec.Attempts[0]
+	s.Facts = rec.Facts
+	s.first = rec.Attempts[0]
 	if rec.N > 1 || len(s.more) > 0 {
 		clear(s.more) // they would keep instances that are long gone
 		s.more = append(s.more[:0], rec.Attempts[1:max(rec.N, 1)]...)
