@@ -61,7 +61,7 @@ func TestNoSecretShowsInLogsAnswersErrorsOrEntries(t *testing.T) {
 			_, _, err = b.tokens.Create(t.Context(), access.NewToken{Name: s, Role: store.Role(s[:5])}, store.Actor{})
 			fmt.Fprintln(&out, err)
 			fmt.Fprintln(&out, b.tokens.Revoke(t.Context(), s[:16], store.Actor{}))
-			fmt.Fprintln(&out, access.AsError(errors.New("ask "+s)), access.CheckOverride("functions.x.env."+s, nil))
+			fmt.Fprintln(&out, access.AsError(errors.New("ask "+s)))
 			_, err = access.New(access.Config{Tokens: b.tokens, Hosts: []string{s + "/"}})
 			fmt.Fprintln(&out, access.AsError(err))
 		}
@@ -151,44 +151,5 @@ func TestABootstrapTokenThatMayBeKnownToOthersIsRefused(t *testing.T) {
 	}
 	if _, _, err := access.Bootstrap(filepath.Join(t.TempDir(), "missing")); err == nil {
 		t.Error("a directory that does not exist")
-	}
-}
-
-func TestTheAPICannotReachBeyondFunctions(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		path, value string
-		want        int
-	}{
-		{"functions.public.retry.attempts", `3`, 0},
-		{"functions.public.health.path", `"/health"`, 0},
-		{"functions.public.instances", `[{"id":"a","url":"http://192.0.2.1"}]`, 0},
-		{"functions.public.retry.attempts", ``, 0},
-		{"functions.public.platform.process.command", `["sh"]`, 403},
-		{"functions.public.platform", `{"process":{"command":["sh"]}}`, 403},
-		{"functions.public.health.command", `["sh"]`, 403},
-		{"functions.public.health", `{"Command":["sh"]}`, 403},
-		{"functions.public.instances[0].env", `{}`, 403},
-		{"Functions.Public.Platform.Process.ENV.PATH", `"x"`, 403},
-		{"functions.public.platform.process.dir", ``, 403},
-		{"functions.public.fallback.body", `"${file:/etc/shadow}"`, 403},
-		{"functions.public.x", `[{"a":["${HOME}"]}]`, 403},
-		{"listen", `"0.0.0.0:80"`, 403},
-		{"admin.listen", `"0.0.0.0:80"`, 403},
-		{"data_dir", `"/"`, 403},
-		{"store", `"postgres://x"`, 403},
-		{"trusted_proxies", `[]`, 403},
-		{"include", `["/etc/x"]`, 403},
-		{"functions.public.x", `{`, 400},
-		{"functions.public.x", `1 2`, 400},
-	} {
-		var value []byte
-		if c.value != "" {
-			value = []byte(c.value)
-		}
-		err := access.CheckOverride(c.path, value)
-		if got := err != nil; got != (c.want != 0) || got && access.AsError(err).Status != c.want {
-			t.Errorf("%s = %s: %v, want %d", c.path, c.value, err, c.want)
-		}
 	}
 }
