@@ -50,6 +50,9 @@ type Options struct {
 	// ReplaceTimeout is how long the functions may take to be ready before the
 	// other process is asked to go; 0: a minute.
 	ReplaceTimeout time.Duration
+	// APICommands lets the admin API set commands, files and environment of
+	// instances: whoever may change the configuration can then run programs.
+	APICommands bool
 	// Successor makes the command that starts this Holdfast anew, with
 	// Replace; nil: it cannot be asked for an upgrade.
 	Successor func() *exec.Cmd

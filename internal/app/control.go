@@ -139,7 +139,19 @@ func (o *orders) Check(s *control.State) []control.Problem {
 	if err != nil {
 		return []control.Problem{{Field: "functions", Message: err.Error()}}
 	}
-	return nil
+	return o.closed(s)
+}
+
+// closed finds keys that were set while the command line allowed it, which it
+// no longer does.
+func (o *orders) closed(s *control.State) []control.Problem {
+	var list []control.Problem
+	for _, path := range s.Keys() {
+		if why, block := o.Settable(path); why != "" && !block {
+			list = append(list, control.Problem{Field: path, Message: why, Hint: "start with --allow-api-commands, or unset it"})
+		}
+	}
+	return list
 }
 
 // Put implements control.Runtime.
@@ -190,12 +202,13 @@ func (o *orders) Enabled(s *control.State, function string) bool {
 // Settable implements control.Runtime. Keys that do not exist are left to the
 // loader, which knows what may have been meant, unless they are inside of one
 // that is closed.
-func (*orders) Settable(path string) (string, bool) {
+func (o *orders) Settable(path string) (string, bool) {
+	programs := o.app.options.APICommands
 	if config.Known(path) {
-		return config.Settable(path)
+		return config.Settable(path, programs)
 	}
 	for end := strings.LastIndexByte(path, '.'); end > 0; end = strings.LastIndexByte(path[:end], '.') {
-		if why, block := config.Settable(path[:end]); config.Known(path[:end]) && why != "" && !block {
+		if why, block := config.Settable(path[:end], programs); config.Known(path[:end]) && why != "" && !block {
 			return why, false
 		}
 	}

@@ -26,6 +26,7 @@ type upFlags struct {
 	listen      string
 	adminListen string
 	logLevel    string
+	apiCommands bool
 	replace     bool
 	patience    time.Duration
 }
@@ -60,6 +61,7 @@ lost. If the new one does not become ready, the old one goes on.`,
 	c.Flags().StringVar(&f.adminListen, "admin-listen", "", "address for metrics and health (default 127.0.0.1:8081)")
 	c.Flags().BoolVar(&f.replace, "replace", false, "take over from a running Holdfast with the same data directory, if there is one")
 	c.Flags().DurationVar(&f.patience, "replace-timeout", time.Minute, "how long the functions may take to be ready before --replace gives up")
+	c.Flags().BoolVar(&f.apiCommands, "allow-api-commands", false, "let the admin API set commands, files and environment of instances: an admin's token can then run programs here")
 	c.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error")
 	return c
 }
@@ -128,7 +130,7 @@ func (f *upFlags) options(g *global, args []string) (app.Options, error) {
 	return app.Options{
 		Config: load, Log: g.env.Stderr, Hangup: g.env.Hangup, Version: version,
 		Guard: []string{self, "process-guard"}, Debug: debugComponents(g.env.Environ),
-		Replace: f.replace, ReplaceTimeout: f.patience, Successor: successor(g.env, self),
+		Replace: f.replace, ReplaceTimeout: f.patience, APICommands: f.apiCommands, Successor: successor(g.env, self),
 	}, nil
 }
 

@@ -65,10 +65,10 @@ func ofFiles(path string) bool {
 //
 // Open are keys of functions that say how traffic is treated, and what is
 // logged. Closed are those by which the API could run programs or name files
-// (health.command, platform) or reach
-// other services beside an instance (health.port), what takes a restart, and what the interface
-// itself hangs on.
-func Settable(path string) (why string, block bool) {
+// (health.command, platform), unless the operator allowed programs, or reach
+// other services beside an instance (health.port), what takes a restart, and
+// what the interface itself hangs on.
+func Settable(path string, programs bool) (why string, block bool) {
 	parts := strings.Split(path, ".")
 	f := fieldAt(parts)
 	if f == nil {
@@ -81,13 +81,13 @@ func Settable(path string) (why string, block bool) {
 	list := f.typ.Kind() == reflect.Slice
 	// blockOf calls functions a block too: nobody may set one as a whole.
 	block = inner != nil && !list
-	if !open(parts, block) {
+	if !open(parts, block, programs) {
 		return "cannot be set through the API", block
 	}
 	return "", block
 }
 
-func open(parts []string, block bool) bool {
+func open(parts []string, block, programs bool) bool {
 	switch {
 	case parts[0] == "log":
 		return len(parts) == 1 || parts[1] == "level" || parts[1] == "access" || parts[1] == "components"
@@ -95,12 +95,12 @@ func open(parts []string, block bool) bool {
 		return false
 	case len(parts) <= 2:
 		return block
-	case parts[len(parts)-1] == "command":
+	case parts[len(parts)-1] == "command" && !programs:
 		return false
 	case len(parts) == 4 && parts[2] == "health" && parts[3] == "port":
 		return false // of the instance's machine, past the guard for addresses
 	}
-	return settable(parts[2])
+	return settable(parts[2]) || programs && parts[2] == "platform"
 }
 
 // fieldAt is the key at a path; a list of blocks is one key.

@@ -31,7 +31,7 @@ func TestTheAPICanSetOnlyWhatIsOpenedOneByOne(t *testing.T) {
 			continue // lists are set as a whole
 		}
 		seen[k.Path] = true
-		why, _ := config.Settable(strings.ReplaceAll(k.Path, "NAME", "public"))
+		why, _ := config.Settable(strings.ReplaceAll(k.Path, "NAME", "public"), false)
 		if want := slices.Contains(closed, k.Path); want != (why != "") {
 			t.Errorf("%s: settable is %v, want %v", k.Path, why == "", !want)
 		}
@@ -42,7 +42,7 @@ func TestTheAPICanSetOnlyWhatIsOpenedOneByOne(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"", "nothing", "functions.public.nothing", "functions.public.retry.attempts.more", "include", "defaults.retry.attempts"} {
-		if why, _ := config.Settable(path); why == "" {
+		if why, _ := config.Settable(path, false); why == "" {
 			t.Errorf("%q can be set", path)
 		}
 	}

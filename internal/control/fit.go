@@ -119,6 +119,15 @@ func (s *State) leaves() map[string]any {
 	return out
 }
 
+// Keys lists the overridden keys that are in force.
+func (s *State) Keys() []string {
+	out := map[string]any{}
+	for path, v := range s.Layer() {
+		leavesOf(out, path, v)
+	}
+	return slices.Sorted(maps.Keys(out))
+}
+
 func leavesOf(out map[string]any, path string, v any) {
 	m, ok := v.(map[string]any)
 	if !ok || len(m) == 0 {

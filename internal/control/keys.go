@@ -46,7 +46,7 @@ func (c *Control) settable(ctx context.Context, path string, v any) error {
 			Problems: []Problem{{path, "cannot refer to variables or files (${...}) here", "put it into the configuration file"}},
 		}
 	}
-	if strings.HasSuffix(path, ".instances") {
+	if parts := strings.Split(path, "."); len(parts) == 3 && parts[2] == "instances" {
 		return c.checkURLs(ctx, path, v)
 	}
 	return nil
