@@ -8,13 +8,23 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"holdfast/test/need"
 )
 
-// dist runs scripts/dist.sh of the source tree in root for this machine.
+// platforms are this machine's, in the long form all that are released.
+func platforms() []string {
+	if need.Soak() {
+		return []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64"}
+	}
+	return []string{"linux/" + runtime.GOARCH}
+}
+
+// dist runs scripts/dist.sh of the source tree in root.
 func dist(t *testing.T, root string) string {
 	t.Helper()
 	out := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(root, "scripts/dist.sh"), "test", "-s -w", "linux/"+runtime.GOARCH)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(root, "scripts/dist.sh"), append([]string{"test", "-s -w"}, platforms()...)...)
 	cmd.Env = append(os.Environ(), "DIST="+out, "SOURCE_DATE_EPOCH=1")
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("dist.sh: %v\n%s", err, b)
@@ -38,8 +48,14 @@ func TestArchivesAreStaticAndTheSameBytesWhereverTheyAreBuilt(t *testing.T) {
 		}
 		return string(b)
 	}
-	if a, b := sums(first), sums(second); a != b || !strings.Contains(a, "holdfast_test_linux_"+runtime.GOARCH+".tar.gz") {
+	a, b := sums(first), sums(second)
+	if a != b {
 		t.Errorf("the archives differ:\n%s%s", a, b)
+	}
+	for _, p := range platforms() {
+		if !strings.Contains(a, "holdfast_test_"+strings.ReplaceAll(p, "/", "_")+".tar.gz") {
+			t.Errorf("no archive for %s in\n%s", p, a)
+		}
 	}
 	inside := t.TempDir()
 	name := "holdfast_test_linux_" + runtime.GOARCH
