@@ -52,20 +52,29 @@ func redirectTarget(to, path, query string) string {
 // write answers with the reason, as JSON for clients that prefer it.
 func (r *refusal) write(w http.ResponseWriter, q *http.Request, id string) {
 	body := ""
-	switch h := w.Header(); {
-	case r.reason == "":
-	case prefersJSON(q.Header["Accept"]):
-		h.Set("Content-Type", "application/json")
-		text, err := json.Marshal(problem{r.reason, r.status, id})
-		if err != nil {
-			panic(err) // strings and a number
-		}
-		body = string(text) + "\n"
-	default:
-		body = fmt.Sprintf("%d %s\n", r.status, r.reason)
+	if r.reason != "" {
+		var kind string
+		kind, body = Problem(q.Header["Accept"], r.status, r.reason, id)
+		w.Header().Set("Content-Type", kind)
 	}
 	writeLocal(w, q, r.status, body, id)
 }
+
+// Problem writes the answer to a request that gets none from an instance: JSON
+// for clients whose Accept fields prefer it, else a line of text. It is there
+// for engines beside this one.
+func Problem(accept []string, status int, reason, id string) (contentType, body string) {
+	if !prefersJSON(accept) {
+		return plainText, fmt.Sprintf("%d %s\n", status, reason)
+	}
+	text, err := json.Marshal(problem{reason, status, id})
+	if err != nil {
+		panic(err) // strings and a number
+	}
+	return "application/json", string(text) + "\n"
+}
+
+const plainText = "text/plain; charset=utf-8"
 
 // problem is a local answer in JSON.
 type problem struct {
@@ -85,7 +94,7 @@ func writeLocal(w http.ResponseWriter, r *http.Request, status int, body, id str
 		return
 	}
 	if body != "" {
-		setIfMissing(h, "Content-Type", "text/plain; charset=utf-8")
+		setIfMissing(h, "Content-Type", plainText)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)

@@ -7,9 +7,10 @@ import (
 	"holdfast/exchange"
 )
 
-// cookie makes the affinity cookie a step asks for.
-func (f *flight) cookie(step exchange.Step) *http.Cookie {
-	o := f.engine.options(step.Function)
+// Cookie makes the affinity cookie a step asks for, for a client that used http
+// or https. It is there for engines beside this one.
+func (e *Engine) Cookie(step exchange.Step, proto string) *http.Cookie {
+	o := e.options(step.Function)
 	a := step.Function.Policy().Affinity
 	same := o.SameSite
 	if same == 0 {
@@ -17,6 +18,6 @@ func (f *flight) cookie(step exchange.Step) *http.Cookie {
 	}
 	return &http.Cookie{
 		Name: a.Cookie, Value: step.SetCookie, Path: "/", MaxAge: int(a.TTL / time.Second), HttpOnly: true, SameSite: same,
-		Secure: f.in.proto == "https" || o.SecureCookie || same == http.SameSiteNoneMode,
+		Secure: proto == "https" || o.SecureCookie || same == http.SameSiteNoneMode,
 	}
 }

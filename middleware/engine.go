@@ -48,8 +48,8 @@ type Options struct {
 
 const defaultReplayLimit = 64 << 10
 
-// replayLimit returns the limit in force.
-func (o *Options) replayLimit() int64 {
+// BodyLimit returns the ReplayLimit in force, 0 for none.
+func (o *Options) BodyLimit() int64 {
 	if o.ReplayLimit == 0 {
 		return defaultReplayLimit
 	}
@@ -146,6 +146,10 @@ func (e *Engine) land(f *flight) {
 	f.in, f.w, f.r, f.control, f.header, f.body, f.try = inbound{}, nil, nil, nil, nil, nil, nil
 	e.flights.Put(f)
 }
+
+// Via is this engine's name in Via. Engines that serve together share one, so
+// that each knows the requests of the others when they come back.
+func (e *Engine) Via() string { return e.via }
 
 // Forget closes the idle connections of a function that is no longer routed.
 // Requests under way go on.

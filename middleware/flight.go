@@ -69,7 +69,7 @@ func (f *flight) begin() exchange.Step {
 		if step.Function != nil {
 			o = f.engine.options(step.Function)
 		}
-		f.body = newReplayBody(f.r, o.replayLimit(), f.control)
+		f.body = newReplayBody(f.r, o.BodyLimit(), f.control)
 	}
 	return step
 }

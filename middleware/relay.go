@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -40,7 +39,7 @@ func (f *flight) writeHead(res *http.Response, step exchange.Step) {
 	}
 	h.Set("X-Request-Id", f.in.id)
 	if step.SetCookie != "" {
-		http.SetCookie(f.w, f.cookie(step))
+		http.SetCookie(f.w, f.engine.Cookie(step, f.in.proto))
 	}
 	for name := range res.Trailer {
 		if trailerAllowed(name) {
@@ -118,7 +117,7 @@ func (f *flight) sever(res *http.Response) {
 	if err != nil {
 		return
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	if tcp, ok := conn.(interface{ SetLinger(sec int) error }); ok {
 		_ = tcp.SetLinger(0) // as good as it gets
 	}
 	_ = conn.Close()

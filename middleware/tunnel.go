@@ -61,7 +61,7 @@ func (f *flight) writeSwitch(w *bufio.ReadWriter, res *http.Response, step excha
 	h := f.w.Header()
 	copyFields(h, res.Header)
 	if step.SetCookie != "" {
-		http.SetCookie(f.w, f.cookie(step))
+		http.SetCookie(f.w, f.engine.Cookie(step, f.in.proto))
 	}
 	h.Set("Connection", "Upgrade")
 	h.Set("Upgrade", res.Header.Get("Upgrade"))

@@ -129,12 +129,16 @@ func (s *serving) loop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listeners, err := http1.Listen(ctx, s.listen, s.threads)
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
 	if err != nil {
 		return err
 	}
+	tcp, ok := ln.(*net.TCPListener)
+	if !ok {
+		return fmt.Errorf("listen on %s: not TCP", s.listen)
+	}
 	loops := http1.NewLoops(http1.LoopsConfig{Machine: m, HandOver: func(c net.Conn) { _ = c.Close() }}) // the client asks for nothing else
-	return loops.Run(ctx, listeners)
+	return loops.Run(ctx, tcp, s.threads)
 }
 
 // machine is what middleware.New makes of the same configuration.

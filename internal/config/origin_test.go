@@ -47,7 +47,7 @@ func TestLongAndStrangeValuesStayReadable(t *testing.T) {
 	t.Parallel()
 	_, _, err := load(t, "listen: \""+strings.Repeat("ä", 500)+"\"\nengine: \"a\\nb\\u202ec\"\n")
 	want := `holdfast.yaml:1:9: listen: must be host:port, such as 127.0.0.1:8080, is "` + strings.Repeat("ä", 80) + `…"; put an IPv6 address in brackets: [::1]:8080
-holdfast.yaml:2:9: engine: must be std, is "a\nb\u202ec"`
+holdfast.yaml:2:9: engine: must be one of std, http1, is "a\nb\u202ec"`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

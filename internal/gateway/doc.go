@@ -8,6 +8,13 @@
 //	                                        ▼
 //	                               access log, failure watch
 //
+// With ServeConfig.Loops, the poll loops of internal/http1 stand between the
+// listener and the engine. They drive the same machine, and hand the engine the
+// connections of requests they do not carry:
+//
+//	listener ──► http1.Loops ──────────────────► exchange.Machine
+//	                  └─ handed over ──► middleware.Engine ──┘
+//
 // The gateway serves from memory alone. Who says which instances there are and
 // how they are (static list, platform, prober) is connected by package app.
 package gateway

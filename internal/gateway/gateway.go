@@ -45,6 +45,7 @@ type Gateway struct {
 	config  Config
 	machine *exchange.Machine
 	engine  *middleware.Engine
+	polled  atomic.Bool // loops can connect to all instances there are
 	access  *accessLog
 	failed  sync.Map // *balancer.Instance that has failed and is not back yet
 
@@ -56,6 +57,7 @@ type Gateway struct {
 type function struct {
 	*exchange.Function
 	options middleware.Options
+	polled  *atomic.Bool // loops can connect to all of its instances
 }
 
 // New makes a gateway without functions.
@@ -139,6 +141,7 @@ func (g *Gateway) Apply(specs []Spec, now time.Time) error {
 			g.engine.Forget(f.Function)
 		}
 	}
+	g.polled.Store(g.allPolled())
 	return nil
 }
 
@@ -149,14 +152,15 @@ func (g *Gateway) prepare(specs []Spec) (map[string]*function, error) {
 		c := specs[i].Config
 		c.Secret = g.config.Secret
 		if f := known[c.Name]; f != nil {
-			next[c.Name] = &function{f.Function, specs[i].Options}
+			next[c.Name] = &function{f.Function, specs[i].Options, f.polled}
 			continue
 		}
 		f, err := exchange.NewFunction(g.watched(c))
 		if err != nil {
 			return nil, err
 		}
-		next[c.Name] = &function{f, specs[i].Options}
+		next[c.Name] = &function{f, specs[i].Options, new(atomic.Bool)}
+		next[c.Name].polled.Store(true) // has none yet
 	}
 	return next, nil
 }

@@ -2,11 +2,13 @@ package gateway_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +28,14 @@ func newGateway() *gateway.Gateway {
 	return gateway.New(gateway.Config{
 		Logger: slog.New(slog.DiscardHandler), Events: event.NewBus(64), Secret: make([]byte, 32),
 	})
+}
+
+// engines are numbers of loops: without any, net/http serves alone.
+func engines() []int {
+	if runtime.GOOS == "linux" {
+		return []int{0, 2}
+	}
+	return []int{0}
 }
 
 func spec(name, path string) gateway.Spec {
@@ -108,6 +118,13 @@ func TestAFallbackFunctionAnswersWhenNobodyIsLeft(t *testing.T) {
 // A request under way when the service ends still gets its answer.
 func TestRunLetsExchangesFinishAndThenReturns(t *testing.T) {
 	t.Parallel()
+	for _, n := range engines() {
+		t.Run(fmt.Sprint(n, " loops"), func(t *testing.T) { t.Parallel(); letsExchangesFinish(t, n) })
+	}
+}
+
+func letsExchangesFinish(t *testing.T, loops int) {
+	t.Helper()
 	inside, finish := make(chan struct{}), make(chan struct{})
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(inside)
@@ -125,7 +142,7 @@ func TestRunLetsExchangesFinishAndThenReturns(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	draining, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- g.Run(ctx, ln, gateway.ServeConfig{Shutdown: 10 * time.Second, Draining: func() { close(draining) }})
+		ended <- g.Run(ctx, ln, gateway.ServeConfig{Shutdown: 10 * time.Second, Draining: func() { close(draining) }, Loops: loops})
 	}()
 	answer := make(chan string, 1)
 	client := &http.Client{Transport: &http.Transport{}}
@@ -154,6 +171,13 @@ func TestRunLetsExchangesFinishAndThenReturns(t *testing.T) {
 
 func TestRunCutsWhatDoesNotFinishInTime(t *testing.T) {
 	t.Parallel()
+	for _, n := range engines() {
+		t.Run(fmt.Sprint(n, " loops"), func(t *testing.T) { t.Parallel(); cutsWhatDoesNotFinish(t, n) })
+	}
+}
+
+func cutsWhatDoesNotFinish(t *testing.T, loops int) {
+	t.Helper()
 	inside := make(chan struct{})
 	up := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(inside)
@@ -169,7 +193,7 @@ func TestRunCutsWhatDoesNotFinishInTime(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- g.Run(ctx, ln, gateway.ServeConfig{Shutdown: 50 * time.Millisecond}) }()
+	go func() { ended <- g.Run(ctx, ln, gateway.ServeConfig{Shutdown: 50 * time.Millisecond, Loops: loops}) }()
 	failed := make(chan error, 1)
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()

@@ -28,7 +28,7 @@ func (g *Gateway) SetInstances(function string, specs []balancer.Spec, now time.
 	for n, s := range specs {
 		list[n] = keepOrMake(known[s.ID], s)
 	}
-	f.SetInstances(list, now)
+	g.changeInstances(f, list, now)
 	maps.DeleteFunc(known, func(_ string, i *balancer.Instance) bool { return slices.Contains(list, i) })
 	g.forgetFailed(slices.Collect(maps.Values(known)))
 	return list, nil

@@ -66,11 +66,20 @@ func (l *leaving) mark(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wait returns when all connections are closed, when nothing has happened for
+// begin makes every answer the last one of its connection.
+func (l *leaving) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.on {
+		l.on, l.last = true, time.Now()
+	}
+}
+
+// wait begins, and returns when all connections are closed, when nothing has happened for
 // quietTime, or when ctx ends.
 func (l *leaving) wait(ctx context.Context) {
+	l.begin()
 	l.mu.Lock()
-	l.on, l.last = true, time.Now()
 	l.tellIfNone()
 	l.mu.Unlock()
 	for {

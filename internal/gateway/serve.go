@@ -13,6 +13,10 @@ import (
 
 // ServeConfig bounds what clients may do.
 type ServeConfig struct {
+	// Loops is how many poll loops carry the common kind of request, where the
+	// listener is TCP; 0: net/http serves all. An error is ErrNoLoops where the
+	// system has none.
+	Loops         int
 	HeaderBytes   int           // of a request's head
 	HeaderTimeout time.Duration // for a request's head
 	IdleTimeout   time.Duration // between two requests of a connection
@@ -30,6 +34,9 @@ type ServeConfig struct {
 // finish for as long as ServeConfig.Shutdown, cuts what is left, and returns
 // when all of its goroutines are gone. It does the same with an error when ln
 // breaks.
+//
+// With loops, these take the connections, and the server gets from them those
+// that they do not carry. So the loops end first and the server behind them.
 func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error {
 	logging, stopLogging := context.WithCancel(context.WithoutCancel(ctx))
 	exchanges, cut := context.WithCancel(context.WithoutCancel(ctx))
@@ -49,15 +56,21 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 		// The engine answers "OPTIONS *" too, or it would lack its request id.
 		DisableGeneralOptionsHandler: true,
 	}
+	f, ln := g.newFront(context.WithoutCancel(ctx), ln, &c)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
+	var broken error
 	select {
-	case err := <-served:
+	case broken = <-served:
+	case broken = <-f.ended:
+	case <-ctx.Done():
+	}
+	if broken != nil {
 		until, stop := context.WithTimeout(context.WithoutCancel(ctx), c.Shutdown)
 		defer stop()
+		_ = f.leave(leaving) // the first error is the one to tell
 		g.drain(until, srv, live, cut)
-		return fmt.Errorf("serve gateway: %w", err)
-	case <-ctx.Done():
+		return fmt.Errorf("serve gateway: %w", broken)
 	}
 	if c.Draining != nil {
 		c.Draining()
@@ -65,19 +78,21 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 	until, stop := context.WithTimeout(context.WithoutCancel(ctx), c.Shutdown)
 	defer stop()
 	if c.Handed != nil && c.Handed() {
-		_ = ln.Close()                                       // the other process goes on listening
-		if err := <-served; !errors.Is(err, net.ErrClosed) { // every connection that was accepted is known now
-			g.config.Logger.WarnContext(until, "accept until the other process did", "error", err)
+		err := f.leave(leaving)
+		_ = ln.Close()                                           // the other process goes on listening
+		if ended := <-served; !errors.Is(ended, net.ErrClosed) { // every connection that was accepted is known now
+			g.config.Logger.WarnContext(until, "accept until the other process did", "error", ended)
 		}
 		leaving.wait(until)
 		g.drain(until, srv, live, cut)
-		return nil
+		return err
 	}
+	err := f.leave(leaving)
 	g.drain(until, srv, live, cut)
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve gateway: %w", err)
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve gateway: %w", ended))
 	}
-	return nil
+	return err
 }
 
 // drain stops accepting, waits for exchanges and upgraded connections, and

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"net/netip"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,11 @@ const (
 // linger is how long a connection is read on after our end, so that what the
 // client still sends does not destroy the answer on its way.
 const linger = time.Second
+
+// bodyTime is how long the loop waits for a body that is not there yet. Most
+// come with the head or right behind it; who is slower than this may be waiting
+// for an early answer.
+const bodyTime = 100 * time.Millisecond
 
 // client is a client's connection. It holds a buffer and a flight only while
 // there is a request.
@@ -56,7 +62,32 @@ func (c *client) setTimer(at time.Duration) {
 	c.loop.wheel.set(&c.timer, at)
 }
 
+// guard ends a turn of the connection. A panic costs that connection alone.
+func (c *client) guard() {
+	if c.loop.config.Panicked == nil {
+		return // it goes on, and ends the program
+	}
+	if cause := recover(); cause != nil {
+		c.loop.config.Panicked(cause, debug.Stack())
+		c.destroy()
+	}
+}
+
+// destroy is abandon for a connection in nobody knows what state: what it
+// holds may be in use elsewhere and is not used again.
+func (c *client) destroy() {
+	f := c.flight
+	c.flight, c.buf = nil, nil
+	c.abandon()
+	if f != nil {
+		defer func() { _ = recover() }() // that the same exchange panics again tells nothing new
+		f.client = nil
+		f.abort()
+	}
+}
+
 func (c *client) event(events uint32) {
+	defer c.guard()
 	if events&pollGone != 0 {
 		c.hup = true
 	}
@@ -66,21 +97,30 @@ func (c *client) event(events uint32) {
 	if events&unix.EPOLLOUT != 0 && len(c.out) > 0 {
 		c.flush()
 	}
-	switch c.state {
-	case draining:
+	c.leaves()
+	if c.state == draining {
 		c.drain()
-	case waiting, connecting, asking, relaying:
-		if c.hup {
-			c.abandon()
-		}
-	case reading, gone:
 	}
 	c.pump()
 }
 
-// pump reads and parses until there is nothing left or a request is under way.
-// Each event ends with it; nothing below it calls it.
+// leaves gives up what is under way for a client whose side ended: whether it
+// only has no more to say cannot be told from its having gone.
+func (c *client) leaves() {
+	switch c.state {
+	case waiting, connecting, asking, relaying:
+		if c.hup {
+			c.abandon()
+		}
+	case reading, draining, gone:
+	}
+}
+
+// pump reads and parses until there is nothing left or a request is under way,
+// which may have come together with the client's end. Each event ends with it;
+// nothing below it calls it.
 func (c *client) pump() {
+	defer c.leaves()
 	for c.state == reading && len(c.out) == 0 {
 		switch {
 		case c.fresh:
@@ -116,6 +156,7 @@ func (c *client) read() {
 		}
 		c.have += n
 		c.fresh = true
+		c.loop.stirred()
 	}
 }
 
@@ -156,6 +197,8 @@ func (c *client) take() {
 	}
 	if c.have >= f.requestLen() {
 		f.begin()
+	} else {
+		c.setTimer(min(c.timer.deadline, c.loop.after(bodyTime)))
 	}
 }
 
@@ -277,10 +320,12 @@ func (c *client) forget() {
 		c.buf = nil
 	}
 	c.out = nil
-	l.clients--
+	l.load.Add(-1)
+	l.stirred()
 }
 
 func (c *client) timeOut() {
+	defer c.guard()
 	l := c.loop
 	switch f := c.flight; {
 	case c.lastCall > 0 && l.now.Sub(l.start) >= c.lastCall:

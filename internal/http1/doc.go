@@ -20,7 +20,8 @@
 // # The loops
 //
 // On Linux, [Loops] carry the common kind of request: one thread per loop with
-// a listener, an epoll set, connections, upstream pools and timers of its own.
+// an epoll set, connections, upstream pools and timers of its own. They share
+// the listener; a new connection goes to the loop that has the fewest.
 // A connection has no goroutine and, while it is silent, no buffer. It goes
 // round like this:
 //
@@ -51,6 +52,8 @@
 // A loop that sleeps in epoll_wait holds its processor. With none to spare the
 // scheduler takes it away within microseconds and has to find one again at each
 // wake-up, which costs about as much as all the parsing.
+//
+// A panic costs the connection it was about, where LoopsConfig.Panicked is set.
 //
 // Only the machine is shared. A wake-up from another thread is put in a list
 // and rings the loop's bell, an eventfd.

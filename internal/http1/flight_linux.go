@@ -2,7 +2,6 @@ package http1
 
 import (
 	"errors"
-	"math"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -31,10 +30,12 @@ type flight struct {
 	lower    []byte // the host, where it has capitals
 	partial  []byte // the part of an answer's head that came
 	headLen  int    // of the request; 0: it is not complete
+	options  Options
 	step     exchange.Step
 	attempt  int   // the one under way, or noAttempt
 	bytes    int64 // of the answer's body
 	left     int64 // of a sized body
+	informed int   // 1xx answers in this try
 	raced    bool  // a reused connection had been closed
 	answered bool  // a byte of an answer came in this try
 	keep     bool  // the client's connection, after the answer
@@ -57,6 +58,7 @@ func (f *flight) Wake() { f.loop.wake(f) }
 // wakeUp is Wake on the loop's thread; the flight may be another's by now.
 func (f *flight) wakeUp() {
 	if c := f.client; c != nil && c.state == waiting {
+		defer c.guard()
 		f.follow(f.x.Next(f.loop.now))
 		c.pump()
 	}
@@ -106,7 +108,7 @@ func (f *flight) host() string {
 // identify fills in who the client is and what the request is called.
 func (f *flight) identify() {
 	c, r := f.client, &f.request
-	f.forward = Forwarding{Proto: "http", Via: f.loop.via, Peer: c.peer, Client: c.peer, Trusted: c.trusted}
+	f.forward = Forwarding{Proto: "http", Via: f.loop.config.Via, Peer: c.peer, Client: c.peer, Trusted: c.trusted}
 	if given := r.Get("X-Request-Id"); c.trusted && validID(given) {
 		f.forward.ID = given
 	} else {
@@ -139,7 +141,7 @@ func (f *flight) begin() {
 		f.refuse(err)
 		return
 	}
-	if r.Loops(f.loop.via) {
+	if r.Loops(f.loop.config.Via) {
 		f.tell(http.StatusLoopDetected, "the request came through this gateway before: an instance points back at it")
 		return
 	}
@@ -147,6 +149,10 @@ func (f *flight) begin() {
 		ID: f.forward.ID, Method: r.Method(), Host: f.host(), Path: path, Header: r, Client: f.forward.Client, Draw: rand.Uint64(),
 	}
 	step := f.loop.config.Machine.Begin(&f.x, &f.ask, f, f.loop.now)
+	f.options = DefaultOptions()
+	if options := f.loop.config.Options; options != nil && f.x.Function() != nil {
+		f.options = options(f.x.Function())
+	}
 	f.follow(step)
 }
 
@@ -197,7 +203,7 @@ func (f *flight) try() bool {
 	if !f.raced {
 		u = p.take()
 	}
-	f.answered = false
+	f.answered, f.informed = false, 0
 	f.partial = f.partial[:0]
 	f.response.Reset(Limits{})
 	f.chunks.Reset()
@@ -234,7 +240,10 @@ func (f *flight) connected(events uint32) {
 // read: the instance may have sent one before it broke the connection.
 func (f *flight) sendRequest() {
 	l, c, u := f.loop, f.client, f.up
-	f.forward.Target = f.x.Route().Forward(f.ask.Path)
+	f.forward.Target, f.forward.Host = f.x.Route().Forward(f.ask.Path), ""
+	if f.instanceHost() {
+		f.forward.Host = u.pool.host
+	}
 	l.head = f.request.AppendTo(l.head[:0], &f.forward)
 	l.head = append(l.head, c.buf[f.headLen:f.requestLen()]...)
 	n, err := writeSocket(u.fd, l.head)
@@ -249,6 +258,19 @@ func (f *flight) sendRequest() {
 	c.state = asking
 	c.setTimer(f.step.Until.Sub(l.start))
 	f.readOn(u)
+}
+
+// instanceHost asks for the function of the attempt, which may be a fallback.
+func (f *flight) instanceHost() bool {
+	options := f.loop.config.Options
+	return options != nil && options(f.step.Function).InstanceHost
+}
+
+// replayable says whether the body may be sent again. The first function's
+// limit counts, also where another one answers in its place.
+func (f *flight) replayable() bool {
+	n := f.request.Length()
+	return n == 0 || n <= f.options.ReplayLimit
 }
 
 func (f *flight) sendMore() {
@@ -280,7 +302,7 @@ func (f *flight) fail(k retry.Kind, sent bool) {
 // lostRace says whether the instance closed an idle connection while the
 // request was on its way, so that it is sent once more without asking anybody.
 func (f *flight) lostRace(k retry.Kind) bool {
-	return k == retry.Reset && f.up != nil && f.up.reused && !f.raced && !f.answered &&
+	return k == retry.Reset && f.up != nil && f.up.reused && !f.raced && !f.answered && f.replayable() &&
 		retry.Idempotent(f.ask.Method, f.request.Get("Idempotency-Key") != "")
 }
 
@@ -289,7 +311,7 @@ func (f *flight) done(k retry.Kind, sent bool) exchange.Step {
 	f.cut()
 	n := f.attempt
 	f.attempt = noAttempt
-	return f.x.Done(n, exchange.Outcome{Kind: k, Sent: sent, Replayable: true, Bytes: f.bytes}, f.loop.now)
+	return f.x.Done(n, exchange.Outcome{Kind: k, Sent: sent, Replayable: f.replayable(), Bytes: f.bytes}, f.loop.now)
 }
 
 // cut gives up the connection to the instance.
@@ -318,73 +340,6 @@ func (f *flight) timeOut() {
 	case relaying:
 		f.stalled()
 	case reading, draining, gone:
-	}
-}
-
-// tell answers with a reason of the gateway's own.
-func (f *flight) tell(status int, reason string) {
-	f.writeLocal(&Local{Status: status, Body: problem(status, reason)}, true)
-}
-
-func problem(status int, reason string) string {
-	var b [4]byte
-	return string(appendDecimal(b[:0], int64(status))) + " " + reason + "\n"
-}
-
-// local gives the answer the machine decided on.
-func (f *flight) local(step exchange.Step) {
-	a := Local{Status: step.Answer.Status}
-	var fields []byte
-	if after := step.Answer.RetryAfter; after > 0 {
-		fields = appendDecimal(append(fields, "Retry-After: "...), int64(math.Ceil(after.Seconds())))
-		fields = append(fields, '\r', '\n')
-	}
-	fb := step.Answer.Fallback
-	if fb == nil {
-		a.Fields, a.Body = fields, problem(a.Status, step.Reason.String())
-		f.writeLocal(&a, true)
-		return
-	}
-	typed := fb.Body == ""
-	for name, value := range fb.Header {
-		fields = appendField(fields, []byte(name), []byte(value))
-		typed = typed || strings.EqualFold(name, "Content-Type")
-	}
-	if fb.Redirect != "" {
-		fields = appendField(fields, []byte("Location"), []byte(redirectTarget(fb.Redirect, f.ask.Path, f.request.Query())))
-	}
-	a.Fields, a.Body = fields, fb.Body
-	f.writeLocal(&a, !typed)
-}
-
-// redirectTarget appends the request's path and query to a target that ends in *.
-func redirectTarget(to, path, query string) string {
-	base, open := strings.CutSuffix(to, "*")
-	if !open {
-		return to
-	}
-	if base = strings.TrimSuffix(base, "/"); base == "" {
-		path = "/" + strings.TrimLeft(path, "/") // "//name" would lead to another host
-	}
-	return base + path + query
-}
-
-func (f *flight) writeLocal(a *Local, plainText bool) {
-	l := f.loop
-	a.ID, a.Date, a.Reason = f.forward.ID, l.today(), http.StatusText(a.Status)
-	a.Head = f.request.Method() == http.MethodHead
-	f.keep = f.keep && !l.left
-	a.Close, a.Old = !f.keep, f.request.Minor() == 0
-	a.Fields = append(a.Fields, "Cache-Control: no-store\r\n"...)
-	if plainText {
-		a.Fields = append(a.Fields, "Content-Type: text/plain; charset=utf-8\r\n"...)
-	}
-	l.head = a.AppendTo(l.head[:0])
-	f.client.state = relaying
-	f.client.setTimer(l.after(f.x.Idle()))
-	f.ended = true
-	if f.client.send(l.head) {
-		f.taken()
 	}
 }
 

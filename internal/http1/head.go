@@ -322,6 +322,17 @@ func (h *head) Get(name string) string {
 	return ""
 }
 
+// values returns all values of a field.
+func (h *head) values(name string) []string {
+	var list []string
+	for i := range h.fields {
+		if f := &h.fields[i]; int(f.name.to-f.name.from) == len(name) && foldEqualString(f.name.of(h.buf), name) {
+			list = append(list, lent(f.value.of(h.buf)))
+		}
+	}
+	return list
+}
+
 func foldEqualString(a []byte, b string) bool {
 	for i := range a {
 		if lowered(a[i]) != lowered(b[i]) {

@@ -52,7 +52,7 @@ func TestAnAffinityCookieIsSetAsTheUserOfTheLoopsFormatsIt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, setup{
 		policy: exchange.Policy{Affinity: exchange.Affinity{Cookie: "c", TTL: time.Hour}},
-		loops:  http1.LoopsConfig{Cookie: func(s exchange.Step) string { return "c=" + s.SetCookie + "; Path=/" }},
+		loops:  http1.LoopsConfig{Cookie: func(s exchange.Step, _ string) string { return "c=" + s.SetCookie + "; Path=/" }},
 	}, instance(t, echo))
 	c := r.dial()
 	c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")

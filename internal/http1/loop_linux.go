@@ -2,6 +2,7 @@ package http1
 
 import (
 	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -20,10 +21,22 @@ const (
 	maxFree       = 1024     // buffers and flights that are kept for later
 	maxAccepts    = 64       // connections taken in a row
 	maxTurns      = 4        // buffers of one answer moved in a row
+
+	// quietTime is how long connections without a request are kept open after
+	// another process took over: a client that is about to send must not find its
+	// connection closed, and HTTP/1.1 has no way to say so but with an answer.
+	quietTime = 5 * time.Second
 )
 
-// loop is one thread with all it needs. Only leaving, mu and what stands behind
-// it are touched by others; bell does not change while the loop runs.
+// How a loop leaves.
+const (
+	stays uint32 = iota
+	leavesGently
+	leavesNow
+)
+
+// loop is one thread with all it needs. Only load, leaving, mu and what stands
+// behind it are touched by others; bell does not change while the loop runs.
 type loop struct {
 	*Loops
 	poll     poller
@@ -33,7 +46,7 @@ type loop struct {
 	paused   bool // takes no connections
 	eager    bool // events came in numbers
 	slots    []slot
-	clients  int
+	all      []*loop // that share the listener
 	number   uint32
 	pools    map[*balancer.Instance]*pool
 	wheel    *wheel
@@ -47,11 +60,23 @@ type loop struct {
 	buffers [][]byte
 	flights []*flight
 
-	leaving atomic.Bool
-	left    bool // leaving was seen
+	parting  bool          // takes no connections; each ends with its next answer
+	left     bool          // idle ones were closed
+	deadline time.Duration // when all are, once parting
+
+	load    atomic.Int32 // clients, also those on their way here
+	leaving atomic.Uint32
 	mu      sync.Mutex
 	woken   []*flight
-	bell    int // an eventfd; negative: nobody hears it
+	arrived []arrival
+	deaf    bool // takes no arrivals any more
+	bell    int  // an eventfd; negative: nobody hears it
+}
+
+// arrival is a connection another loop accepted.
+type arrival struct {
+	fd   int
+	peer netip.Addr
 }
 
 // slot is what a descriptor is.
@@ -98,13 +123,20 @@ func (l *loop) open(ln *net.TCPListener) (err error) {
 	if err := l.poll.watch(l.bell, 0, unix.EPOLLIN|unix.EPOLLET); err != nil {
 		return err
 	}
-	return l.poll.watch(l.listener, 0, unix.EPOLLIN)
+	return l.listen()
 }
 
-// release closes what the loop itself opened.
+// listen watches the listener: of all loops that sleep, one is woken.
+func (l *loop) listen() error { return l.poll.watch(l.listener, 0, unix.EPOLLIN|unix.EPOLLEXCLUSIVE) }
+
+// release closes what the loop itself opened, and what it did not get to.
 func (l *loop) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, a := range l.arrived {
+		_ = unix.Close(a.fd) // nothing was exchanged
+	}
+	l.arrived, l.deaf = nil, true
 	for _, fd := range []int{l.poll.fd, l.bell, l.listener} {
 		if fd >= 0 {
 			_ = unix.Close(fd) // nothing was written to it
@@ -117,7 +149,7 @@ func (l *loop) release() {
 func (l *loop) run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for !l.left || l.clients > 0 {
+	for !l.ended() {
 		events, err := l.next()
 		if err != nil {
 			l.closeAll()
@@ -128,8 +160,8 @@ func (l *loop) run() error {
 		}
 		l.tick()
 		l.finishTurns()
-		if l.leaving.Load() && !l.left {
-			l.beginLeaving()
+		if l.leaving.Load() != stays && !l.parting {
+			l.part()
 		}
 		l.wheel.advance(l.now.Sub(l.start))
 	}
@@ -158,7 +190,7 @@ func (l *loop) after(d time.Duration) time.Duration { return l.now.Add(d).Sub(l.
 
 // patience is how long the loop may sleep, in milliseconds.
 func (l *loop) patience() int {
-	if len(l.busy) > 0 || l.leaving.Load() && !l.left {
+	if len(l.busy) > 0 || l.leaving.Load() != stays && !l.parting {
 		return 0
 	}
 	d := l.wheel.wait(l.now.Sub(l.start))
@@ -210,14 +242,14 @@ func (l *loop) drop(fd int) {
 
 func (l *loop) accept() {
 	for range maxAccepts {
-		if l.clients >= l.config.Connections {
+		if l.full() {
 			l.pause()
 			return
 		}
 		fd, sa, err := unix.Accept4(l.listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		switch err {
 		case nil:
-			l.welcome(fd, sa)
+			l.place(fd, addrOf(sa))
 		case unix.EINTR, unix.ECONNABORTED:
 		case unix.EAGAIN:
 			return
@@ -228,14 +260,50 @@ func (l *loop) accept() {
 	}
 }
 
-func (l *loop) welcome(fd int, sa unix.Sockaddr) {
+func (l *loop) full() bool { return int(l.load.Load()) >= l.config.Connections }
+
+// place gives a new connection to the loop that has the fewest.
+func (l *loop) place(fd int, peer netip.Addr) {
+	to := l
+	for _, other := range l.all {
+		if other.load.Load() < to.load.Load() {
+			to = other
+		}
+	}
+	to.load.Add(1)
+	if to != l {
+		if to.receive(arrival{fd, peer}) {
+			return
+		}
+		to.load.Add(-1)
+		l.load.Add(1)
+	}
+	l.welcome(fd, peer)
+}
+
+// receive is called by the loop that accepted; false: this one is leaving.
+func (l *loop) receive(a arrival) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.deaf {
+		return false
+	}
+	l.arrived = append(l.arrived, a)
+	if len(l.arrived) == 1 {
+		l.ring()
+	}
+	return true
+}
+
+// welcome begins with a connection that load counts already.
+func (l *loop) welcome(fd int, peer netip.Addr) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // it works without
-	c := newClient(l, fd, addrOf(sa))
-	if err := l.add(fd, c, nil); err != nil {
+	c := newClient(l, fd, peer)
+	if l.left || l.add(fd, c, nil) != nil {
 		_ = unix.Close(fd) // nothing was exchanged
+		l.load.Add(-1)
 		return
 	}
-	l.clients++
 	l.wheel.set(&c.timer, l.after(l.config.HeaderTimeout))
 }
 
@@ -249,15 +317,18 @@ func (l *loop) pause() {
 
 // sweep runs once a second.
 func (l *loop) sweep() {
-	if l.paused && !l.left && l.clients < l.config.Connections {
-		l.paused = l.poll.watch(l.listener, 0, unix.EPOLLIN) != nil
+	l.wheel.set(&l.sweeper, l.after(time.Second))
+	if l.paused && !l.parting && !l.full() {
+		l.paused = l.listen() != nil
+	}
+	if l.parting && !l.left && (l.now.Sub(l.start) >= l.deadline || l.now.UnixNano()-l.moved.Load() > int64(quietTime)) {
+		l.closeIdle()
 	}
 	for instance, p := range l.pools {
 		if p.sweep(); p.forgotten() {
 			delete(l.pools, instance)
 		}
 	}
-	l.wheel.set(&l.sweeper, l.after(time.Second))
 }
 
 // today returns the Date of answers.
@@ -300,38 +371,14 @@ func (l *loop) answerBell() {
 	var b [8]byte
 	_, _ = readSocket(l.bell, b[:])
 	l.mu.Lock()
-	list := l.woken
-	l.woken = nil
+	list, arrived := l.woken, l.arrived
+	l.woken, l.arrived = nil, nil
 	l.mu.Unlock()
+	for _, a := range arrived {
+		l.welcome(a.fd, a.peer)
+	}
 	for _, f := range list {
 		f.wakeUp()
-	}
-}
-
-// leave tells the loop to end; it may be called by anybody.
-func (l *loop) leave() {
-	l.leaving.Store(true)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ring()
-}
-
-// beginLeaving closes who is idle and gives the others their last time.
-func (l *loop) beginLeaving() {
-	l.left = true
-	l.pause()
-	_ = unix.Close(l.listener) // whoever comes now is refused
-	l.listener = -1
-	for fd := range l.slots {
-		c := l.slots[fd].client
-		switch {
-		case c == nil:
-		case c.state == reading && c.have == 0, l.config.Shutdown <= 0:
-			c.abandon()
-		default:
-			c.lastCall = l.after(l.config.Shutdown)
-			c.setTimer(c.timer.deadline)
-		}
 	}
 }
 

@@ -10,10 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"holdfast/exchange"
 )
@@ -29,9 +27,25 @@ type LoopsConfig struct {
 	// get it has an endpoint that is not Pollable. nil: they carry all. What it is
 	// given is borrowed for the call.
 	Takes func(method, host, path string, h exchange.Header) bool
-	// Cookie makes the value of Set-Cookie for a step that asks for one; required
-	// where affinity uses cookies.
-	Cookie func(exchange.Step) string
+	// Options returns what a loop needs to know of a function beyond its rules; it
+	// is asked per request. nil: DefaultOptions for all.
+	Options func(*exchange.Function) Options
+	// Cookie makes the value of Set-Cookie for a step that asks for one, for a
+	// client that used http or https; required where affinity uses cookies.
+	Cookie func(step exchange.Step, proto string) string
+	// Problem writes the answer to a request that gets none from an instance, for
+	// a client that accepts these types. nil: a line of text.
+	Problem func(accept []string, status int, reason, id string) (contentType, body string)
+	// Panicked is told of a panic while a loop worked on a connection, which is
+	// then closed. nil: such a panic ends the program.
+	Panicked func(cause any, stack []byte)
+	// Handed says, once ctx of Run has ended, that another process accepts on the
+	// same socket: connections then end with their next answer, and those on which
+	// nothing happens once all are quiet. nil: never.
+	Handed func() bool
+	// Via is the name in Via by which requests are known that come back; "": one
+	// is made up.
+	Via string
 	// TrustedProxies may tell who the client is and give the request its id.
 	TrustedProxies []netip.Prefix
 	Limits         Limits        // of requests
@@ -41,13 +55,25 @@ type LoopsConfig struct {
 	Shutdown       time.Duration // for exchanges under way once Run is told to end: 0, they are cut
 }
 
+// Options are what a loop needs to know of one function beyond its rules.
+type Options struct {
+	// InstanceHost sends the instance's own host in Host instead of the client's.
+	InstanceHost bool
+	// ReplayLimit is the largest body, in bytes, that may be sent again.
+	ReplayLimit int64
+}
+
+// DefaultOptions let every body be sent again that a loop carries.
+func DefaultOptions() Options { return Options{ReplayLimit: requestBuffer} }
+
 // Loops carry the common kind of request on threads of their own: HTTP/1.1 on
-// plain TCP, with a head and a body that fit a buffer. Each loop has a listener,
-// an epoll set, connections, upstream pools and timers that nobody else
-// touches; they only share the machine.
+// plain TCP, with a head and a body that fit a buffer. Each loop has an epoll
+// set, connections, upstream pools and timers that nobody else touches; they
+// share the machine and the listener, and new connections go to the loop that
+// has the fewest.
 type Loops struct {
 	config LoopsConfig
-	via    string
+	moved  atomic.Int64 // Unix time in ns when something last happened while they leave gently
 }
 
 // NewLoops makes loops; Run runs them.
@@ -62,34 +88,10 @@ func NewLoops(c LoopsConfig) *Loops {
 	if c.Connections <= 0 {
 		c.Connections = 16 << 10
 	}
-	return &Loops{config: c, via: "holdfast-" + strconv.FormatUint(rand.Uint64(), 16)}
-}
-
-// Listen opens n listeners on one address, among which the kernel divides the
-// connections: one for each loop. Port 0 is one free port for all.
-func Listen(ctx context.Context, addr string, n int) ([]*net.TCPListener, error) {
-	c := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		var err error
-		if outer := raw.Control(func(fd uintptr) {
-			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-		}); outer != nil {
-			return outer
-		}
-		return err
-	}}
-	var list []*net.TCPListener
-	for range n {
-		ln, err := c.Listen(ctx, "tcp", addr)
-		if err != nil {
-			for _, l := range list {
-				_ = l.Close() // the error is the one to tell
-			}
-			return nil, fmt.Errorf("listen for a poll loop: %w", err)
-		}
-		list = append(list, ln.(*net.TCPListener)) //nolint:errcheck,forcetypeassert // of network tcp
-		addr = ln.Addr().String()
+	if c.Via == "" {
+		c.Via = "holdfast-" + strconv.FormatUint(rand.Uint64(), 16)
 	}
-	return list, nil
+	return &Loops{config: c}
 }
 
 // Pollable says whether the loops can connect to an endpoint: http on a literal
@@ -100,31 +102,49 @@ func Pollable(endpoint string) bool {
 }
 
 func pollAddr(endpoint string) (netip.AddrPort, error) {
-	host, ok := strings.CutPrefix(endpoint, "http://")
-	if !ok {
+	if !strings.HasPrefix(endpoint, "http://") {
 		return netip.AddrPort{}, errors.New("not http")
 	}
-	return netip.ParseAddrPort(strings.TrimSuffix(host, "/"))
+	return netip.ParseAddrPort(hostOf(endpoint))
 }
 
-// Run runs one loop per listener until ctx ends, lets exchanges under way finish
-// for as long as LoopsConfig.Shutdown, and returns when all connections are
-// closed. It closes the listeners. A second Run may follow.
-func (s *Loops) Run(ctx context.Context, listeners []*net.TCPListener) error {
-	loops, err := s.open(listeners)
+// hostOf returns an endpoint's host and port as they were written.
+func hostOf(endpoint string) string {
+	_, host, _ := strings.Cut(endpoint, "://")
+	return strings.TrimSuffix(host, "/")
+}
+
+// Run runs n loops (at least one) that take connections from ln, until ctx
+// ends. Then it closes ln and lets exchanges under way finish for as long as
+// LoopsConfig.Shutdown. It returns when all connections are closed or handed
+// over. One Run at a time.
+func (s *Loops) Run(ctx context.Context, ln *net.TCPListener, n int) error {
+	loops, err := s.open(ln, max(1, n))
 	if err != nil {
 		return err
 	}
 	errs := make([]error, len(loops))
 	var running sync.WaitGroup
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	for i, l := range loops {
-		running.Go(func() { errs[i] = l.run() })
+		running.Go(func() {
+			if errs[i] = l.run(); errs[i] != nil {
+				end() // the others cannot take its part
+			}
+		})
 	}
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
+		how := leavesNow
+		if s.config.Handed != nil && s.config.Handed() {
+			how = leavesGently
+		}
+		s.moved.Store(time.Now().UnixNano())
+		_ = ln.Close() // the loops have duplicates
 		for _, l := range loops {
-			l.leave()
+			l.leave(how)
 		}
 	})
 	running.Wait()
@@ -137,10 +157,9 @@ func (s *Loops) Run(ctx context.Context, listeners []*net.TCPListener) error {
 	return errors.Join(errs...)
 }
 
-func (s *Loops) open(listeners []*net.TCPListener) (loops []*loop, err error) {
-	for _, ln := range listeners {
+func (s *Loops) open(ln *net.TCPListener, n int) (loops []*loop, err error) {
+	for range n {
 		l, err := s.newLoop(ln)
-		_ = ln.Close() // the loop has a duplicate
 		if err != nil {
 			for _, l := range loops {
 				l.release()
@@ -148,6 +167,9 @@ func (s *Loops) open(listeners []*net.TCPListener) (loops []*loop, err error) {
 			return nil, fmt.Errorf("make a poll loop: %w", err)
 		}
 		loops = append(loops, l)
+	}
+	for _, l := range loops {
+		l.all = loops
 	}
 	return loops, nil
 }

@@ -72,16 +72,16 @@ func newRig(t *testing.T, s setup, instances ...string) *rig {
 func (r *rig) run(s setup) {
 	r.t.Helper()
 	s.loops.Machine, s.loops.HandOver = r.machine, func(c net.Conn) { r.given <- c }
-	listeners, err := http1.Listen(r.t.Context(), "127.0.0.1:0", max(1, s.count))
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.addr = listeners[0].Addr().String()
+	r.addr = ln.Addr().String()
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	go func() {
 		defer close(r.ended)
-		if err := http1.NewLoops(s.loops).Run(ctx, listeners); err != nil {
+		if err := http1.NewLoops(s.loops).Run(ctx, ln, s.count); err != nil {
 			r.t.Error(err)
 		}
 	}()
@@ -781,4 +781,53 @@ func TestNoAnswerReachesTheWrongClient(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+func TestConnectionsAreDividedEqually(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{count: 3, loops: http1.LoopsConfig{Connections: 4}}, instance(t, echo))
+	for i := range 12 { // one more on any loop, and it would be paused
+		r.dial().get(fmt.Sprint("/", i), 200, fmt.Sprint("/", i, " "))
+	}
+}
+
+func TestAPanicCostsOneConnection(t *testing.T) {
+	t.Parallel()
+	var told atomic.Int32
+	var fatal atomic.Bool
+	r := newRig(t, setup{loops: http1.LoopsConfig{
+		Panicked: func(cause any, stack []byte) {
+			if told.Add(1); cause != "boom" || !strings.Contains(string(stack), "TestAPanicCostsOneConnection") {
+				t.Errorf("%v\n%s", cause, stack)
+			}
+		},
+		Takes: func(_, _, path string, _ exchange.Header) bool {
+			if path == "/head" {
+				panic("boom")
+			}
+			return true
+		},
+		Options: func(*exchange.Function) http1.Options { // is asked within the exchange
+			if fatal.Load() {
+				panic("boom")
+			}
+			return http1.DefaultOptions()
+		},
+	}}, instance(t, echo))
+	other := r.dial()
+	other.get("/1", 200, "/1 ")
+	for _, path := range []string{"/head", "/exchange"} {
+		fatal.Store(path == "/exchange")
+		c := r.dial()
+		c.send("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n")
+		c.closed()
+		fatal.Store(false)
+		other.get("/2", 200, "/2 ")
+	}
+	if n := told.Load(); n != 2 {
+		t.Errorf("told of %d panics, want 2", n)
+	}
+	if n := r.fn.InFlight(); n != 0 {
+		t.Errorf("%d exchanges are still in flight", n)
+	}
 }

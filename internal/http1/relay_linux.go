@@ -82,9 +82,17 @@ func (f *flight) came(from, to int) {
 	}
 }
 
-// inform passes a 1xx answer on; false: the client is gone. Not 100: nobody
-// waits for it. HTTP/1.0 knows no such thing.
+// maxInforms bounds the 1xx answers before an answer.
+const maxInforms = 64
+
+// inform passes a 1xx answer on; false: the client is gone, or the instance has
+// informed it often enough. Not 100: nobody waits for it. HTTP/1.0 knows no such
+// thing.
 func (f *flight) inform() bool {
+	if f.informed++; f.informed > maxInforms {
+		f.fail(retry.Reset, true)
+		return false
+	}
 	if f.response.status == http.StatusContinue || f.request.Minor() == 0 {
 		return true
 	}
@@ -95,7 +103,7 @@ func (f *flight) inform() bool {
 // headCame asks the machine what to make of an answer.
 func (f *flight) headCame(from, to int) {
 	l, r := f.loop, &f.response
-	h := exchange.Head{Status: r.status, Replayable: true}
+	h := exchange.Head{Status: r.status, Replayable: f.replayable()}
 	if v := r.Get("Retry-After"); v != "" {
 		h.RetryAfter = retry.ParseRetryAfter(v, l.now)
 	}
@@ -124,11 +132,11 @@ func (f *flight) startRelay(step exchange.Step) {
 	l, r := f.loop, &f.response
 	old := f.request.Minor() == 0
 	endless := r.Framing() == Chunked || r.Framing() == UntilClose
-	f.keep = f.keep && !l.left && (!endless || !old)
+	f.keep = f.keep && !l.parting && (!endless || !old)
 	f.left = r.Length()
 	f.relay = Relaying{ID: f.forward.ID, Date: l.today(), Chunked: endless && !old, Close: !f.keep, Old: old}
 	if step.SetCookie != "" && l.config.Cookie != nil {
-		f.relay.Cookie = l.config.Cookie(step)
+		f.relay.Cookie = l.config.Cookie(step, f.forward.Proto)
 	}
 	l.head = r.AppendTo(l.head[:0], &f.relay)
 	f.client.state = relaying

@@ -20,6 +20,7 @@ const (
 // pool holds a loop's idle connections to one instance.
 type pool struct {
 	loop   *loop
+	host   string // of the endpoint
 	domain int
 	sa     unix.Sockaddr // nil: the loops cannot connect to it
 	idle   []*upstream   // the longest idle first
@@ -30,7 +31,7 @@ type pool struct {
 func (l *loop) pool(i *balancer.Instance) *pool {
 	p := l.pools[i]
 	if p == nil {
-		p = &pool{loop: l}
+		p = &pool{loop: l, host: hostOf(i.Endpoint())}
 		if addr, err := pollAddr(i.Endpoint()); err == nil {
 			p.domain, p.sa = sockaddr(netip.AddrPortFrom(addr.Addr(), addr.Port()))
 		}
@@ -126,6 +127,7 @@ func (u *upstream) event(events uint32) {
 		return
 	}
 	c := f.client
+	defer c.guard()
 	switch {
 	case u.connecting:
 		f.connected(events)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -50,9 +51,38 @@ func TestInstancesDieFreezeSlowDownAndFailAndNobodyNotices(t *testing.T) {
 	}
 }
 
+// The poll loops have to heal as well; most of what heals is not theirs, so one
+// strategy and the first two wounds will do.
+func TestThePollLoopsHealToo(t *testing.T) {
+	need.Plain(t)
+	if runtime.GOOS != "linux" {
+		t.Skip("engine http1 needs Linux")
+	}
+	t.Parallel()
+	ledger := filepath.Join(t.TempDir(), "ledger")
+	p := holdfast.Up(t, "-c", writeConfig(t, "p2c", "engine: http1", ledger))
+	p.Ready(t, 20*time.Second)
+	u, err := url.Parse(p.Gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chaos sync.WaitGroup
+	for i, name := range functions {
+		chaos.Go(func() {
+			time.Sleep(time.Duration(i)*time.Second + 2*time.Second)
+			signal(t, p, name, name+"-1", syscall.SIGKILL)
+			time.Sleep(3 * time.Second)
+			misbehave(t, p, name, name+"-2", "fail=500&for=3s")
+		})
+	}
+	results := load(u.Host, 15*time.Second)
+	chaos.Wait()
+	judge(t, "p2c on http1", results, ledger)
+}
+
 func heal(t *testing.T, strategy string, length time.Duration) {
 	ledger := filepath.Join(t.TempDir(), "ledger")
-	p := holdfast.Up(t, "-c", writeConfig(t, strategy, ledger))
+	p := holdfast.Up(t, "-c", writeConfig(t, strategy, "engine: std", ledger))
 	p.Ready(t, 20*time.Second)
 	u, err := url.Parse(p.Gateway)
 	if err != nil {
@@ -67,10 +97,10 @@ func heal(t *testing.T, strategy string, length time.Duration) {
 	judge(t, strategy, results, ledger)
 }
 
-func writeConfig(t *testing.T, strategy, ledger string) string {
+func writeConfig(t *testing.T, strategy, more, ledger string) string {
 	t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "log: {access: off}\ndefaults:\n  load_balancing: {strategy: %s}\n  timeouts: {attempt: %s}\nfunctions:\n", strategy, attemptTimeout)
+	fmt.Fprintf(&b, "%s\nlog: {access: off}\ndefaults:\n  load_balancing: {strategy: %s}\n  timeouts: {attempt: %s}\nfunctions:\n", more, strategy, attemptTimeout)
 	for _, name := range functions {
 		fmt.Fprintf(&b, "  %s:\n    routes: [{path: /api/%s/}]\n    platform: {process: {instances: 3, command: [%q, demo-function, --name, %s, --id, '{id}', --port, '{port}', --ledger, %q]}}\n",
 			name, name, holdfast.Binary(t), name, ledger)

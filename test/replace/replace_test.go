@@ -65,8 +65,17 @@ func pidOf(p *holdfast.Process) int {
 
 func TestThreeReplacementsUnderLoadLoseNothing(t *testing.T) {
 	t.Parallel()
+	for _, engine := range []string{"std", "http1"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			threeReplacements(t, engine)
+		})
+	}
+}
+
+func threeReplacements(t *testing.T, engine string) {
 	ledger := filepath.Join(t.TempDir(), "ledger")
-	file := writeConfig(t, ledger, "")
+	file := writeConfig(t, ledger, "engine: "+engine+"\n")
 	p := holdfast.Up(t, "-c", file)
 	p.Ready(t, 20*time.Second)
 	u, err := url.Parse(p.Gateway)

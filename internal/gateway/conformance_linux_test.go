@@ -1,0 +1,99 @@
+package gateway_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/url"
+	"testing"
+	"time"
+
+	"holdfast/balancer"
+	"holdfast/exchange"
+	"holdfast/internal/event"
+	"holdfast/internal/gateway"
+	"holdfast/middleware"
+	"holdfast/middleware/enginetest"
+	"holdfast/retry"
+	"holdfast/test/need"
+)
+
+// The suite on the loops with net/http behind them. Where it runs on virtual
+// time, which sockets know nothing of, net/http serves alone.
+func TestTheLoopsConform(t *testing.T) {
+	t.Parallel()
+	enginetest.Run(t, startLoops)
+}
+
+func TestTheLoopsCarryHeavyLoads(t *testing.T) { //nolint:paralleltest // it measures the process
+	need.Plain(t)
+	enginetest.RunHeavy(t, startLoops)
+}
+
+func startLoops(t *testing.T, c middleware.Config, ln net.Listener) enginetest.Gateway {
+	t.Helper()
+	if _, ok := ln.(*net.TCPListener); !ok || c.Dial != nil {
+		return enginetest.StartHandler(t, c, ln)
+	}
+	g := gateway.New(gateway.Config{
+		Logger: slog.New(loud{t}), Events: event.NewBus(64), Secret: c.Secret, TrustedProxies: c.TrustedProxies,
+	})
+	var specs []gateway.Spec
+	for i := range c.Functions {
+		specs = append(specs, specOf(&c.Functions[i]))
+	}
+	apply(t, g, specs...)
+	for i := range c.Functions {
+		instancesOf(t, g, &c.Functions[i])
+	}
+	ctx, cut := context.WithCancel(context.Background()) //nolint:usetesting // ended by Cut, not by the test
+	ended := make(chan error, 1)
+	go func() {
+		ended <- g.Run(ctx, ln, gateway.ServeConfig{Loops: 2, HeaderTimeout: time.Minute, IdleTimeout: time.Minute})
+	}()
+	t.Cleanup(func() {
+		cut()
+		if err := <-ended; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return enginetest.Gateway{Function: g.Function, Records: g.Records(), Cut: cut}
+}
+
+// loud fails a test over whatever is logged as an error: a panic in a loop is.
+type loud struct{ t *testing.T }
+
+func (l loud) Enabled(_ context.Context, v slog.Level) bool { return v >= slog.LevelError }
+func (l loud) WithAttrs([]slog.Attr) slog.Handler           { return l }
+func (l loud) WithGroup(string) slog.Handler                { return l }
+
+func (l loud) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool { l.t.Errorf("%s: %s", r.Message, a); return true })
+	return nil
+}
+
+// specOf is what middleware.New makes of a function.
+func specOf(f *middleware.Function) gateway.Spec {
+	p := f.Policy
+	switch {
+	case f.NoRetry:
+		p.Retry.Attempts = 0
+	case p.Retry.Attempts == 0 && p.Retry.Statuses == nil:
+		p.Retry = retry.DefaultPolicy()
+	}
+	return gateway.Spec{
+		Config: exchange.FunctionConfig{Name: f.Name, Policy: p, Balancer: f.Balancer, Breaker: &f.Breaker, Budget: f.Budget},
+		Routes: f.Routes, Options: f.Options, Fallback: f.Fallback,
+	}
+}
+
+func instancesOf(t *testing.T, g *gateway.Gateway, f *middleware.Function) {
+	t.Helper()
+	specs := append([]balancer.Spec(nil), f.Instances...)
+	for i := range specs {
+		if u, err := url.Parse(specs[i].Endpoint); err == nil && specs[i].ID == "" {
+			specs[i].ID = u.Host
+		}
+	}
+	setInstances(t, g, f.Name, specs...)
+}
