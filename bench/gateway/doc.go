@@ -5,7 +5,7 @@
 // with, and drives each with the same client in interleaved rounds, so that the
 // machine's mood meets all alike:
 //
-//	go run ./bench/gateway                        # HAProxy, nginx, both engines
+//	go run ./bench/gateway                        # HAProxy, nginx, all engines
 //	go run ./bench/gateway -proxies haproxy,loop -rounds 9 -time 5s
 //
 //	wrk ──► proxy (HAProxy | nginx | a Holdfast engine) ──► backend (nginx)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -20,13 +21,16 @@ import (
 	"holdfast/balancer"
 	"holdfast/breaker"
 	"holdfast/exchange"
+	"holdfast/internal/event"
+	"holdfast/internal/gateway"
 	"holdfast/internal/http1"
 	"holdfast/middleware"
 	"holdfast/retry"
 )
 
-// engineNames are Holdfast's engines.
-func engineNames() []string { return []string{"std", "loop"} }
+// engineNames are Holdfast's engines: two alone, and the gateway with `engine:
+// http1`, which has the loops in front of the other.
+func engineNames() []string { return []string{"std", "loop", "http1"} }
 
 // serveVerb makes this program a proxy: a run starts itself once per engine,
 // so that an engine's CPU time is that of a process.
@@ -81,6 +85,8 @@ func (s *serving) run(ctx context.Context) error {
 		return s.std(ctx)
 	case "loop":
 		return s.loop(ctx)
+	case "http1":
+		return s.gateway(ctx)
 	default:
 		return fmt.Errorf("-engine %q: want one of %s", s.engine, strings.Join(engineNames(), ", "))
 	}
@@ -139,6 +145,34 @@ func (s *serving) loop(ctx context.Context) error {
 	}
 	loops := http1.NewLoops(http1.LoopsConfig{Machine: m, HandOver: func(c net.Conn) { _ = c.Close() }}) // the client asks for nothing else
 	return loops.Run(ctx, tcp, s.threads)
+}
+
+// gateway serves as `holdfast up` does with `engine: http1`.
+func (s *serving) gateway(ctx context.Context) error {
+	runtime.GOMAXPROCS(runtime.NumCPU() + s.threads)
+	f := s.config.Functions[0]
+	g := gateway.New(gateway.Config{Logger: slog.New(slog.DiscardHandler), Events: event.NewBus(1), Secret: make([]byte, 32)})
+	if err := g.Apply([]gateway.Spec{{
+		Config: exchange.FunctionConfig{Name: f.Name, Policy: exchange.Policy{Retry: retry.DefaultPolicy()}, Breaker: &breaker.Config{}},
+		Routes: f.Routes,
+	}}, time.Now()); err != nil {
+		return err
+	}
+	for i := range f.Instances {
+		f.Instances[i].ID = f.Instances[i].Endpoint
+	}
+	list, err := g.SetInstances(f.Name, f.Instances, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, i := range list {
+		g.Function(f.Name).Balancer().SetHealth(i, balancer.HealthUp, "not checked", time.Now())
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return err
+	}
+	return g.Run(ctx, ln, gateway.ServeConfig{Loops: s.threads})
 }
 
 // machine is what middleware.New makes of the same configuration.

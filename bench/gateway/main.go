@@ -56,7 +56,7 @@ func readPlan(args []string, diagnostics io.Writer) (*plan, error) {
 	p := &plan{}
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	flags.SetOutput(diagnostics)
-	names := flags.String("proxies", "haproxy,nginx,std,loop", "what to compare: "+strings.Join(proxyNames(), ", "))
+	names := flags.String("proxies", strings.Join(proxyNames(), ","), "what to compare: "+strings.Join(proxyNames(), ", "))
 	flags.IntVar(&p.rounds, "rounds", 5, "rounds; medians over them are printed")
 	flags.DurationVar(&p.round, "time", 3*time.Second, "length of one proxy's part of a round")
 	flags.IntVar(&p.connections, "connections", 64, "connections of the client")
