@@ -20,7 +20,8 @@ type Limits struct {
 	MemoryBytes int64
 	// CPUPercent is what it may use of one core: 150 is one and a half.
 	CPUPercent int
-	// Background lets it have what nobody else wants: the lowest priority.
+	// Background lets it have what nobody else wants: the lowest priority. On a
+	// small machine a busy child slows the gateway without it, CPUPercent or not.
 	Background bool
 }
 
