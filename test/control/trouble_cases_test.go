@@ -5,10 +5,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"holdfast/internal/store"
+	"holdfast/internal/store/sqlite"
 	"holdfast/test/holdfast"
 )
 
@@ -86,9 +89,23 @@ func TestTroubleABreakerWhoseProbesKeepFailing(t *testing.T) {
 		who(t, url, 1)
 		return strings.Contains(run(t, p, 0, "explain", "breaker", "public"), "openings since it was last closed: 3")
 	})
+	opened := time.Now() // the earlier openings ended before
 	eventually(t, p, []string{"explain", "breaker", "public"}, "breaker of function public: open", "next attempt: ", "half_open -> open")
 	eventually(t, p, []string{"doctor"}, "problem breaker of public: open: requests are refused until its next attempt at", "docs/troubleshooting.md#a-breaker-is-stuck-open")
-	time.Sleep(2500 * time.Millisecond) // states are written within two seconds
+	db, err := sqlite.Open(sqlite.Config{Path: filepath.Join(p.Data, "state.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	holdfast.Poll(t, ready, "stored that it opened for the third time", func() bool {
+		list, err := db.Breakers(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(list, func(b store.Breaker) bool { return b.State == "open" && b.NextAttempt.After(opened) })
+	})
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
 	p = restart(t, p, conf)
 	eventually(t, p, []string{"explain", "breaker", "public"}, "breaker of function public: open since", "next attempt: ", "next: ")
 	run(t, p, 0, "function", "reset-breaker", "public")

@@ -3,17 +3,20 @@
 package state_test
 
 import (
+	"database/sql"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"holdfast/internal/store"
 	"holdfast/test/holdfast"
 )
 
@@ -52,7 +55,7 @@ func TestAnOpenBreakerIsStillOpenAfterAKill(t *testing.T) {
 	if got := status(t, p.Gateway+"/x"); got != http.StatusTeapot {
 		t.Fatalf("with an open breaker: %d", got)
 	}
-	time.Sleep(2500 * time.Millisecond) // states are written within two seconds
+	wantKept(t, p)
 	if err := p.Cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +71,19 @@ func TestAnOpenBreakerIsStillOpenAfterAKill(t *testing.T) {
 	if got := status(t, again.Gateway+"/x"); got != http.StatusInternalServerError {
 		t.Errorf("at its next attempt the breaker does not probe: %d", got)
 	}
+}
+
+// wantKept waits until the file of p's store says that a breaker is open.
+func wantKept(t *testing.T, p *holdfast.Process) {
+	t.Helper()
+	s, err := openFile(p)
+	must(t, err)
+	defer func() { must(t, s.Close()) }()
+	holdfast.Poll(t, 20*time.Second, "an open breaker in the store", func() bool {
+		list, err := s.Breakers(t.Context())
+		must(t, err)
+		return slices.ContainsFunc(list, func(b store.Breaker) bool { return b.State == "open" })
+	})
 }
 
 // Health is kept: an instance that was up takes traffic before its first check
@@ -108,7 +124,14 @@ func TestHealthIsKeptOverAKill(t *testing.T) {
 		}
 	}
 	only(p, "before")
-	time.Sleep(2500 * time.Millisecond) // states are written within two seconds
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(p.Data, "state.db")+"?mode=ro&_pragma=busy_timeout(5000)")
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	holdfast.Poll(t, 20*time.Second, "kept: one is up, one is down", func() bool {
+		var up, all int
+		must(t, db.QueryRowContext(t.Context(), "SELECT coalesce(sum(json_extract(data, '$.up')), 0), count(*) FROM holdfast_node_states WHERE kind = 'health'").Scan(&up, &all))
+		return up == 1 && all == 2
+	})
 	silent.Store(true)
 	must(t, p.Cmd.Process.Kill())
 	only(p.Again(t, "-c", file), "after kill -9 and a restart")
