@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,6 +50,7 @@ func ride(t *testing.T, f fault) {
 	r.measure(t) // warm
 	if f.diskFull {
 		r.openBreaker(t)
+		wantKept(t, r.Process)
 	}
 	form := formOf()
 	for round := range form.most {
@@ -167,6 +169,14 @@ func (r *running) killDuringOutage(t *testing.T) {
 	t.Helper()
 	if !r.fault.diskFull {
 		r.openBreaker(t)
+		holdfast.Poll(t, 20*time.Second, "kept on the disk that the breaker is open", func() bool {
+			files, err := filepath.Glob(filepath.Join(r.Data, "spool*", "states.json"))
+			must(t, err)
+			return slices.ContainsFunc(files, func(file string) bool {
+				b, _ := os.ReadFile(file) // may be gone again
+				return strings.Contains(string(b), `"state":"open"`)
+			})
+		})
 	}
 	r.unfollow()
 	time.Sleep(500 * time.Millisecond) // facts are in the spool a few milliseconds later
@@ -207,7 +217,6 @@ func (r *running) openBreaker(t *testing.T) {
 		status(t, r.Gateway+"/api/c/x")
 	}
 	r.wantOpen(t, "after three failures")
-	time.Sleep(2500 * time.Millisecond) // states are written within two seconds
 }
 
 func (r *running) wantOpen(t *testing.T, when string) {
