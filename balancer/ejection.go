@@ -125,9 +125,10 @@ func (b *Balancer) eject(i *Instance, c charge, v evidence, now time.Time) {
 // Requires b.mu.
 func (b *Balancer) makeRoom(t int64) bool {
 	for _, i := range b.all {
-		if i.lattice.ejected && i.lattice.byLatency {
+		if i.lattice.ejected && i.lattice.byLatency && i.lattice.counts() {
 			b.readmit(i, "it is only slow, and makes room for one that fails", t)
 			b.settle(i, fromEjection, "back early, on probation: another one fails", t)
+			b.rebuild(t)
 			return true
 		}
 	}

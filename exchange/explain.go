@@ -110,10 +110,21 @@ func describePick(p *balancer.Pick) string {
 				fmt.Fprintf(&b, " %s (%s)", c.Instance.ID(), c.Skip)
 				continue
 			}
-			fmt.Fprintf(&b, " %s=%.4g", c.Instance.ID(), c.Cost)
+			fmt.Fprintf(&b, " %s=%s", c.Instance.ID(), describeCost(p.Strategy, c.Cost))
 		}
 	}
 	return b.String()
+}
+
+// describeCost gives expected times as such; see balancer.Candidate.Cost.
+func describeCost(s balancer.Strategy, cost float64) string {
+	switch s {
+	case balancer.P2C, balancer.ResponseTime, balancer.Prequal:
+		return short(time.Duration(cost))
+	case balancer.LeastConnections, balancer.HealthBased, balancer.RoundRobin, balancer.WeightedRoundRobin,
+		balancer.ConsistentHash, balancer.Random:
+	}
+	return fmt.Sprintf("%.4g", cost)
 }
 
 func describeDecision(d retry.Decision) string {

@@ -91,6 +91,7 @@ func (g *Gateway) newFront(ctx context.Context, ln net.Listener, c *ServeConfig)
 	f := front{stop, make(chan error, 1)}
 	go func() {
 		defer close(f.ended)
+		defer func() { _ = tcp.Close() }() // loops that could not start left it open
 		f.ended <- g.runLoops(ctx, tcp, behind.give, c)
 	}()
 	return f, behind

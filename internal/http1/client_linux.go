@@ -258,7 +258,11 @@ func (c *client) next(used int) {
 		c.end()
 		return
 	}
-	c.setTimer(c.loop.after(c.loop.config.IdleTimeout))
+	limit := c.loop.config.IdleTimeout
+	if c.fresh { // its head has begun
+		limit = c.loop.config.HeaderTimeout
+	}
+	c.setTimer(c.loop.after(limit))
 }
 
 // end says that nothing will follow, and waits for the client to say so.

@@ -105,7 +105,11 @@ func pollAddr(endpoint string) (netip.AddrPort, error) {
 	if !strings.HasPrefix(endpoint, "http://") {
 		return netip.AddrPort{}, errors.New("not http")
 	}
-	return netip.ParseAddrPort(hostOf(endpoint))
+	addr, err := netip.ParseAddrPort(hostOf(endpoint))
+	if err == nil && addr.Addr().Zone() != "" {
+		err = errors.New("has a zone")
+	}
+	return addr, err
 }
 
 // hostOf returns an endpoint's host and port as they were written.

@@ -59,10 +59,12 @@ func (s *Spool) useReserve(l *lane) bool {
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
+		_ = os.Remove(path) // or the next segment could not have its name
 		return false
 	}
 	if _, err := f.WriteAt([]byte(magic), 0); err != nil {
 		_ = f.Close()
+		_ = os.Remove(path)
 		return false
 	}
 	s.append(l, path, f)
