@@ -258,7 +258,7 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) serve(ctx context.Context, c *config.Config) error {
 	return a.gateway.Run(ctx, a.listener, gateway.ServeConfig{
 		HeaderBytes: int(c.Limits.HeaderBytes), HeaderTimeout: c.Limits.HeaderTimeout.Std(),
-		IdleTimeout: c.Limits.IdleTimeout.Std(), Shutdown: c.ShutdownTimeout.Std(),
+		IdleTimeout: c.Limits.IdleTimeout.Std(), MinRate: int64(c.Limits.MinRate), Shutdown: c.ShutdownTimeout.Std(),
 		Draining: a.draining, Handed: a.passing.handed.Load, Loops: loops(c.Engine),
 	})
 }

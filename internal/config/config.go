@@ -88,6 +88,8 @@ type Limits struct {
 	HeaderTimeout Duration `yaml:"header_timeout" default:"10s" range:"0..1h"`
 	// Time a kept-alive client connection may be silent. 0: no limit.
 	IdleTimeout Duration `yaml:"idle_timeout" default:"120s" range:"0..24h"`
+	// Bytes a second a client moves at least, on average after 5 s, while it owes the rest of a request body or has to take an answer that is there. 0: no limit. Not with `engine: std`.
+	MinRate Bytes `yaml:"min_rate" default:"240B" range:"0..1MiB"`
 	// Exchanges kept in memory for `explain`.
 	RecordRing int `yaml:"record_ring" default:"10000" range:"16..10000000"`
 }

@@ -12,7 +12,7 @@ import (
 // be thought about.
 var closed = []string{
 	"listen", "admin", "admin.listen", "data_dir", "engine", "store", "platform", "trusted_proxies", "shutdown_timeout",
-	"log.format", "limits", "limits.header_bytes", "limits.header_timeout", "limits.idle_timeout", "limits.record_ring",
+	"log.format", "limits", "limits.header_bytes", "limits.header_timeout", "limits.idle_timeout", "limits.min_rate", "limits.record_ring",
 	"pool", "pool.min", "pool.max",
 	"functions.NAME.profile", "functions.NAME.health.command", "functions.NAME.health.port",
 	"functions.NAME.platform", "functions.NAME.platform.process",

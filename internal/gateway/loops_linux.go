@@ -20,6 +20,7 @@ func (g *Gateway) runLoops(ctx context.Context, ln *net.TCPListener, handOver fu
 		Problem: middleware.Problem, Panicked: g.panicked, Handed: c.Handed, Via: g.engine.Via(),
 		TrustedProxies: g.config.TrustedProxies, Limits: http1.Limits{Head: c.HeaderBytes},
 		HeaderTimeout: orEndless(c.HeaderTimeout), IdleTimeout: orEndless(c.IdleTimeout), Shutdown: c.Shutdown,
+		MinRate: c.MinRate,
 	}).Run(ctx, ln, c.Loops)
 }
 

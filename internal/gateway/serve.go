@@ -20,6 +20,9 @@ type ServeConfig struct {
 	HeaderBytes   int           // of a request's head
 	HeaderTimeout time.Duration // for a request's head
 	IdleTimeout   time.Duration // between two requests of a connection
+	// MinRate is how many bytes a second a client moves at least while it owes
+	// some; 0: no limit.
+	MinRate int64
 	// Shutdown is how long exchanges under way may go on once the service ends.
 	Shutdown time.Duration
 	// Draining is called when the service stops taking new exchanges. May be nil.

@@ -52,6 +52,7 @@ type LoopsConfig struct {
 	Connections    int           // of clients, per loop; 0: 16,384
 	HeaderTimeout  time.Duration // for a request, from its first byte: 60 s
 	IdleTimeout    time.Duration // between two requests: 60 s
+	MinRate        int64         // bytes a second a client moves at least while it owes some, see Owed: 0, no limit
 	Shutdown       time.Duration // for exchanges under way once Run is told to end: 0, they are cut
 }
 
