@@ -27,26 +27,14 @@ func (f *flight) answer(step exchange.Step) {
 	for name, value := range a.Fallback.Header {
 		h.Set(name, value)
 	}
-	if to := a.Fallback.Redirect; to != "" {
-		h.Set("Location", redirectTarget(to, f.in.path, f.r.URL.RawQuery))
+	if a.Fallback.Redirect != "" {
+		query := ""
+		if q := f.r.URL.RawQuery; q != "" {
+			query = "?" + q
+		}
+		h.Set("Location", a.Fallback.Location(f.in.path, query))
 	}
 	writeLocal(f.w, f.r, a.Status, a.Fallback.Body, f.in.id)
-}
-
-// redirectTarget appends the request's path and query to a target that ends in *.
-func redirectTarget(to, path, query string) string {
-	base, open := strings.CutSuffix(to, "*")
-	if !open {
-		return to
-	}
-	base = strings.TrimSuffix(base, "/")
-	if base == "" {
-		path = "/" + strings.TrimLeft(path, "/") // "//name" would lead to another host
-	}
-	if query != "" {
-		query = "?" + query
-	}
-	return base + path + query
 }
 
 // write answers with the reason, as JSON for clients that prefer it.

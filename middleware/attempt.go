@@ -171,9 +171,6 @@ func announced(trailer http.Header) http.Header {
 	return out
 }
 
-// maxInforms bounds the 1xx answers before an answer.
-const maxInforms = 64
-
 // inform passes a 1xx answer on, which a client may be slow to take. Not 100:
 // the server in front says that itself when the instance's 100 lets the body be
 // read.
@@ -184,7 +181,7 @@ func (t *try) inform(f *flight, status int, h http.Header) error {
 	default:
 		return nil // the attempt is over
 	}
-	if t.informed++; t.informed > maxInforms {
+	if t.informed++; t.informed > exchange.MaxInforms {
 		return errInforms
 	}
 	if status == http.StatusContinue {

@@ -94,7 +94,7 @@ func firstUntrusted(e *Engine, chain string) netip.Addr {
 	slices.Reverse(list)
 	var last netip.Addr
 	for _, s := range list {
-		a, ok := forwardedAddr(strings.TrimSpace(s))
+		a, ok := exchange.ForwardedAddr(strings.TrimSpace(s))
 		if !ok {
 			return last
 		}

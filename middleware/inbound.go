@@ -133,7 +133,7 @@ func (e *Engine) clientBehind(h http.Header, peer netip.Addr) netip.Addr {
 	for _, list := range slices.Backward(h["X-Forwarded-For"]) {
 		for list != "" {
 			cut := strings.LastIndexByte(list, ',')
-			addr, ok := forwardedAddr(strings.TrimSpace(list[cut+1:]))
+			addr, ok := exchange.ForwardedAddr(strings.TrimSpace(list[cut+1:]))
 			if !ok {
 				return client
 			}
@@ -145,21 +145,6 @@ func (e *Engine) clientBehind(h http.Header, peer netip.Addr) netip.Addr {
 		}
 	}
 	return client
-}
-
-// forwardedAddr reads an address with or without port and brackets.
-func forwardedAddr(s string) (netip.Addr, bool) {
-	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return ap.Addr().Unmap().WithZone(""), true
-	}
-	if inner, ok := strings.CutPrefix(s, "["); ok {
-		s, ok = strings.CutSuffix(inner, "]")
-		if !ok {
-			return netip.Addr{}, false
-		}
-	}
-	a, err := netip.ParseAddr(s)
-	return a.Unmap().WithZone(""), err == nil
 }
 
 // protoBehind returns what the first trusted proxy says the client used.
@@ -202,25 +187,10 @@ func isAlnum(c byte) bool {
 
 // requestID keeps the id a trusted proxy gave and makes one otherwise.
 func requestID(given string, trusted bool) string {
-	if trusted && validID(given) {
+	if trusted && exchange.ValidID(given) {
 		return given
 	}
 	return hexOf(rand.Uint64()) + hexOf(rand.Uint64())
-}
-
-// maxID is what a record of the exchange can hold.
-const maxID = 63
-
-func validID(s string) bool {
-	if s == "" || len(s) > maxID {
-		return false
-	}
-	for i := range len(s) {
-		if !isAlnum(s[i]) && strings.IndexByte("-_.:+/=", s[i]) < 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // loops finds this engine's own name in Via.

@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
-	"strings"
+
+	"holdfast/exchange"
 )
 
 // clientBehind walks X-Forwarded-For from the right, over the proxies that are
@@ -18,7 +19,7 @@ func (r *Request) clientBehind(peer netip.Addr, trusts func(netip.Addr) bool) ne
 		}
 		for list := f.value.of(r.buf); len(list) > 0; {
 			cut := bytes.LastIndexByte(list, ',')
-			addr, ok := forwardedAddr(lent(trim(list[cut+1:])))
+			addr, ok := exchange.ForwardedAddr(lent(trim(list[cut+1:])))
 			if !ok {
 				return client
 			}
@@ -29,20 +30,6 @@ func (r *Request) clientBehind(peer netip.Addr, trusts func(netip.Addr) bool) ne
 		}
 	}
 	return client
-}
-
-// forwardedAddr reads an address with or without port and brackets.
-func forwardedAddr(s string) (netip.Addr, bool) {
-	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return ap.Addr().Unmap().WithZone(""), true
-	}
-	if inner, ok := strings.CutPrefix(s, "["); ok {
-		if s, ok = strings.CutSuffix(inner, "]"); !ok {
-			return netip.Addr{}, false
-		}
-	}
-	a, err := netip.ParseAddr(s)
-	return a.Unmap().WithZone(""), err == nil
 }
 
 // protoBehind returns what the first trusted proxy says the client used.

@@ -49,6 +49,19 @@ func equalFold(b []byte, lower string) bool {
 	return true
 }
 
+// foldEqual compares two names in any case.
+func foldEqual(a []byte, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i, c := range a {
+		if lowered(c) != lowered(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 func lowered(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
 		return c | 0x20

@@ -21,16 +21,18 @@ type flight struct {
 	up       *upstream
 	x        exchange.Exchange
 	ask      exchange.Request
+	unclear  error // why the path cannot be understood
 	request  Request
 	response Response
 	chunks   ChunkReader
 	forward  Forwarding
 	relay    Relaying
 	id       [32]byte
-	lower    []byte // the host, where it has capitals
-	partial  []byte // the part of an answer's head that came
-	headLen  int    // of the request; 0: it is not complete
-	options  Options
+	lower    []byte             // the host, where it has capitals
+	partial  []byte             // the part of an answer's head that came
+	headLen  int                // of the request; 0: it is not complete
+	function *exchange.Function // that the machine chose first
+	options  Options            // of that
 	step     exchange.Step
 	attempt  int   // the one under way, or noAttempt
 	bytes    int64 // of the answer's body
@@ -44,8 +46,8 @@ type flight struct {
 
 // reset lets go of what belongs to one request.
 func (f *flight) reset() {
-	f.client, f.up, f.step = nil, nil, exchange.Step{}
-	f.ask, f.forward = exchange.Request{}, Forwarding{}
+	f.client, f.up, f.function, f.step = nil, nil, nil, exchange.Step{}
+	f.ask, f.unclear, f.forward = exchange.Request{}, nil, Forwarding{}
 	f.headLen, f.partial = 0, f.partial[:0]
 	f.raced, f.answered, f.keep, f.ended = false, false, false, false
 	f.bytes, f.left = 0, 0
@@ -66,7 +68,8 @@ func (f *flight) wakeUp() {
 
 func (f *flight) requestLen() int { return f.headLen + int(f.request.Length()) }
 
-// carries says whether the loop carries a request of this kind.
+// carries says whether the loop carries a request of this kind, whose head is
+// complete, and notes what it is about.
 func (f *flight) carries() bool {
 	r := &f.request
 	switch m := r.Method(); {
@@ -75,12 +78,11 @@ func (f *flight) carries() bool {
 	case m == http.MethodOptions || m == http.MethodTrace: // the gateway may be the one to answer
 		return false
 	}
-	takes := f.loop.config.Takes
-	if takes == nil {
-		return true
-	}
 	path, err := exchange.CleanPath(r.Path())
-	return err != nil || takes(r.Method(), f.host(), path, r)
+	f.unclear = err
+	f.ask = exchange.Request{Method: r.Method(), Host: f.host(), Path: path, Header: r}
+	takes := f.loop.config.Takes
+	return err != nil || takes == nil || takes(f.ask.Method, f.ask.Host, path, r)
 }
 
 // host is the host the router knows: in lower case, without port.
@@ -109,15 +111,15 @@ func (f *flight) host() string {
 func (f *flight) identify() {
 	c, r := f.client, &f.request
 	f.forward = Forwarding{Proto: "http", Via: f.loop.config.Via, Peer: c.peer, Client: c.peer, Trusted: c.trusted}
-	if given := r.Get("X-Request-Id"); c.trusted && validID(given) {
-		f.forward.ID = given
-	} else {
-		f.forward.ID = f.newID()
-	}
 	if c.trusted {
 		f.forward.Client = r.clientBehind(c.peer, f.loop.trusts)
 		f.forward.Proto = r.protoBehind("http")
+		if given := lent(r.first(kindXRequestID)); exchange.ValidID(given) {
+			f.forward.ID = given
+			return
+		}
 	}
+	f.forward.ID = f.newID()
 }
 
 func (f *flight) newID() string {
@@ -136,22 +138,19 @@ func (f *flight) begin() {
 	r := &f.request
 	f.identify()
 	f.keep = r.KeepAlive()
-	path, err := exchange.CleanPath(r.Path())
-	if err != nil {
-		f.refuse(err)
+	if f.unclear != nil {
+		f.refuse(f.unclear)
 		return
 	}
 	if r.Loops(f.loop.config.Via) {
 		f.tell(http.StatusLoopDetected, "the request came through this gateway before: an instance points back at it")
 		return
 	}
-	f.ask = exchange.Request{
-		ID: f.forward.ID, Method: r.Method(), Host: f.host(), Path: path, Header: r, Client: f.forward.Client, Draw: rand.Uint64(),
-	}
+	f.ask.ID, f.ask.Client, f.ask.Draw = f.forward.ID, f.forward.Client, rand.Uint64()
 	step := f.loop.config.Machine.Begin(&f.x, &f.ask, f, f.loop.now)
-	f.options = DefaultOptions()
-	if options := f.loop.config.Options; options != nil && f.x.Function() != nil {
-		f.options = options(f.x.Function())
+	f.function, f.options = f.x.Function(), DefaultOptions()
+	if options := f.loop.config.Options; options != nil && f.function != nil {
+		f.options = options(f.function)
 	}
 	f.follow(step)
 }
@@ -262,6 +261,9 @@ func (f *flight) sendRequest() {
 
 // instanceHost asks for the function of the attempt, which may be a fallback.
 func (f *flight) instanceHost() bool {
+	if f.step.Function == f.function {
+		return f.options.InstanceHost
+	}
 	options := f.loop.config.Options
 	return options != nil && options(f.step.Function).InstanceHost
 }
@@ -303,7 +305,7 @@ func (f *flight) fail(k retry.Kind, sent bool) {
 // request was on its way, so that it is sent once more without asking anybody.
 func (f *flight) lostRace(k retry.Kind) bool {
 	return k == retry.Reset && f.up != nil && f.up.reused && !f.raced && !f.answered && f.replayable() &&
-		retry.Idempotent(f.ask.Method, f.request.Get("Idempotency-Key") != "")
+		retry.Idempotent(f.ask.Method, len(f.request.first(kindIdempotencyKey)) > 0)
 }
 
 // done reports the end of an attempt.
@@ -341,14 +343,4 @@ func (f *flight) timeOut() {
 		f.stalled()
 	case reading, draining, gone:
 	}
-}
-
-// validID holds an id from a proxy to what a record can keep.
-func validID(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !among(c, digits, letters<<('A'-64)|letters<<('a'-64)) && strings.IndexByte("-_.:+/=", c) < 0 {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 63
 }

@@ -275,24 +275,12 @@ func (h *head) isNamed(name []byte) bool {
 		}
 		for list := h.fields[i].value.of(h.buf); len(list) > 0; {
 			var option []byte
-			if option, list = cutList(list); foldEqual(option, name) {
+			if option, list = cutList(list); foldEqual(option, lent(name)) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-func foldEqual(a, b []byte) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if lowered(a[i]) != lowered(b[i]) {
-			return false
-		}
-	}
-	return true
 }
 
 // passes says whether a field belongs to the message rather than the
@@ -310,12 +298,18 @@ func (h *head) value(k kind) ([]byte, bool) {
 	return nil, false
 }
 
+// first is value for those to whom an absent field is an empty one.
+func (h *head) first(k kind) []byte {
+	v, _ := h.value(k)
+	return v
+}
+
 // Get returns the first value of a field, in any case, or "". The string is
 // valid as long as the buffer is.
 func (h *head) Get(name string) string {
 	for i := range h.fields {
 		f := &h.fields[i]
-		if int(f.name.to-f.name.from) == len(name) && foldEqualString(f.name.of(h.buf), name) {
+		if foldEqual(f.name.of(h.buf), name) {
 			return lent(f.value.of(h.buf))
 		}
 	}
@@ -326,20 +320,11 @@ func (h *head) Get(name string) string {
 func (h *head) values(name string) []string {
 	var list []string
 	for i := range h.fields {
-		if f := &h.fields[i]; int(f.name.to-f.name.from) == len(name) && foldEqualString(f.name.of(h.buf), name) {
+		if f := &h.fields[i]; foldEqual(f.name.of(h.buf), name) {
 			list = append(list, lent(f.value.of(h.buf)))
 		}
 	}
 	return list
-}
-
-func foldEqualString(a []byte, b string) bool {
-	for i := range a {
-		if lowered(a[i]) != lowered(b[i]) {
-			return false
-		}
-	}
-	return true
 }
 
 // Framing says how long the body is.

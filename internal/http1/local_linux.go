@@ -55,7 +55,7 @@ func (f *flight) fallback(a *Local, fb *exchange.Fallback) {
 		typed = typed || strings.EqualFold(name, "Content-Type")
 	}
 	if fb.Redirect != "" {
-		a.Fields = appendField(a.Fields, []byte("Location"), []byte(redirectTarget(fb.Redirect, f.ask.Path, f.request.Query())))
+		a.Fields = appendField(a.Fields, []byte("Location"), []byte(fb.Location(f.ask.Path, f.request.Query())))
 	}
 	if !stored {
 		a.Fields = appendField(a.Fields, []byte("Cache-Control"), []byte("no-store"))
@@ -63,18 +63,6 @@ func (f *flight) fallback(a *Local, fb *exchange.Fallback) {
 	if !typed {
 		a.Fields = appendField(a.Fields, []byte("Content-Type"), []byte(plainText))
 	}
-}
-
-// redirectTarget appends the request's path and query to a target that ends in *.
-func redirectTarget(to, path, query string) string {
-	base, open := strings.CutSuffix(to, "*")
-	if !open {
-		return to
-	}
-	if base = strings.TrimSuffix(base, "/"); base == "" {
-		path = "/" + strings.TrimLeft(path, "/") // "//name" would lead to another host
-	}
-	return base + path + query
 }
 
 func (f *flight) writeLocal(a *Local) {

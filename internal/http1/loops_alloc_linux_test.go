@@ -11,11 +11,11 @@ import (
 	"holdfast/test/need"
 )
 
-// TestASteadyLoopAllocatesNothing drives a loop with a client and an instance
+// steady returns an exchange through a loop, between a client and an instance
 // that allocate nothing themselves.
-func TestASteadyLoopAllocatesNothing(t *testing.T) { //nolint:paralleltest // it measures the process
-	need.Plain(t)
-	r := newRig(t, setup{}, instance(t, func(c net.Conn, _ *bufio.Reader) {
+func steady(tb testing.TB) (once func()) {
+	tb.Helper()
+	r := newRig(tb, setup{}, instance(tb, func(c net.Conn, _ *bufio.Reader) {
 		buf, answer := make([]byte, 4096), []byte(hello)
 		for {
 			n, err := c.Read(buf)
@@ -30,14 +30,28 @@ func TestASteadyLoopAllocatesNothing(t *testing.T) { //nolint:paralleltest // it
 	c := r.dial()
 	_ = c.SetDeadline(time.Now().Add(6 * patience))
 	request, buf := []byte(browserRequest), make([]byte, 4096)
-	once := func() {
+	return func() {
 		if _, err := c.Write(request); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if n, err := c.Read(buf); err != nil || !bytes.HasSuffix(buf[:n], []byte("hello")) {
-			t.Fatal(string(buf[:n]), err)
+			tb.Fatal(string(buf[:n]), err)
 		}
 	}
+}
+
+// BenchmarkSteadyLoop is the work of all three sides.
+func BenchmarkSteadyLoop(b *testing.B) {
+	once := steady(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		once()
+	}
+}
+
+func TestASteadyLoopAllocatesNothing(t *testing.T) { //nolint:paralleltest // it measures the process
+	need.Plain(t)
+	once := steady(t)
 	const rounds = 2000
 	for range rounds {
 		once()

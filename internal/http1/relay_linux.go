@@ -82,14 +82,11 @@ func (f *flight) came(from, to int) {
 	}
 }
 
-// maxInforms bounds the 1xx answers before an answer.
-const maxInforms = 64
-
 // inform passes a 1xx answer on; false: the client is gone, or the instance has
 // informed it often enough. Not 100: nobody waits for it. HTTP/1.0 knows no such
 // thing.
 func (f *flight) inform() bool {
-	if f.informed++; f.informed > maxInforms {
+	if f.informed++; f.informed > exchange.MaxInforms {
 		f.fail(retry.Reset, true)
 		return false
 	}
@@ -104,10 +101,10 @@ func (f *flight) inform() bool {
 func (f *flight) headCame(from, to int) {
 	l, r := f.loop, &f.response
 	h := exchange.Head{Status: r.status, Replayable: f.replayable()}
-	if v := r.Get("Retry-After"); v != "" {
-		h.RetryAfter = retry.ParseRetryAfter(v, l.now)
+	if v, ok := r.value(kindRetryAfter); ok {
+		h.RetryAfter = retry.ParseRetryAfter(lent(v), l.now)
 	}
-	kind := r.Get("Content-Type")
+	kind := lent(r.first(kindContentType))
 	h.Long = hasPrefixFold(kind, "text/event-stream") || hasPrefixFold(kind, "application/grpc")
 	step := f.x.Head(f.attempt, h, l.now)
 	if step.Do != exchange.Relay {
