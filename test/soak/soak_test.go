@@ -1,0 +1,249 @@
+// Package soak_test lets a Holdfast with the poll loops serve mixed traffic for
+// long while its configuration changes, instances are killed and frozen, and it
+// is replaced itself. What instances wrote down and what each answer says of
+// its request tell whether an exchange was lost, doubled or mixed up.
+//
+// HOLDFAST_SOAK=1 asks for an hour; HOLDFAST_SOAK_TIME and HOLDFAST_SOAK_RATE
+// set another length and other requests a second.
+package soak_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"holdfast/test/holdfast"
+	"holdfast/test/need"
+)
+
+// functionArgument makes the test binary an instance.
+const functionArgument = "soak-function"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == functionArgument {
+		os.Exit(runFunction(os.Args[2:]))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// plan is how long and how hard.
+type plan struct {
+	length                    time.Duration
+	rate                      int
+	reloads, troubles, sample time.Duration // times between two
+	report                    time.Duration
+	settle                    time.Duration // until all is given back
+}
+
+func planOf(t *testing.T) plan {
+	t.Helper()
+	p := plan{22 * time.Second, 100, 4 * time.Second, 2 * time.Second, 500 * time.Millisecond, 10 * time.Second, 15 * time.Second}
+	if need.Soak() {
+		p = plan{time.Hour, 80, 20 * time.Second, 10 * time.Second, 5 * time.Second, time.Minute, 3 * time.Minute}
+	}
+	var err error
+	if v := os.Getenv("HOLDFAST_SOAK_TIME"); v != "" {
+		if p.length, err = time.ParseDuration(v); err != nil {
+			t.Fatalf("HOLDFAST_SOAK_TIME: %v", err)
+		}
+	}
+	if v := os.Getenv("HOLDFAST_SOAK_RATE"); v != "" {
+		if p.rate, err = strconv.Atoi(v); err != nil || p.rate < 1 {
+			t.Fatalf("HOLDFAST_SOAK_RATE: %q is no number of requests a second", v)
+		}
+	}
+	return p
+}
+
+func TestMixedTrafficThroughReloadsKillsAndAReplacementLosesNothingAndLeavesNothing(t *testing.T) {
+	need.Plain(t)
+	if runtime.GOOS != "linux" {
+		t.Skip("engine http1 needs Linux")
+	}
+	plan := planOf(t)
+	x, started := begin(t)
+	stop, end := context.WithTimeout(t.Context(), plan.length)
+	defer end()
+	var all sync.WaitGroup
+	all.Go(func() { x.load.run(stop, plan.rate) })
+	all.Go(func() { x.reloads(stop, plan.reloads) })
+	all.Go(func() { x.instances(stop, plan.troubles) })
+	before, after := x.watch(stop, t, plan)
+	all.Wait()
+	x.reload(t.Context(), 0) // as at the start
+	x.load.client.close()
+	x.wantLevel(t, started, plan.settle)
+	judgeMemory(t, "the_first", before)
+	judgeMemory(t, "its_successor", after)
+	x.book.close()
+	t.Log(x.book.summary())
+	t.Logf("%d requests a second for %v; %d reloads, %d instances killed, %d frozen, 1 replacement, %d connections",
+		plan.rate, plan.length, x.rounds.Load(), x.kills.Load(), x.freezes.Load(), x.load.client.opened)
+	x.wantEverythingHappened(t)
+	x.wantCleanEnd(t)
+}
+
+// begin starts Holdfast and measures it before any traffic.
+func begin(t *testing.T) (*trouble, level) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	transport := &http.Transport{DisableKeepAlives: true}
+	x := &trouble{
+		names: []string{"alpha", "beta", "gamma"}, binary: self, admin: &http.Client{Transport: transport, Timeout: 10 * time.Second},
+		file: filepath.Join(dir, "holdfast.yaml"), ledger: filepath.Join(dir, "ledger"),
+	}
+	x.book = newBook(func(failure string) { t.Error(failure) }, x.ledger)
+	x.write(x.config(0))
+	p := holdfast.Up(t, "-c", x.file)
+	p.Ready(t, 30*time.Second)
+	http.DefaultClient.CloseIdleConnections() // which Ready has used
+	u, err := url.Parse(p.Gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.process.Store(p)
+	x.load = &load{client: &client{address: u.Host}, book: x.book, names: x.names}
+	started, err := measure(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("at the start: %v", started)
+	return x, started
+}
+
+// watch measures and tells how things are until stop ends, and replaces the
+// process in the middle. It returns what it measured of the two.
+func (x *trouble) watch(stop context.Context, t *testing.T, plan plan) (before, after []level) {
+	t.Helper()
+	begun := time.Now()
+	reported := begun
+	replaced := false
+	var old sync.WaitGroup
+	defer old.Wait()
+	for pause(stop, plan.sample) {
+		l, err := measure(x.process.Load())
+		if err != nil {
+			t.Errorf("measure: %v", err)
+			continue
+		}
+		if replaced {
+			after = append(after, l)
+		} else {
+			before = append(before, l)
+		}
+		if time.Since(reported) >= plan.report {
+			reported = time.Now()
+			x.book.readLedger()
+			t.Logf("%s %s: %v; %s", reported.UTC().Format(time.TimeOnly), reported.Sub(begun).Round(time.Second), l, x.book.summary())
+		}
+		if !replaced && time.Since(begun) > plan.length/2 {
+			x.replace(t, &old)
+			replaced = true
+		}
+	}
+	return before, after
+}
+
+// replace starts a new Holdfast in the place of the one that runs, whose end
+// old waits for.
+func (x *trouble) replace(t *testing.T, old *sync.WaitGroup) {
+	t.Helper()
+	x.calm.Lock()
+	defer x.calm.Unlock()
+	begun := time.Now()
+	x.book.pass(begun, begun.Add(time.Minute))
+	before := x.process.Load()
+	next := before.Replace(t, "-c", x.file)
+	holdfast.Poll(t, 40*time.Second, "taken over", func() bool {
+		_, err := measure(next)
+		return err == nil
+	})
+	x.process.Store(next)
+	t.Logf("replaced: the new process answered after %v", time.Since(begun).Round(time.Millisecond))
+	old.Go(func() {
+		if err := before.Wait(40 * time.Second); err != nil {
+			t.Errorf("the replaced process: %v", err)
+		}
+		x.book.pass(begun, time.Now().Add(time.Second)) // streams end with the old process at the latest
+		t.Logf("the replaced process was gone after %v", time.Since(begun).Round(time.Millisecond))
+		if log := before.Log(); strings.Contains(log, "panic") {
+			t.Errorf("the replaced process panicked:\n%s", log)
+		}
+	})
+}
+
+// wantLevel wants what was taken under load to be given back.
+func (x *trouble) wantLevel(t *testing.T, started level, limit time.Duration) {
+	t.Helper()
+	const more = 4 // a store that writes just now, a check on its way
+	p := x.process.Load()
+	var l level
+	var open int
+	var err error
+	for until := time.Now().Add(limit); time.Now().Before(until); pause(t.Context(), 200*time.Millisecond) {
+		if l, err = measure(p); err == nil {
+			open, err = x.inFlight()
+		}
+		if err == nil && open == 0 && l.Goroutines <= started.Goroutines+more && l.Files <= started.Files+more {
+			break
+		}
+	}
+	t.Logf("at the end: %v, %d exchanges in flight", l, open)
+	if err != nil || open > 0 || l.Goroutines > started.Goroutines+more || l.Files > started.Files+more {
+		t.Errorf("%v after the end: %v, %d exchanges in flight, %v; at the start: %v", limit, l, open, err, started)
+	}
+	t.Attr("goroutines_start_end", fmt.Sprintf("%d_%d", started.Goroutines, l.Goroutines))
+	t.Attr("files_start_end", fmt.Sprintf("%d_%d", started.Files, l.Files))
+}
+
+// wantEverythingHappened wants every kind of request to have been answered.
+func (x *trouble) wantEverythingHappened(t *testing.T) {
+	t.Helper()
+	for _, k := range kinds() {
+		if x.book.good[k.name] == 0 {
+			t.Errorf("no %q went well", k.name)
+		}
+	}
+	if x.rounds.Load() < 2 || x.kills.Load() < 2 || x.freezes.Load() < 1 {
+		t.Errorf("only %d reloads, %d killed and %d frozen instances", x.rounds.Load(), x.kills.Load(), x.freezes.Load())
+	}
+}
+
+// wantCleanEnd wants no process and no word of a panic to be left.
+func (x *trouble) wantCleanEnd(t *testing.T) {
+	t.Helper()
+	p := x.process.Load()
+	if err := p.Stop(20 * time.Second); err != nil {
+		t.Error(err)
+	}
+	if code := p.Cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("it ended with code %d", code)
+	}
+	if strings.Contains(p.Log(), "panic") {
+		t.Errorf("it panicked:\n%s", p.Log())
+	}
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil && strings.Contains(string(b), x.ledger) {
+			t.Errorf("a process is left: %s", strings.ReplaceAll(string(b), "\x00", " "))
+		}
+	}
+}
