@@ -89,7 +89,7 @@ func (x *Exchange) Done(attempt int, o Outcome, now time.Time) Step {
 		x.goOn(a, now)
 		return x.advance(now)
 	case o.Kind == retry.Canceled:
-		x.giveUp()
+		x.giveUp(ReasonClientGone)
 		return Step{Do: Finished, Function: x.fn}
 	}
 	return x.fail(a.Reason, now)

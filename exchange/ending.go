@@ -64,7 +64,7 @@ func (x *Exchange) settle(now time.Time) {
 // verdict is what an exchange says about its function. What the client did, or
 // what happened before an instance was asked, says nothing.
 func (x *Exchange) verdict() breaker.Outcome {
-	if x.rec.N == x.rec.at().First || x.rec.Reason == ReasonClientGone {
+	if x.rec.N == x.rec.at().First || x.rec.Reason.byClient() {
 		return breaker.Ignored
 	}
 	if a := &x.rec.Attempts[x.last()]; a.Kind != retry.OK {
@@ -104,28 +104,33 @@ func (x *Exchange) leave() {
 
 // Abort gives the exchange up because the client is gone: while it waits, while
 // an attempt runs, while its answer is relayed. End still follows.
-func (x *Exchange) Abort(now time.Time) {
+func (x *Exchange) Abort(now time.Time) { x.abort(ReasonClientGone, now) }
+
+// AbortSlow is Abort for a client that was cut off because it was too slow.
+func (x *Exchange) AbortSlow(now time.Time) { x.abort(ReasonClientSlow, now) }
+
+func (x *Exchange) abort(r Reason, now time.Time) {
 	if x.stage == stageOver {
 		return
 	}
 	x.unline()
 	if x.stage >= stageRunning {
 		a := &x.rec.Attempts[x.last()]
-		a.Reason = ReasonClientGone
+		a.Reason = r
 		if x.stage == stageRunning {
 			a.Kind = retry.Canceled
 		}
 		x.endAttempt(a, now)
 	}
-	x.giveUp()
+	x.giveUp(r)
 }
 
 // giveUp marks the exchange as one whose client left.
-func (x *Exchange) giveUp() {
+func (x *Exchange) giveUp(r Reason) {
 	x.stage = stageOver
-	x.rec.Reason = ReasonClientGone
+	x.rec.Reason = r
 	if x.rec.Status == 0 {
-		x.rec.Status = uint16(ReasonClientGone.Status())
+		x.rec.Status = uint16(r.Status())
 	}
 }
 
@@ -162,7 +167,7 @@ func (x *Exchange) count() {
 	s := &x.fn.stats
 	s.end(r.Reason, status)
 	s.Bytes.Add(uint64(max(r.Bytes, 0)))
-	if !r.Long && r.Reason != ReasonClientGone && r.N > r.at().First {
+	if !r.Long && !r.Reason.byClient() && r.N > r.at().First {
 		s.Latency.Add(head)
 	}
 }

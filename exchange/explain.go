@@ -142,8 +142,8 @@ func (e *explainer) end() {
 	r := e.r
 	who := "instance's answer"
 	switch {
-	case r.Reason == ReasonClientGone:
-		who = "client gone"
+	case r.Reason.byClient():
+		who = r.Reason.String()
 	case r.Local:
 		who = "answered by holdfast: " + r.Reason.String()
 	case r.Reason == ReasonTruncated:

@@ -30,6 +30,7 @@ const (
 	ReasonClientGone                    // the client left
 	ReasonBackoff                       // the next try waits for its backoff
 	ReasonFallback                      // the fallback function answers
+	ReasonClientSlow                    // the client took its answer too slowly
 	reasonCount
 )
 
@@ -38,6 +39,7 @@ var reasonNames = [reasonCount]string{
 	"queue timeout", "no instance ready yet", "no instance left", "instances full", "instance unreachable",
 	"attempt timeout", "exchange timeout", "connection reset by instance", "failure status", "answer truncated",
 	"client gone", "backoff", "fallback function",
+	"client too slow",
 }
 
 // String returns a short phrase for people.
@@ -57,13 +59,16 @@ func (r Reason) Status() int {
 		return 502
 	case ReasonAttemptTimeout, ReasonExchangeTimeout:
 		return 504
-	case ReasonClientGone:
+	case ReasonClientGone, ReasonClientSlow:
 		return 499 // nginx's number; only seen in logs
 	case ReasonNone, ReasonBreakerOpen, ReasonHalfOpen, ReasonQueued, ReasonQueueFull, ReasonQueueTimeout, ReasonStarting,
 		ReasonNoInstance, ReasonInstancesFull, ReasonBadStatus, ReasonBackoff, ReasonFallback, reasonCount:
 	}
 	return 503
 }
+
+// byClient says whether the client ended the exchange.
+func (r Reason) byClient() bool { return r == ReasonClientGone || r == ReasonClientSlow }
 
 // reasonOf is the reason an attempt that ended this way failed.
 func reasonOf(k retry.Kind) Reason {

@@ -35,7 +35,7 @@ func (s *Stats) LastRequest() time.Time {
 // end counts an exchange that is over for the function.
 func (s *Stats) end(r Reason, status int) {
 	class := status / 100
-	if r == ReasonClientGone || class > 5 {
+	if r.byClient() || class > 5 {
 		class = 0
 	}
 	s.Exchanges[class].Add(1)

@@ -45,6 +45,8 @@ type client struct {
 	have     int // bytes in buf
 	flight   *flight
 	out      []byte // what the client did not take yet
+	sent     int64  // bytes the socket took
+	stall    stall
 	timer    timer
 	lastCall time.Duration // no timer is set beyond; 0: none
 }
@@ -77,7 +79,7 @@ func (c *client) guard() {
 // holds may be in use elsewhere and is not used again.
 func (c *client) destroy() {
 	f := c.flight
-	c.flight, c.buf = nil, nil
+	c.flight, c.buf, c.out = nil, nil, nil
 	c.abandon()
 	if f != nil {
 		defer func() { _ = recover() }() // that the same exchange panics again tells nothing new
@@ -206,45 +208,31 @@ func (c *client) take() {
 // gone, and its flight ended.
 func (c *client) send(b []byte) bool {
 	if len(c.out) > 0 {
-		c.out = append(c.out, b...)
+		c.keep(b)
 		return true
 	}
-	n, err := writeSocket(c.fd, b)
-	switch {
-	case err == unix.EAGAIN:
-		n = 0
-	case err != 0:
-		c.abandon()
-		return false
+	n, ok := c.write(b)
+	if ok && n < len(b) {
+		c.keep(b[n:])
+		c.stalls()
 	}
-	if n < len(b) {
-		c.out = append(c.out[:0], b[n:]...)
-	}
-	return true
+	return ok
 }
 
 // flush writes what was kept.
 func (c *client) flush() {
-	n, err := writeSocket(c.fd, c.out)
-	switch {
-	case err == unix.EAGAIN:
-		return
-	case err != 0:
-		c.abandon()
+	n, ok := c.write(c.out)
+	if !ok || n == 0 {
 		return
 	}
-	c.out = append(c.out[:0], c.out[n:]...)
-	if c.flight != nil {
-		c.flight.moved()
-	}
-	if len(c.out) > 0 {
+	c.took(n)
+	f := c.flight
+	if f == nil {
 		return
 	}
-	if cap(c.out) > answerBuffer/4 {
-		c.out = nil // a silent connection need not hold it
-	}
-	if c.flight != nil {
-		c.flight.taken()
+	f.moved()
+	if len(c.out) == 0 {
+		f.taken()
 	}
 }
 
@@ -323,7 +311,7 @@ func (c *client) forget() {
 		l.putBuffer(c.buf)
 		c.buf = nil
 	}
-	c.out = nil
+	c.took(len(c.out))
 	l.load.Add(-1)
 	l.stirred()
 }

@@ -42,6 +42,7 @@ type flight struct {
 	answered bool  // a byte of an answer came in this try
 	keep     bool  // the client's connection, after the answer
 	ended    bool  // all is written but what the client did not take yet
+	slow     bool  // the client is too slow
 }
 
 // reset lets go of what belongs to one request.
@@ -49,7 +50,7 @@ func (f *flight) reset() {
 	f.client, f.up, f.function, f.step = nil, nil, nil, exchange.Step{}
 	f.ask, f.unclear, f.forward = exchange.Request{}, nil, Forwarding{}
 	f.headLen, f.partial = 0, f.partial[:0]
-	f.raced, f.answered, f.keep, f.ended = false, false, false, false
+	f.raced, f.answered, f.keep, f.ended, f.slow = false, false, false, false, false
 	f.bytes, f.left = 0, 0
 	f.request.buf, f.response.buf = nil, nil
 }
@@ -324,10 +325,14 @@ func (f *flight) cut() {
 	}
 }
 
-// abort ends the flight because the client is gone.
+// abort ends the flight because the client is gone, or was too slow.
 func (f *flight) abort() {
 	f.cut()
-	f.x.Abort(f.loop.now)
+	if f.slow {
+		f.x.AbortSlow(f.loop.now)
+	} else {
+		f.x.Abort(f.loop.now)
+	}
 	f.x.End(f.loop.now)
 }
 
@@ -338,6 +343,10 @@ func (f *flight) timeOut() {
 	case connecting:
 		f.fail(retry.Unreachable, false)
 	case asking:
+		if len(f.client.out) > 0 { // a 1xx answer, behind which the instance was not read
+			f.client.tooSlow()
+			return
+		}
 		f.fail(retry.Timeout, true)
 	case relaying:
 		f.stalled()

@@ -73,9 +73,9 @@ func (f *flight) writeLocal(a *Local) {
 	a.Close, a.Old = !f.keep, f.request.Minor() == 0
 	l.head = a.AppendTo(l.head[:0])
 	f.client.state = relaying
-	f.client.setTimer(l.after(f.x.Idle()))
 	f.ended = true
 	if f.client.send(l.head) {
+		f.moved()
 		f.taken()
 	}
 }

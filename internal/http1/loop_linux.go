@@ -58,6 +58,7 @@ type loop struct {
 	date    []byte
 	dated   int64 // second of date
 	buffers [][]byte
+	tails   [][]byte // for what clients did not take, where a buffer is too small
 	flights []*flight
 
 	parting  bool          // takes no connections; each ends with its next answer

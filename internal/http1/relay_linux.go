@@ -262,16 +262,16 @@ func (f *flight) land() {
 
 // moved gives both sides time again.
 func (f *flight) moved() {
-	if f.client.state == relaying {
-		f.client.setTimer(f.loop.after(f.x.Idle()))
+	if c := f.client; c.state == relaying {
+		c.setTimer(c.patience(f.x.Idle()))
 	}
 }
 
-// stalled ends an answer that did not move for timeouts.idle: the client's
-// fault where it has something to take.
+// stalled ends an answer that did not move for timeouts.idle, unless the client
+// has something to take: then it decides what that one did take.
 func (f *flight) stalled() {
-	if f.ended || len(f.client.out) > 0 {
-		f.client.abandon()
+	if len(f.client.out) > 0 {
+		f.client.hurry(f.x.Idle())
 		return
 	}
 	f.broken(retry.Timeout)
