@@ -20,7 +20,7 @@ import (
 // Store is where orders are written. store.Store is one.
 type Store interface {
 	FunctionConfigs(ctx context.Context) ([]store.FunctionConfig, error)
-	EditFunctionConfig(ctx context.Context, function, action string, by store.Actor, edit func(*store.FunctionConfig) error) (store.FunctionConfig, error)
+	EditFunctionConfig(ctx context.Context, function, action string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error)
 	Overrides(ctx context.Context) ([]store.Override, error)
 	SetOverride(ctx context.Context, path string, value json.RawMessage, by store.Actor) error
 	Audit(ctx context.Context, e store.AuditEntry) error
@@ -267,12 +267,11 @@ func (c *Control) change(ctx context.Context, by store.Actor, function, action s
 		return err
 	}
 	defer done()
-	begun := time.Now().Truncate(time.Microsecond) // as stores keep it
-	row, err := c.config.Store.EditFunctionConfig(ctx, function, action, by, edit)
+	row, changed, err := c.config.Store.EditFunctionConfig(ctx, function, action, by, edit)
 	if err != nil {
 		return err
 	}
-	if row.UpdatedAt.Before(begun) { // it was like that before
+	if !changed { // it was like that before
 		if err := c.audit(ctx, by, function, action, nil); err != nil {
 			return err
 		}

@@ -329,7 +329,7 @@ func TestResettingABreakerTakesBackTheOrderThatKeepsItOpen(t *testing.T) {
 	s := open(t, url)
 	ok(t, s.Migrate(t.Context()))
 	ok(t, s.SaveStates(t.Context(), []store.State{storetest.OpenBreaker("api", time.Now())}))
-	_, err := s.EditFunctionConfig(t.Context(), "api", "breaker.force_open", store.Actor{Name: "ada"}, func(c *store.FunctionConfig) error {
+	_, _, err := s.EditFunctionConfig(t.Context(), "api", "breaker.force_open", store.Actor{Name: "ada"}, func(c *store.FunctionConfig) error {
 		c.Recovery = json.RawMessage(`{"retry":{"attempts":1},"operator":{"forced_open":{"by":"ada"},"weights":{"a":2}}}`)
 		return nil
 	})

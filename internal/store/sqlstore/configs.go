@@ -33,29 +33,29 @@ func (d *DB) FunctionConfigs(ctx context.Context) ([]store.FunctionConfig, error
 }
 
 // EditFunctionConfig implements store.Configs.
-func (d *DB) EditFunctionConfig(ctx context.Context, function, action string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, err error) {
+func (d *DB) EditFunctionConfig(ctx context.Context, function, action string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
 	err = d.Write(ctx, "change the configuration of "+function, func(ctx context.Context, tx *sql.Tx) error {
-		c, err = d.editConfig(ctx, tx, function, action, by, edit)
+		c, changed, err = d.editConfig(ctx, tx, function, action, by, edit)
 		return err
 	})
-	return c, err
+	return c, changed && err == nil, err
 }
 
-func (d *DB) editConfig(ctx context.Context, tx *sql.Tx, function, action string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, err error) {
+func (d *DB) editConfig(ctx context.Context, tx *sql.Tx, function, action string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
 	now := time.Now()
 	// The row must be there to be locked; the transaction takes it back when nothing comes of it.
 	blank := store.FunctionConfig{Function: store.Text(function), Enabled: true}
 	added, err := addConfig(ctx, tx, blank, now)
 	if err != nil {
-		return c, err
+		return c, false, err
 	}
 	row := tx.QueryRowContext(ctx, "SELECT "+configColumns+" FROM auto_recovery_configs WHERE function_name = $1"+d.dialect.ForUpdate, blank.Function)
 	if err := scanConfig(row, &c); err != nil {
-		return c, err
+		return c, false, err
 	}
 	before := c
 	if err := edit(&c); err != nil {
-		return before, callerError{err}
+		return before, false, callerError{err}
 	}
 	c.Function, c.CreatedAt, c.UpdatedAt = before.Function, before.CreatedAt, now.UTC().Truncate(time.Microsecond)
 	if was, is := configDocument(before), configDocument(c); string(was) != string(is) || added {
@@ -63,9 +63,9 @@ func (d *DB) editConfig(ctx context.Context, tx *sql.Tx, function, action string
 			was = nil
 		}
 		change := store.AuditEntry{At: c.UpdatedAt, Actor: by, Action: action, Target: c.Function, Before: was, After: is}
-		return c, d.storeConfig(ctx, tx, c, change)
+		return c, true, d.storeConfig(ctx, tx, c, change)
 	}
-	return before, nil
+	return before, false, nil
 }
 
 func (d *DB) storeConfig(ctx context.Context, tx *sql.Tx, c store.FunctionConfig, change store.AuditEntry) error {

@@ -58,16 +58,21 @@ func testConfigEdit(t *testing.T, s store.Store) {
 	set := func(doc string) func(*store.FunctionConfig) error {
 		return func(c *store.FunctionConfig) error { c.Recovery = json.RawMessage(doc); return nil }
 	}
-	first := must[store.FunctionConfig](t)(s.EditFunctionConfig(t.Context(), "api", "config.put", by(), set(`{"b":1,"aa":2}`)))
-	if !first.Enabled || first.UpdatedAt.IsZero() {
+	first, changed, err := s.EditFunctionConfig(t.Context(), "api", "config.put", by(), set(`{"b":1,"aa":2}`))
+	ok(t, err)
+	if !changed || !first.Enabled || first.UpdatedAt.IsZero() {
 		t.Errorf("a new row is %+v, want it enabled", first)
 	}
-	_, err = s.EditFunctionConfig(t.Context(), "api", "config.put", by(), set(`{"aa": 2, "b": 1}`))
-	ok(t, err)
-	_, err = s.EditFunctionConfig(t.Context(), "api", "config.put", by(), set(`{"b":3}`))
-	ok(t, err)
+	_, changed, err = s.EditFunctionConfig(t.Context(), "api", "config.put", by(), set(`{"aa": 2, "b": 1}`))
+	if err != nil || changed {
+		t.Errorf("the same in other words: changed %v, %v", changed, err)
+	}
+	_, changed, err = s.EditFunctionConfig(t.Context(), "api", "config.put", by(), set(`{"b":3}`))
+	if err != nil || !changed {
+		t.Errorf("something else: changed %v, %v", changed, err)
+	}
 	errBad := errors.New("too many instances")
-	_, err = s.EditFunctionConfig(t.Context(), "new", "config.put", by(), func(*store.FunctionConfig) error { return errBad })
+	_, _, err = s.EditFunctionConfig(t.Context(), "new", "config.put", by(), func(*store.FunctionConfig) error { return errBad })
 	if err != errBad { //nolint:errorlint // the very error must come back
 		t.Errorf("error %v, want that of the edit", err)
 	}
@@ -91,7 +96,7 @@ func testConfigConcurrent(t *testing.T, s store.Store) {
 	for w := range writers {
 		wg.Go(func() {
 			for range turns {
-				_, err := s.EditFunctionConfig(t.Context(), "api", "config.put", by(), count(fmt.Sprintf("w%d", w)))
+				_, _, err := s.EditFunctionConfig(t.Context(), "api", "config.put", by(), count(fmt.Sprintf("w%d", w)))
 				if err != nil {
 					t.Error(err)
 				}
