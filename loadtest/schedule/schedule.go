@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -248,4 +249,19 @@ func (g *segment) inverse(x float64) float64 {
 		}
 	}
 	return high
+}
+
+// Join is a with b behind it. b begins at the rates it has by itself.
+func Join(a, b Curve) Curve {
+	end, sum := 0.0, 0.0
+	if n := len(a.segments); n > 0 {
+		g := &a.segments[n-1]
+		end, sum = g.end, g.before+g.arrivals(g.end-g.begin)
+	}
+	joined := Curve{segments: slices.Clip(slices.Clone(a.segments))}
+	for _, g := range b.segments {
+		g.begin, g.end, g.before = g.begin+end, g.end+end, g.before+sum
+		joined.segments = append(joined.segments, g)
+	}
+	return joined
 }

@@ -1,0 +1,97 @@
+package loadtest
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// worker is the goroutine of a user.
+type worker struct {
+	run  *run
+	user User
+	shot Shot
+	wake chan struct{} // open runs: a request was put into shot; closed: there will be none
+
+	// due is when the request under way is to be interrupted, 0 when none is, and claimed while that happens.
+	due   atomic.Int64
+	freed chan struct{} // the interruption is over
+	cause Class         // of the interruption
+	pause time.Duration // closed runs: before the next request
+	fails int           // in a row, without a connection
+}
+
+const claimed = -1
+
+// do sends the request in w.shot and counts it.
+func (w *worker) do(ctx context.Context) {
+	s := &w.shot
+	due := int64(s.Dispatched + w.run.config.Timeout)
+	w.due.Store(due)
+	w.run.inFlight.Add(1)
+	w.user.Do(ctx, s)
+	if !w.due.CompareAndSwap(due, 0) {
+		<-w.freed // the sweeper was faster
+		if s.Class != OK {
+			s.Class = w.cause
+		}
+	}
+	if s.Done == 0 {
+		s.Done = s.Now()
+	}
+	w.run.inFlight.Add(-1)
+	w.run.recorder.record(s)
+}
+
+// aim readies w.shot for a new request.
+func (w *worker) aim(seq int64, planned time.Duration) {
+	w.shot = Shot{Seq: seq, User: w.shot.User, Planned: planned, origin: w.run.origin}
+	w.run.plan.aim(&w.shot)
+}
+
+// sweeper ends requests that take too long. One goroutine looks at all of them now and then, because a timer for each
+// request would cost more than sending it.
+type sweeper struct {
+	mu      sync.Mutex
+	workers []*worker
+}
+
+func (s *sweeper) add(w *worker) {
+	s.mu.Lock()
+	s.workers = append(s.workers, w)
+	s.mu.Unlock()
+}
+
+func (s *sweeper) all() []*worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.workers // only ever appended to
+}
+
+// run sweeps until done is closed. When ctx ends it interrupts all.
+func (s *sweeper) run(ctx context.Context, r *run, done <-chan struct{}) {
+	ticker := time.NewTicker(min(max(r.config.Timeout/64, time.Millisecond), 50*time.Millisecond))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ticker.C:
+		}
+		stopped := ctx.Err() != nil
+		now := int64(time.Since(r.origin))
+		for _, w := range s.all() {
+			due := w.due.Load()
+			if due <= 0 || due > now && !stopped || !w.due.CompareAndSwap(due, claimed) {
+				continue
+			}
+			w.cause = Timeout
+			if due > now {
+				w.cause = Interrupted
+			}
+			w.user.Interrupt()
+			w.freed <- struct{}{}
+		}
+	}
+}
