@@ -73,7 +73,8 @@ func TestTheTablesOfTheMD1QueueAreRight(t *testing.T) {
 func TestPercentilesAgreeWithQueueingTheory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const d, rho = 10 * time.Millisecond, 0.7
+		const d = 10 * time.Millisecond
+		rho := 0.7
 		r := do(t, loadtest.Config{
 			Client: single(func() time.Duration { return d }), Rate: rho / d.Seconds(), Spacing: schedule.Poisson, Seed: 11,
 			Duration: 1500 * time.Second, Warmup: 5 * time.Second,
