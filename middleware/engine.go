@@ -27,6 +27,9 @@ type EngineConfig struct {
 	// Dial connects to instances; nil: TCP. The context ends after the
 	// function's timeouts.connect.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Conn wraps a connection to an instance once HTTP/1.1 can be spoken on it:
+	// a plain one as Dial made it, one with TLS after the handshake. nil: none is.
+	Conn func(net.Conn) net.Conn
 }
 
 // Options are the settings of one function that only an engine needs.
@@ -62,6 +65,7 @@ type Engine struct {
 	machine *exchange.Machine
 	options func(*exchange.Function) Options
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	wrap    func(net.Conn) net.Conn
 	trusted []netip.Prefix
 	via     string // this engine's name in Via
 	flights sync.Pool
@@ -76,12 +80,15 @@ var _ http.Handler = (*Engine)(nil)
 // NewEngine makes an engine; Close frees its idle connections.
 func NewEngine(c EngineConfig) *Engine {
 	e := &Engine{
-		machine: c.Machine, options: c.Options, dial: c.Dial, trusted: c.TrustedProxies,
+		machine: c.Machine, options: c.Options, dial: c.Dial, wrap: c.Conn, trusted: c.TrustedProxies,
 		via:        "holdfast-" + hexOf(rand.Uint64()),
 		transports: map[*exchange.Function]*http.Transport{},
 	}
 	if e.options == nil {
 		e.options = func(*exchange.Function) Options { return Options{} }
+	}
+	if e.wrap == nil {
+		e.wrap = func(c net.Conn) net.Conn { return c }
 	}
 	if e.dial == nil {
 		e.dial = new(net.Dialer).DialContext

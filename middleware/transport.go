@@ -59,7 +59,11 @@ type dialer struct {
 func (d dialer) plain(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.fn.Policy().Timeouts.Connect)
 	defer cancel()
-	return d.engine.dial(ctx, network, addr)
+	conn, err := d.engine.dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return d.engine.wrap(conn), nil
 }
 
 // tls counts the handshake as part of connecting.
@@ -75,7 +79,7 @@ func (d dialer) tls(ctx context.Context, network, addr string) (net.Conn, error)
 		_ = raw.Close() // the handshake's error is the one to tell
 		return nil, err
 	}
-	return conn, nil
+	return d.engine.wrap(conn), nil
 }
 
 func (d dialer) config(addr string) *tls.Config {

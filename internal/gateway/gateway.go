@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -12,6 +14,7 @@ import (
 
 	"holdfast/exchange"
 	"holdfast/internal/event"
+	"holdfast/internal/http1"
 	"holdfast/middleware"
 )
 
@@ -28,6 +31,11 @@ type Config struct {
 	Failed func(function, instance string)
 	// Secret signs affinity cookies.
 	Secret []byte
+	// Strict lets net/http read nothing, from clients and from instances, that
+	// the parsers of internal/http1 have not accepted and written anew.
+	Strict bool
+	// Dial connects to instances where the loops do not; nil: TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Spec is a function as it is wanted.
@@ -65,10 +73,11 @@ func New(c Config) *Gateway {
 	g := &Gateway{config: c, access: newAccessLog(c.Access)}
 	g.functions.Store(&map[string]*function{})
 	g.machine = exchange.NewMachine(exchange.MachineConfig{Records: c.Records, Observe: g.observe})
-	g.engine = middleware.NewEngine(middleware.EngineConfig{
-		Machine: g.machine, TrustedProxies: c.TrustedProxies,
-		Options: g.optionsOf,
-	})
+	e := middleware.EngineConfig{Machine: g.machine, TrustedProxies: c.TrustedProxies, Options: g.optionsOf, Dial: c.Dial}
+	if c.Strict {
+		e.Conn = http1.NewStrict(http1.StrictConfig{}).Instance
+	}
+	g.engine = middleware.NewEngine(e)
 	return g
 }
 

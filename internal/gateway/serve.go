@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"holdfast/internal/http1"
+	"holdfast/middleware"
 )
 
 // ServeConfig bounds what clients may do.
@@ -51,15 +54,24 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 
 	leaving := newLeaving()
 	live := &liveRequests{next: g.engine, leaving: leaving}
+	strict := g.newStrict(&c)
 	srv := &http.Server{
 		Handler: live, MaxHeaderBytes: c.HeaderBytes, ReadHeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout,
 		BaseContext: func(net.Listener) context.Context { return exchanges },
-		ConnState:   leaving.watch,
-		ErrorLog:    slog.NewLogLogger(g.config.Logger.Handler(), slog.LevelDebug),
+		ConnState: func(c net.Conn, s http.ConnState) {
+			strict.ConnState(c, s)
+			leaving.watch(c, s)
+		},
+		ErrorLog: slog.NewLogLogger(g.config.Logger.Handler(), slog.LevelDebug),
 		// The engine answers "OPTIONS *" too, or it would lack its request id.
 		DisableGeneralOptionsHandler: true,
 	}
 	f, ln := g.newFront(context.WithoutCancel(ctx), ln, &c)
+	if g.config.Strict {
+		srv.MaxHeaderBytes = max(c.HeaderBytes, http.DefaultMaxHeaderBytes) + headGrowth // it is the filter that refuses
+		srv.IdleTimeout += c.HeaderTimeout
+		ln = strict.Listener(ln)
+	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	var broken error
@@ -96,6 +108,19 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 		err = errors.Join(err, fmt.Errorf("serve gateway: %w", ended))
 	}
 	return err
+}
+
+// headGrowth is by how much a head can grow that is written anew.
+const headGrowth = 4 << 10
+
+// newStrict makes what the server reads clients through. It holds the limits
+// of heads itself: when the first byte of a head reaches the server, all of it
+// has come.
+func (g *Gateway) newStrict(c *ServeConfig) *http1.Strict {
+	return http1.NewStrict(http1.StrictConfig{
+		Limits: http1.Limits{Head: c.HeaderBytes}, HeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout,
+		MinRate: c.MinRate, Problem: middleware.Problem,
+	})
 }
 
 // drain stops accepting, waits for exchanges and upgraded connections, and

@@ -21,10 +21,6 @@ const (
 	gone
 )
 
-// linger is how long a connection is read on after our end, so that what the
-// client still sends does not destroy the answer on its way.
-const linger = time.Second
-
 // bodyTime is how long the loop waits for a body that is not there yet. Most
 // come with the head or right behind it; who is slower than this may be waiting
 // for an early answer.

@@ -28,8 +28,6 @@ func (f *flight) explain(a *Local, reason string) {
 	a.Fields = appendField(a.Fields, []byte("Content-Type"), []byte(kind))
 }
 
-const plainText = "text/plain; charset=utf-8"
-
 // local gives the answer the machine decided on.
 func (f *flight) local(step exchange.Step) {
 	a := Local{Status: step.Answer.Status}

@@ -18,6 +18,6 @@ func Owed(n, rate int64) time.Duration {
 	if rate <= 0 || n/rate >= int64(maxOwed/time.Second) {
 		return maxOwed
 	}
-	whole, part := time.Duration(n/rate), time.Duration(n%rate)
-	return max(rateGrace, whole*time.Second+part*time.Second/time.Duration(rate))
+	const second = int64(time.Second) // n times that may overflow
+	return max(rateGrace, time.Duration(n/rate*second+n%rate*second/rate))
 }

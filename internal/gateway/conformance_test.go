@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,25 +19,46 @@ import (
 	"holdfast/test/need"
 )
 
-// The suite on the loops with net/http behind them. Where it runs on virtual
-// time, which sockets know nothing of, net/http serves alone.
-func TestTheLoopsConform(t *testing.T) {
+// The suite on the engine http1: on Linux the loops, and net/http behind strict
+// filters for what the loops do not carry. Where the suite runs on virtual
+// time, which sockets know nothing of, net/http behind the filters carries all.
+func TestTheStrictEngineConforms(t *testing.T) {
 	t.Parallel()
-	enginetest.Run(t, startLoops)
+	enginetest.Run(t, startStrict(slices.Max(engines())))
 }
 
-func TestTheLoopsCarryHeavyLoads(t *testing.T) { //nolint:paralleltest // it measures the process
+// The same without loops, as on other systems.
+func TestTheSecondTierConforms(t *testing.T) {
+	t.Parallel()
+	enginetest.Run(t, startStrict(0))
+}
+
+func TestTheStrictEngineCarriesHeavyLoads(t *testing.T) { //nolint:paralleltest // it measures the process
 	need.Plain(t)
-	enginetest.RunHeavy(t, startLoops)
+	enginetest.RunHeavy(t, startStrict(slices.Max(engines())))
 }
 
-func startLoops(t *testing.T, c middleware.Config, ln net.Listener) enginetest.Gateway {
-	t.Helper()
-	if _, ok := ln.(*net.TCPListener); !ok || c.Dial != nil {
-		return enginetest.StartHandler(t, c, ln)
+func TestTheSecondTierCarriesHeavyLoads(t *testing.T) { //nolint:paralleltest // it measures the process
+	need.Plain(t)
+	enginetest.RunHeavy(t, startStrict(0))
+}
+
+func startStrict(loops int) enginetest.Start {
+	return func(t *testing.T, c middleware.Config, ln net.Listener) enginetest.Gateway {
+		t.Helper()
+		n := loops
+		if c.Dial != nil {
+			n = 0 // loops dial themselves
+		}
+		return serveStrict(t, c, ln, n)
 	}
+}
+
+func serveStrict(t *testing.T, c middleware.Config, ln net.Listener, loops int) enginetest.Gateway {
+	t.Helper()
 	g := gateway.New(gateway.Config{
 		Logger: slog.New(loud{t}), Events: event.NewBus(64), Secret: c.Secret, TrustedProxies: c.TrustedProxies,
+		Strict: true, Dial: c.Dial,
 	})
 	var specs []gateway.Spec
 	for i := range c.Functions {
@@ -49,7 +71,7 @@ func startLoops(t *testing.T, c middleware.Config, ln net.Listener) enginetest.G
 	ctx, cut := context.WithCancel(context.Background()) //nolint:usetesting // ended by Cut, not by the test
 	ended := make(chan error, 1)
 	go func() {
-		ended <- g.Run(ctx, ln, gateway.ServeConfig{Loops: 2, HeaderTimeout: time.Minute, IdleTimeout: time.Minute})
+		ended <- g.Run(ctx, ln, gateway.ServeConfig{Loops: loops, HeaderTimeout: time.Minute, IdleTimeout: time.Minute})
 	}()
 	t.Cleanup(func() {
 		cut()
@@ -95,5 +117,13 @@ func instancesOf(t *testing.T, g *gateway.Gateway, f *middleware.Function) {
 			specs[i].ID = u.Host
 		}
 	}
-	setInstances(t, g, f.Name, specs...)
+	list, err := g.SetInstances(f.Name, specs, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range list {
+		if f.HealthPath == "" { // else a test says when it is up
+			g.Function(f.Name).Balancer().SetHealth(i, balancer.HealthUp, "test", time.Now())
+		}
+	}
 }
