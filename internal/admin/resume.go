@@ -142,8 +142,18 @@ func (s *Server) placeIn(e *store.Event) (at place, ok bool) {
 func eventOf(e *store.Event, at place) event.Event {
 	return event.Event{
 		Run: at.Run, Seq: at.Seq, At: e.At, Kind: event.Kind(e.Kind), Function: e.Function, Instance: e.Instance,
-		From: e.From, To: e.To, Source: e.Source, Reason: e.Reason,
+		From: e.From, To: e.To, Source: e.Source, Reason: e.Reason, Numbers: numbersOf(e),
 	}
+}
+
+func numbersOf(e *store.Event) map[string]float64 {
+	var data struct {
+		Numbers map[string]float64 `json:"numbers"`
+	}
+	if json.Unmarshal(e.Data, &data) != nil {
+		return nil // written by another version
+	}
+	return data.Numbers
 }
 
 // settle waits until what a process before this one left on the disk is in the

@@ -14,6 +14,7 @@ import (
 	"holdfast/internal/control"
 	"holdfast/internal/event"
 	"holdfast/internal/gateway"
+	"holdfast/internal/monitor"
 	"holdfast/internal/platform"
 	"holdfast/internal/prober"
 	"holdfast/internal/store"
@@ -49,6 +50,8 @@ type Config struct {
 	StoreHealth func() store.Health
 	// History gives minute series; nil: there are none.
 	History History
+	// Performance is the monitor's latest measurement; nil: there is no monitor.
+	Performance func() monitor.Snapshot
 	// Guard stands before everything; nil: only the local socket has a role.
 	Guard *access.Guard
 	// Tokens are behind Guard; nil: there are none.
@@ -91,9 +94,11 @@ type Server struct {
 // New makes a server that answers nothing before Run.
 func New(c Config) *Server {
 	s := &Server{config: c, started: time.Now(), closing: make(chan struct{})}
-	s.metrics = telemetry.NewMetrics(telemetry.MetricsConfig{
-		Source: c.Gateway, Version: c.Version, DroppedLogs: c.Gateway.DroppedLogs,
-	}).Handler()
+	figures := telemetry.MetricsConfig{Source: c.Gateway, Version: c.Version, DroppedLogs: c.Gateway.DroppedLogs}
+	if c.Performance != nil {
+		figures.Performance = func() telemetry.Performance { return measured(c.Performance()) }
+	}
+	s.metrics = telemetry.NewMetrics(figures).Handler()
 	s.recent.start = s.started
 	if s.config.Guard == nil {
 		s.config.Guard = socketOnly()

@@ -76,6 +76,7 @@ func (s *Server) status(context.Context, *nothing) (Status, error) {
 		v.Functions = append(v.Functions, f)
 		v.Problems = append(v.Problems, f.problems(now)...)
 	}
+	v.Problems = append(v.Problems, s.anomalies()...)
 	return v, nil
 }
 

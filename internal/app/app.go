@@ -26,6 +26,7 @@ import (
 	"holdfast/internal/event"
 	"holdfast/internal/gateway"
 	"holdfast/internal/history"
+	"holdfast/internal/monitor"
 	"holdfast/internal/prober"
 	"holdfast/internal/recorder"
 	"holdfast/internal/store"
@@ -78,6 +79,7 @@ type App struct {
 	memory    *recorder.Memory
 	minutes   *recorder.Minutes
 	history   *history.History
+	monitor   *monitor.Monitor
 	node      string // names this Holdfast among those that share a store
 	control   *control.Control
 	orders    orders
@@ -139,6 +141,7 @@ func (a *App) open(c *config.Config) error {
 	if err := a.makeHistory(); err != nil {
 		return err
 	}
+	a.makeMonitor()
 	a.readOrders()
 	if err := a.openDoor(c); err != nil {
 		return err
@@ -230,6 +233,7 @@ func (a *App) Run(ctx context.Context) error {
 		// process and ends with it.
 		service("recorder", func(context.Context) error { return a.recorder.Run(answering) })
 		service("minutes", func(context.Context) error { return a.minutes.Run(answering) })
+		service("monitor", func(context.Context) error { return a.monitor.Run(answering) })
 		service("history", func(context.Context) error { return a.history.Run(answering) })
 		service("control", func(context.Context) error { return a.control.Run(answering) })
 		service("notices", func(context.Context) error { return a.listen(answering) })

@@ -22,6 +22,9 @@ type Event struct {
 	To       string    `json:"to,omitempty"`
 	Source   string    `json:"source,omitempty"` // who says so: health, results, platform, operator
 	Reason   string    `json:"reason,omitempty"`
+	// Numbers are the figures behind the reason, by name with unit; not changed
+	// once published.
+	Numbers map[string]float64 `json:"numbers,omitempty"`
 }
 
 // Kind names what happened.
@@ -38,7 +41,8 @@ const (
 	Recovery        Kind = "recovery" // an instance came back from failed
 	Process         Kind = "process"
 	Config          Kind = "config"
-	Action          Kind = "action" // somebody ordered something
+	Action          Kind = "action"  // somebody ordered something
+	Anomaly         Kind = "anomaly" // the performance monitor's: something is out of the ordinary, or no longer
 )
 
 // Bus hands events to its subscribers and keeps the last ones. The zero value

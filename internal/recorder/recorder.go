@@ -68,11 +68,15 @@ func (r *Recorder) Event(e event.Event) {
 }
 
 // placeOf keeps the place of an event in its stream, so that a stream can be
-// gone on with over a restart.
+// gone on with over a restart, and its numbers.
 func placeOf(e event.Event) json.RawMessage {
-	b, err := json.Marshal(map[string]any{"run": e.Run, "seq": e.Seq})
+	place := map[string]any{"run": e.Run, "seq": e.Seq}
+	if len(e.Numbers) > 0 {
+		place["numbers"] = e.Numbers
+	}
+	b, err := json.Marshal(place)
 	if err != nil {
-		return nil // a text and a number always marshal
+		return nil // only a number that is none does not marshal
 	}
 	return b
 }

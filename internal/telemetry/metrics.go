@@ -24,6 +24,26 @@ type MetricsConfig struct {
 	// DroppedLogs returns how many access log entries were dropped; nil: none
 	// can be.
 	DroppedLogs func() uint64
+	// Performance returns the latest measurement; nil: there is none.
+	Performance func() Performance
+}
+
+// Performance is what a monitor measured. NaN is unknown and left out.
+type Performance struct {
+	SchedulerLag float64 // seconds, p99
+	Anomalies    map[Anomalous]int
+	Instances    []InstanceUse
+}
+
+// Anomalous names a rule and the function it is about; "": Holdfast itself.
+type Anomalous struct{ Function, Rule string }
+
+// InstanceUse is what an instance uses.
+type InstanceUse struct {
+	Function, Instance string
+	CPU, Memory        float64 // ratios: of a core, of what it may use
+	RSS                uint64  // bytes; 0: unknown
+	LoopLag            float64 // seconds
 }
 
 // Metrics answers Prometheus. Nothing is counted here: at each scrape the
@@ -41,6 +61,9 @@ const (
 func NewMetrics(c MetricsConfig) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	// It panics for two metrics of one name, which no configuration can cause.
+	if c.Performance != nil {
+		m.registry.MustRegister(newPerformanceCollector(c.Performance))
+	}
 	m.registry.MustRegister(newCollector(c), buildInfo(c.Version),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
