@@ -6,42 +6,46 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
+	"holdfast/bench/gateway/peer"
+	"holdfast/bench/gateway/report"
 	"holdfast/test/need"
 )
 
-// TestMain lets the test binary be the proxy that a run starts.
+// TestMain lets the test binary be the WebSocket backend that a run starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == serveVerb {
+	if len(os.Args) > 1 && os.Args[1] == peer.EchoVerb {
 		main()
 		return
 	}
 	os.Exit(m.Run())
 }
 
-func TestARunComparesEachEngineWithHAProxy(t *testing.T) { //nolint:paralleltest // it measures
+func TestARunComparesHoldfastWithHAProxy(t *testing.T) { //nolint:paralleltest // it measures
 	for _, program := range []string{"haproxy", "nginx", "wrk"} {
 		need.Command(t, program)
 	}
-	names := append([]string{"haproxy"}, engineNames()...)
 	var out, diagnostics bytes.Buffer
-	args := []string{"-proxies", strings.Join(names, ","), "-rounds", "1", "-time", "1s", "-connections", "8"}
+	args := []string{"-proxies", "haproxy,holdfast", "-cases", "get,websocket,added", "-rounds", "1", "-time", "1s", "-connections", "8", "-o", "json"}
 	if err := run(t.Context(), args, &out, &diagnostics); err != nil {
 		t.Fatal(err, diagnostics.String())
 	}
-	t.Log("\n" + out.String()) // the ratio; nothing is asserted about time
-	for i, line := range strings.Split(strings.TrimSpace(out.String()), "\n")[1:] {
-		fields := strings.Fields(line)
-		if len(fields) != 6 || fields[0] != names[i] {
-			t.Fatalf("line %d: %q", i, line)
-		}
-		for _, f := range fields[1:4] {
-			if v, err := strconv.ParseFloat(f, 64); err != nil || v <= 0 {
-				t.Errorf("%s: %q is no positive number", fields[0], f)
+	r, err := report.Read(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := r.Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	t.Log("\n" + text.String()) // the ratio; nothing is asserted about time
+	for _, name := range []string{report.Get, report.WebSocket, report.Added} {
+		for _, proxy := range []string{report.Reference, report.Ours} {
+			result := r.Find(name, 0, proxy)
+			if result == nil || len(result.Rounds) != 1 || result.Rounds[0].Rate <= 0 || result.Rounds[0].P50 <= 0 {
+				t.Errorf("%s, %s: %+v", name, proxy, result)
 			}
 		}
 	}
@@ -51,10 +55,12 @@ func TestAPlanIsCheckedBeforeAnythingStarts(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"-proxies", "haproxy,squid"},
+		{"-cases", "get,put"},
 		{"-rounds", "0"},
 		{"-time", "1ms"},
+		{"-time", "1500ms"},
 		{"-threads", "8", "-connections", "4"},
-		{"-size", "0"},
+		{"-o", "xml"},
 		{"-unknown"},
 	} {
 		if _, err := readPlan(args, new(bytes.Buffer)); err == nil {
@@ -63,80 +69,64 @@ func TestAPlanIsCheckedBeforeAnythingStarts(t *testing.T) {
 	}
 }
 
-const wrkReport = `Running 2s test @ http://127.0.0.1:8080/
-  2 threads and 64 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency     1.44ms    1.02ms  23.05ms   89.43%
-    Req/Sec    23.32k     2.02k   27.57k    72.50%
-  Latency Distribution
-     50%    1.24ms
-     75%    1.77ms
-     90%    2.44ms
-     99%    1.11s 
-  92871 requests in 2.00s, 58.99MB read
-Requests/sec:  46394.35
-Transfer/sec:     29.47MB
-`
-
-func TestTheReportOfWrkIsRead(t *testing.T) {
+func TestAProxyThatIsMissingMakesARunFail(t *testing.T) {
 	t.Parallel()
-	m, n, err := readWrk(wrkReport)
-	want := measurement{rate: 46394.35, p50: 1240 * time.Microsecond, p99: 1110 * time.Millisecond}
-	if err != nil || n != 92871 || m != want {
-		t.Fatal(m, n, err)
+	r := &report.Run{Results: []*report.Result{{Case: report.TLS, Proxy: "holdfast", Missing: "it ended"}}}
+	if err := missing(r); !errors.Is(err, errMissing) || !strings.Contains(err.Error(), "tls, holdfast: it ended") {
+		t.Error(err)
 	}
-}
-
-func TestTroubleMakesAReportWorthless(t *testing.T) {
-	t.Parallel()
-	for _, trouble := range []string{"  Socket errors: connect 0, read 1, write 0, timeout 0\n", "  Non-2xx or 3xx responses: 12\n"} {
-		if _, _, err := readWrk(wrkReport + trouble); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(trouble)) {
-			t.Errorf("%q: %v", trouble, err)
-		}
-	}
-	if _, _, err := readWrk("nothing"); !errors.Is(err, errWrk) {
+	r.Results[0].Missing = ""
+	if err := missing(r); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestTheNameOfAProcessDoesNotMoveItsTimes(t *testing.T) {
+func TestTheLineOfOurScriptIsRead(t *testing.T) {
 	t.Parallel()
-	const rest = " S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 3 0 1"
-	for _, name := range []string{"(nginx)", "(a b) c)", "(()"} {
-		if d, err := cpuOfStat("42 " + name + rest); err != nil || d != 2*time.Second {
-			t.Errorf("%s: %v %v", name, d, err)
-		}
-	}
-	if _, err := cpuOfStat("42 (short) S 1 2"); !errors.Is(err, errStat) {
-		t.Error(err)
+	s, n, err := readWrk("Running 2s test\n\nresult 92871 2001000 0 1240 5100 11000\nTransfer/sec:     29.47MB\n")
+	want := report.Sample{Rate: 92871 / 2.001, P50: 1240, P99: 5100, P999: 11000}
+	if err != nil || n != 92871 || s != want {
+		t.Fatal(s, n, err)
 	}
 }
 
-func TestTheTimeOfAProcessGrows(t *testing.T) {
+func TestAFailedRequestMakesAReportWorthless(t *testing.T) {
 	t.Parallel()
-	before, err := cpuOf(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-		if after, err := cpuOf(os.Getpid()); err != nil || after > before {
-			return
+	for out, want := range map[string]error{
+		"result 92871 2001000 1 1240 5100 11000\n":                   errFailed,
+		"result 0 2001000 0 0 0 0\n":                                 errWrk,
+		"result 99999999999999999999 2001000 0 1240 5100 11000\n":    errWrk,
+		"unable to connect to 127.0.0.1:8080 Connection refused\n\n": errWrk,
+	} {
+		if _, _, err := readWrk(out); !errors.Is(err, want) {
+			t.Errorf("%q: %v", out, err)
 		}
 	}
-	t.Error("ten busy seconds do not show")
 }
 
-func TestMediansAreTakenWithinRounds(t *testing.T) {
+func TestAScriptAsksForWhatTheCaseWants(t *testing.T) {
 	t.Parallel()
-	r := results{{{cpu: 10}, {cpu: 20}, {cpu: 30}}, {{cpu: 5}, {cpu: 20}, {cpu: 60}}}
-	if got := r.ratio(1, 0); got != 1 {
-		t.Errorf("ratio %v, want the median of 0.5, 1 and 2", got)
+	several := (&wrk{paths: []string{"/a/", "/b/"}}).script()
+	if !strings.Contains(several, `ipairs({"/a/", "/b/"})`) || !strings.Contains(several, "function request()") {
+		t.Error(several)
 	}
-	var out bytes.Buffer
-	if err := r.write(&out, &plan{proxies: []string{"haproxy", "std"}}); err != nil {
-		t.Fatal(err)
+	one := (&wrk{paths: []string{"/"}, post: 100, fresh: true}).script()
+	if strings.Contains(one, "function request()") || !strings.Contains(one, `string.rep("x", 100)`) || !strings.Contains(one, `"Connection"] = "close"`) {
+		t.Error(one)
 	}
-	if lines := strings.Split(out.String(), "\n"); !strings.HasPrefix(lines[2], "std      20.00           1.00") {
-		t.Errorf("%q", lines)
+}
+
+func TestEveryCaseCanBeArranged(t *testing.T) {
+	t.Parallel()
+	for _, name := range shortCases() {
+		if err := oneOf("-cases", []string{name}, report.Cases()); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, name := range []string{report.Instances, report.Functions, report.Connections} {
+		points, err := pointsOf(name)
+		if err != nil || len(points) < 3 {
+			t.Errorf("%s: %v %v", name, points, err)
+		}
 	}
 }

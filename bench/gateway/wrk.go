@@ -6,99 +6,102 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
+
+	"holdfast/bench/gateway/peer"
+	"holdfast/bench/gateway/report"
 )
 
-// measurement is what one proxy did in one round.
-type measurement struct {
-	cpu      float64 // us of user and system time per request
-	rate     float64 // requests per second
-	p50, p99 time.Duration
+// wrk is a way to call it.
+type wrk struct {
+	connections, threads int
+	url                  string // without path
+	paths                []string
+	post                 int  // bytes of a request's body; 0: GET
+	fresh                bool // a new connection per request
 }
 
-// measure drives a proxy for the length of a round.
-func (p *plan) measure(ctx context.Context, proxy *process) (measurement, error) {
-	if err := p.warm(ctx, proxy); err != nil {
-		return measurement{}, err
+// done prints one line for us. Latencies are in microseconds.
+const done = `
+function done(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format("\nresult %d %d %d %d %d %d\n", summary.requests, summary.duration,
+    e.connect + e.read + e.write + e.timeout + e.status,
+    latency:percentile(50), latency:percentile(99), latency:percentile(99.9)))
+end
+`
+
+// script returns the Lua that makes the requests. Paths are taken in turn; a
+// single one needs no code per request.
+func (w *wrk) script() string {
+	var b strings.Builder
+	if w.post > 0 {
+		fmt.Fprintf(&b, "wrk.method = \"POST\"\nwrk.body = string.rep(\"x\", %d)\n", w.post)
 	}
-	before, err := proxy.cpu()
-	if err != nil {
-		return measurement{}, err
+	if w.fresh {
+		b.WriteString("wrk.headers[\"Connection\"] = \"close\"\n")
 	}
-	out, err := p.wrk(ctx, proxy, p.round)
-	if err != nil {
-		return measurement{}, err
+	if len(w.paths) > 1 {
+		fmt.Fprintf(&b, "local list, at = {}, 0\nfunction init(args)\n  for _, path in ipairs({%s}) do list[#list+1] = wrk.format(nil, path) end\nend\n",
+			`"`+strings.Join(w.paths, `", "`)+`"`)
+		b.WriteString("function request()\n  at = at % #list + 1\n  return list[at]\nend\n")
 	}
-	after, err := proxy.cpu()
-	if err != nil {
-		return measurement{}, err
-	}
-	m, n, err := readWrk(out)
-	m.cpu = float64((after - before).Microseconds()) / float64(n)
-	return m, err
+	b.WriteString(done)
+	return b.String()
 }
 
-// warm opens the connections and lets caches and branch predictors settle.
-func (p *plan) warm(ctx context.Context, proxy *process) error {
-	out, err := p.wrk(ctx, proxy, 300*time.Millisecond)
-	if err == nil {
-		_, _, err = readWrk(out)
-	}
-	return err
-}
-
-func (p *plan) wrk(ctx context.Context, proxy *process, d time.Duration) (string, error) {
-	program, err := find("wrk")
+// run drives for d, a whole number of seconds, and returns the number of
+// requests with the rate and the latencies.
+func (w *wrk) run(ctx context.Context, dir string, d time.Duration) (report.Sample, int64, error) {
+	program, err := peer.Find("wrk")
 	if err != nil {
-		return "", err
+		return report.Sample{}, 0, err
 	}
-	seconds := max(1, int(d.Round(time.Second)/time.Second))                                  // wrk knows no fractions
-	out, err := exec.CommandContext(ctx, program, "--latency", "-t", strconv.Itoa(p.threads), //nolint:gosec // found above
-		"-c", strconv.Itoa(p.connections), "-d", strconv.Itoa(seconds), "http://"+proxy.listen+"/").CombinedOutput()
+	script := filepath.Join(dir, "wrk.lua")
+	if err := os.WriteFile(script, []byte(w.script()), 0o600); err != nil {
+		return report.Sample{}, 0, err
+	}
+	out, err := exec.CommandContext(ctx, program, "-s", script, "-t", strconv.Itoa(w.threads), //nolint:gosec // found above
+		"-c", strconv.Itoa(w.connections), "-d", strconv.Itoa(int(d/time.Second)), "--timeout", "10", w.url+w.paths[0]).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("run wrk: %w: %s", err, out)
+		return report.Sample{}, 0, fmt.Errorf("run wrk: %w: %s", err, out)
 	}
-	return string(out), nil
+	return readWrk(string(out))
 }
 
 var (
-	wrkRequests = regexp.MustCompile(`(?m)^\s+(\d+) requests in `)
-	wrkRate     = regexp.MustCompile(`(?m)^Requests/sec:\s+([\d.]+)`)
-	wrkLatency  = regexp.MustCompile(`(?m)^\s+(50|99)%\s+([\d.]+)(us|ms|s)\s*$`)
-	wrkTrouble  = regexp.MustCompile(`(?m)^\s+(Socket errors:.*|Non-2xx.*)$`)
-	errWrk      = errors.New("wrk did not print what was expected")
+	wrkResult = regexp.MustCompile(`(?m)^result (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$`)
+	errWrk    = errors.New("wrk did not print what was expected")
+	errFailed = errors.New("wrk reports failed requests")
 )
 
-// readWrk reads wrk's report; n is the number of requests. Errors and answers
-// other than 2xx make it worthless.
-func readWrk(out string) (m measurement, n int64, err error) {
-	if trouble := wrkTrouble.FindStringSubmatch(out); trouble != nil {
-		return m, 0, fmt.Errorf("wrk reports trouble: %s", trouble[1])
+// readWrk reads what done prints. One failed request makes it worthless.
+func readWrk(out string) (s report.Sample, n int64, err error) {
+	fields := wrkResult.FindStringSubmatch(out)
+	if fields == nil {
+		return s, 0, fmt.Errorf("%w: %s", errWrk, out)
 	}
-	requests, rate := wrkRequests.FindStringSubmatch(out), wrkRate.FindStringSubmatch(out)
-	latencies := wrkLatency.FindAllStringSubmatch(out, -1)
-	if requests == nil || rate == nil || len(latencies) != 2 {
-		return m, 0, fmt.Errorf("%w: %s", errWrk, out)
-	}
-	if n, err = strconv.ParseInt(requests[1], 10, 64); err != nil || n == 0 {
-		return m, 0, fmt.Errorf("%w: %s", errWrk, requests[0])
-	}
-	if m.rate, err = strconv.ParseFloat(rate[1], 64); err != nil {
-		return m, 0, err
-	}
-	for _, l := range latencies {
-		d, err := time.ParseDuration(l[2] + l[3])
-		if err != nil {
-			return m, 0, err
-		}
-		if l[1] == "50" {
-			m.p50 = d
-		} else {
-			m.p99 = d
+	var v [6]int64
+	for i := range v {
+		if v[i], err = strconv.ParseInt(fields[i+1], 10, 64); err != nil {
+			return s, 0, fmt.Errorf("%w: %w", errWrk, err)
 		}
 	}
-	return m, n, nil
+	switch {
+	case v[0] == 0 || v[1] == 0:
+		return s, 0, fmt.Errorf("%w: %s", errWrk, fields[0])
+	case v[2] > 0:
+		return s, 0, fmt.Errorf("%w: %d of %d", errFailed, v[2], v[0])
+	}
+	s = report.Sample{
+		Rate: float64(v[0]) / (float64(v[1]) / 1e6),
+		P50:  float64(v[3]), P99: float64(v[4]), P999: float64(v[5]),
+	}
+	return s, v[0], nil
 }
