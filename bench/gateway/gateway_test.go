@@ -83,8 +83,8 @@ func TestAProxyThatIsMissingMakesARunFail(t *testing.T) {
 
 func TestTheLineOfOurScriptIsRead(t *testing.T) {
 	t.Parallel()
-	s, n, err := readWrk("Running 2s test\n\nresult 92871 2001000 0 1240 5100 11000\nTransfer/sec:     29.47MB\n")
-	want := report.Sample{Rate: 92871 / 2.001, P50: 1240, P99: 5100, P999: 11000}
+	s, n, err := readWrk("Running 2s test\n\nresult 92871 2000000 0 1240 5100 11000\nTransfer/sec:     29.47MB\n")
+	want := report.Sample{Rate: 46435.5, P50: 1240, P99: 5100, P999: 11000}
 	if err != nil || n != 92871 || s != want {
 		t.Fatal(s, n, err)
 	}
