@@ -47,11 +47,19 @@ func (a *App) openOutbox(data string) (err error) {
 func (a *App) adoptSpools(ctx context.Context) error {
 	ticker := time.NewTicker(adoptEvery)
 	defer ticker.Stop()
+	told := map[string]bool{}
 	for {
 		left := false
 		for n := range maxSpools {
-			if n != a.spool && !a.adoptSpool(ctx, spoolDir(a.data.path, n)) {
-				left = true
+			if n == a.spool {
+				continue
+			}
+			dir := spoolDir(a.data.path, n)
+			done, err := a.adoptSpool(ctx, dir)
+			left = left || !done
+			if err != nil && !told[dir] {
+				told[dir] = true
+				a.logger.WarnContext(ctx, "the spool of an earlier process cannot be opened: what is in it waits there", "spool", dir, "error", err)
 			}
 		}
 		if !left {
@@ -65,15 +73,18 @@ func (a *App) adoptSpools(ctx context.Context) error {
 	}
 }
 
-// adoptSpool empties one spool; false: somebody still has it, or it cannot be
-// read now.
-func (a *App) adoptSpool(ctx context.Context, dir string) (done bool) {
+// adoptSpool empties and removes one spool; false: somebody still has it, or it
+// cannot be opened.
+func (a *App) adoptSpool(ctx context.Context, dir string) (done bool, err error) {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return true
+		return true, nil
 	}
-	o, err := store.NewOutbox(a.store, store.OutboxConfig{Dir: dir})
+	o, err := store.NewOutbox(a.store, store.OutboxConfig{Dir: dir, Remove: true, OnNotice: a.tellLosses})
+	if errors.Is(err, spool.ErrLocked) {
+		return false, nil
+	}
 	if err != nil {
-		return false
+		return false, err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -92,7 +103,14 @@ func (a *App) adoptSpool(ctx context.Context, dir string) (done bool) {
 	if err := <-ran; err != nil {
 		a.logger.WarnContext(ctx, "close the spool of an earlier process", "spool", dir, "error", err)
 	}
-	return done
+	return done, nil
+}
+
+// tellLosses is tellStore for a second outbox: how the store is the first tells.
+func (a *App) tellLosses(n store.Notice) {
+	if n.Kind != store.StoreUp && n.Kind != store.StoreDown {
+		a.tellStore(n)
+	}
 }
 
 func waits(o *store.Outbox) bool {

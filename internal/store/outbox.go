@@ -25,6 +25,7 @@ type OutboxConfig struct {
 	RetryBase  time.Duration // first wait after an outage began, doubled up to RetryMax; 250 ms
 	RetryMax   time.Duration // 5 s
 	OnNotice   func(Notice)  // called by the goroutines of Run, outside locks; may be nil
+	Remove     bool          // the spool's directory when Run ends and nothing is left in it
 }
 
 func (c OutboxConfig) withDefaults() OutboxConfig {
@@ -212,10 +213,16 @@ func (o *Outbox) Run(ctx context.Context) error {
 	wg.Go(func() { o.runWriter(spooled) })
 	wg.Wait()
 	o.publishStats()
+	o.notices.last = time.Time{} // what was held back is told now or never
+	o.tellSpool()
 	if n := o.stats.Load().Memory; n > 0 {
 		o.tell(Notice{At: time.Now(), Kind: FactsDropped, Count: uint64(n), Reason: "the disk took no more, and this process ends"})
 	}
-	if err := o.spool.Close(); err != nil {
+	end := o.spool.Close
+	if o.cfg.Remove {
+		end = o.spool.Remove
+	}
+	if err := end(); err != nil {
 		return fmt.Errorf("close spool: %w", err)
 	}
 	return nil

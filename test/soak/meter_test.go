@@ -43,6 +43,17 @@ func slope(levels []level) float64 {
 	return 600 * (n*sxy - sx*sy) / (n*sxx - sx*sx)
 }
 
+// leastHeap is the smallest heap of late: what is live is not more.
+func leastHeap(levels []level, of time.Duration) int64 {
+	least := levels[len(levels)-1]
+	for _, l := range levels {
+		if least.at.Sub(l.at) <= of && l.PID == least.PID && l.Heap < least.Heap {
+			least.Heap = l.Heap
+		}
+	}
+	return least.Heap
+}
+
 // judgeMemory wants the resident memory flat once a process is warm. What 15
 // minutes show can be judged by the line through it; in less the collector's
 // steps hide it, and only a leak that is plain to see fails.

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,7 +49,7 @@ type plan struct {
 
 func planOf(t *testing.T) plan {
 	t.Helper()
-	p := plan{22 * time.Second, 100, 4 * time.Second, 2 * time.Second, 500 * time.Millisecond, 10 * time.Second, 15 * time.Second}
+	p := plan{24 * time.Second, 100, 4 * time.Second, 2 * time.Second, 500 * time.Millisecond, 10 * time.Second, 15 * time.Second}
 	if need.Soak() {
 		p = plan{time.Hour, 80, 20 * time.Second, 10 * time.Second, 5 * time.Second, time.Minute, 3 * time.Minute}
 	}
@@ -117,6 +118,7 @@ func begin(t *testing.T) (*trouble, level) {
 		t.Fatal(err)
 	}
 	x.process.Store(p)
+	x.saveLog(t, "first.log", p)
 	x.load = &load{client: &client{address: u.Host}, book: x.book, names: x.names}
 	started, err := measure(p)
 	if err != nil {
@@ -124,6 +126,22 @@ func begin(t *testing.T) (*trouble, level) {
 	}
 	t.Logf("at the start: %v", started)
 	return x, started
+}
+
+// saveLog keeps what a process logged when the test fails, with -artifacts for
+// good.
+func (*trouble) saveLog(t *testing.T, name string, p *holdfast.Process) {
+	t.Helper()
+	file := filepath.Join(t.ArtifactDir(), name)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		if err := os.WriteFile(file, []byte(p.Log()), 0o600); err != nil {
+			t.Errorf("keep the log: %v", err)
+		}
+		t.Logf("log: %s", file)
+	})
 }
 
 // watch measures and tells how things are until stop ends, and replaces the
@@ -149,7 +167,7 @@ func (x *trouble) watch(stop context.Context, t *testing.T, plan plan) (before, 
 		if time.Since(reported) >= plan.report {
 			reported = time.Now()
 			x.book.readLedger()
-			t.Logf("%s %s: %v; %s", reported.UTC().Format(time.TimeOnly), reported.Sub(begun).Round(time.Second), l, x.book.summary())
+			t.Logf("%s %s: %v, live heap at most %s; %s", reported.UTC().Format(time.TimeOnly), reported.Sub(begun).Round(time.Second), l, mib(leastHeap(slices.Concat(before, after), plan.report)), x.book.summary())
 		}
 		if !replaced && time.Since(begun) > plan.length/2 {
 			x.replace(t, &old)
@@ -174,6 +192,7 @@ func (x *trouble) replace(t *testing.T, old *sync.WaitGroup) {
 		return err == nil
 	})
 	x.process.Store(next)
+	x.saveLog(t, "successor.log", next)
 	t.Logf("replaced: the new process answered after %v", time.Since(begun).Round(time.Millisecond))
 	old.Go(func() {
 		if err := before.Wait(40 * time.Second); err != nil {

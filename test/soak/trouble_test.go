@@ -17,7 +17,10 @@ import (
 	"holdfast/test/holdfast"
 )
 
-const frozenFor = 5 * time.Second
+const (
+	attemptTimeout = 3 * time.Second // more than a busy machine needs for an answer
+	frozenFor      = 8 * time.Second
+)
 
 // trouble is what is done to a running Holdfast, and to its instances.
 type trouble struct {
@@ -43,7 +46,7 @@ const guests = 5 // names that come and go, and come back
 // first function its strategy.
 func (x *trouble) config(round int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "engine: http1\nshutdown_timeout: 10s\ndefaults:\n  timeouts: {attempt: 1s}\nfunctions:\n")
+	fmt.Fprintf(&b, "engine: http1\nshutdown_timeout: 10s\ndefaults:\n  timeouts: {attempt: %v}\nfunctions:\n", attemptTimeout)
 	strategies := []string{"p2c", "round-robin", "least-connections", "prequal"}
 	for i, name := range x.names {
 		routes := fmt.Sprintf("{path: /%s/}", name)

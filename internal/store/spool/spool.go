@@ -108,9 +108,6 @@ func Open(c Config) (*Spool, error) {
 	for _, name := range c.Lanes {
 		s.lanes = append(s.lanes, &lane{name: name})
 	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open spool: %w", err)
-	}
 	if err := s.takeLock(); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
@@ -121,16 +118,36 @@ func Open(c Config) (*Spool, error) {
 	return s, nil
 }
 
+// lockTries is how often a directory may be removed under the one who is about to take it.
+const lockTries = 5
+
+// takeLock makes the directory and takes it. Who removes it (see Remove) does so with the lock, so a lock counts only when
+// its file is the one that is there.
 func (s *Spool) takeLock() error {
-	f, err := os.OpenFile(filepath.Join(s.cfg.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
+	path := filepath.Join(s.cfg.Dir, "lock")
+	for range lockTries {
+		if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+			return err
+		}
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			return errors.Join(fmt.Errorf("%w: %s", ErrLocked, s.cfg.Dir), f.Close())
+		}
+		mine, err1 := f.Stat()
+		there, err2 := os.Stat(path)
+		if err1 == nil && err2 == nil && os.SameFile(mine, there) {
+			s.lock = f
+			return nil
+		}
+		_ = f.Close() // nothing was written
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return errors.Join(fmt.Errorf("%w: %s", ErrLocked, s.cfg.Dir), f.Close())
-	}
-	s.lock = f
-	return nil
+	return fmt.Errorf("%s is removed again and again", s.cfg.Dir)
 }
 
 // load finds the segments of earlier processes.
@@ -224,6 +241,35 @@ func (s *Spool) Stats() Stats {
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.close()
+}
+
+// Remove is Close for a spool that is not needed any more: its directory goes too, unless records wait in it or it holds
+// what is not the spool's.
+func (s *Spool) Remove() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.lanes {
+		for _, seg := range l.segments {
+			if seg.read < seg.records {
+				return s.close()
+			}
+		}
+	}
+	for _, l := range s.lanes {
+		_ = os.Remove(s.reserve(l)) // what stays keeps the directory
+		for _, seg := range l.segments {
+			_ = os.Remove(seg.path)
+		}
+	}
+	// The lock goes before the directory, which is only removed when it is empty: who takes it in between keeps it.
+	_ = os.Remove(s.lock.Name())
+	_ = os.Remove(s.cfg.Dir)
+	return s.close()
+}
+
+// close requires s.mu.
+func (s *Spool) close() error {
 	var errs []error
 	for _, l := range s.lanes {
 		for _, seg := range l.segments {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -206,6 +208,64 @@ func TestOnlyOneProcessAtATime(t *testing.T) {
 	open(t, spool.Config{Dir: dir})
 	if _, err := spool.Open(spool.Config{Dir: dir, Lanes: []string{"low"}}); !errors.Is(err, spool.ErrLocked) {
 		t.Errorf("error %v, want ErrLocked", err)
+	}
+}
+
+func TestASpoolThatIsNotNeededLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "spool")
+	s := open(t, spool.Config{Dir: dir})
+	if err := s.Append(1, [][]byte{[]byte("record")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, spool.Config{Dir: dir})
+	if got := drain(t, again, 1); len(got) != 1 || string(got[0]) != "record" {
+		t.Fatalf("a spool with a record was removed: %q", got)
+	}
+	if err := again.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+func TestARemovedDirectoryIsNobodys(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "spool")
+	var owners, taken atomic.Int64
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 200 {
+				s, err := spool.Open(spool.Config{Dir: dir, Lanes: []string{"low"}, MaxBytes: 4096})
+				if errors.Is(err, spool.ErrLocked) {
+					continue
+				}
+				if err != nil {
+					t.Errorf("open: %v", err)
+					return
+				}
+				taken.Add(1)
+				if n := owners.Add(1); n != 1 {
+					t.Errorf("%d have the directory", n)
+				}
+				if _, err := os.Stat(filepath.Join(dir, "lock")); err != nil {
+					t.Errorf("the directory of an open spool: %v", err)
+				}
+				owners.Add(-1)
+				if err := s.Remove(); err != nil {
+					t.Errorf("remove: %v", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if taken.Load() < 20 {
+		t.Errorf("the directory was taken %d times only", taken.Load())
 	}
 }
 
