@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"holdfast/fault/internal/front"
 )
 
 // pair is a client's connection and the one to the upstream that belongs to it.
@@ -135,7 +137,7 @@ func (c *pair) endBy(hard bool, f Fault, what string) {
 func (c *pair) close(hard bool) {
 	for _, conn := range []net.Conn{c.client, c.server} {
 		if hard {
-			abort(conn)
+			front.Abort(conn)
 		} else {
 			_ = conn.Close()
 		}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"holdfast/fault/internal/front"
 )
 
 // Config is what a proxy needs. Listener and one of Upstream and Dial must be set.
@@ -33,6 +35,7 @@ const (
 // Proxy passes connections on and does to them what its faults say. Its methods may be called from any goroutine.
 type Proxy struct {
 	config Config
+	door   front.Door
 	log    *Log
 	now    atomic.Pointer[set]
 	counts counts
@@ -48,7 +51,7 @@ type set struct {
 	changed chan struct{} // closed when another takes its place
 }
 
-type counts struct{ accepted, open, up, down, struck, dialErrors, refused atomic.Int64 }
+type counts struct{ up, down, struck, dialErrors atomic.Int64 }
 
 // Stats counts what a proxy did since it was made.
 type Stats struct {
@@ -85,6 +88,7 @@ func New(c Config) (*Proxy, error) {
 		}
 	}
 	p := &Proxy{config: c, log: NewLog(c.Events, c.OnEvent), base: slices.Clone(c.Faults)}
+	p.door.Listener, p.door.Max = c.Listener, int64(c.MaxConns)
 	p.now.Store(&set{faults: slices.Clone(c.Faults), changed: make(chan struct{})})
 	return p, nil
 }
@@ -112,8 +116,8 @@ func (p *Proxy) Events() (events []Event, dropped uint64) { return p.log.Events(
 func (p *Proxy) Stats() Stats {
 	c := &p.counts
 	return Stats{
-		Accepted: c.accepted.Load(), Open: c.open.Load(), Up: c.up.Load(), Down: c.down.Load(),
-		Struck: c.struck.Load(), DialErrors: c.dialErrors.Load(), Refused: c.refused.Load(),
+		Accepted: p.door.Accepted.Load(), Open: p.door.Open.Load(), Up: c.up.Load(), Down: c.down.Load(),
+		Struck: c.struck.Load(), DialErrors: c.dialErrors.Load(), Refused: p.door.Refused.Load(),
 	}
 }
 
@@ -134,80 +138,22 @@ func (p *Proxy) apply(change func()) {
 
 // Run serves until ctx ends, which is no error. It closes the listener and all connections and returns when nothing of
 // the proxy is left running. It can be called once.
-func (p *Proxy) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = p.config.Listener.Close() })
-	defer stop()
-	var conns sync.WaitGroup
-	conns.Go(func() { p.follow(ctx) })
-	err := p.accept(ctx, &conns)
-	_ = p.config.Listener.Close()
-	cancel()
-	conns.Wait()
-	return err
-}
+func (p *Proxy) Run(ctx context.Context) error { return p.door.Run(ctx, p.follow, p.serve) }
 
 // follow plays the timeline.
 func (p *Proxy) follow(ctx context.Context) {
-	began := time.Now()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for len(p.config.Timeline) > 0 {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		elapsed := time.Since(began)
-		if active := activeAt(p.config.Timeline, elapsed); len(active)+len(p.timeline) > 0 {
-			p.apply(func() { p.timeline = active })
-		}
-		next, ok := nextChange(p.config.Timeline, elapsed)
-		if !ok {
-			return
-		}
-		timer.Reset(next - elapsed)
+	spans := make([]Span, len(p.config.Timeline))
+	for i, s := range p.config.Timeline {
+		spans[i] = Span{At: s.At, For: s.For}
 	}
-}
-
-const (
-	acceptPause    = 5 * time.Millisecond
-	acceptPauseMax = time.Second
-)
-
-func (p *Proxy) accept(ctx context.Context, conns *sync.WaitGroup) error {
-	pause := acceptPause
-	for number := uint64(1); ; {
-		client, err := p.config.Listener.Accept()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				_ = client.Close()
+	Play(ctx, spans, func(active []int) {
+		p.apply(func() {
+			p.timeline = nil
+			for _, i := range active {
+				p.timeline = append(p.timeline, p.config.Timeline[i].Faults...)
 			}
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("accept connections to break: %w", err)
-		case err != nil: // out of file descriptors, most likely
-			rest(ctx, pause)
-			pause = min(2*pause, acceptPauseMax)
-			continue
-		}
-		pause = acceptPause
-		p.counts.accepted.Add(1)
-		if p.counts.open.Add(1) > int64(p.config.MaxConns) {
-			p.counts.open.Add(-1)
-			p.counts.refused.Add(1)
-			abort(client)
-			continue
-		}
-		id := number
-		number++
-		conns.Go(func() {
-			defer p.counts.open.Add(-1)
-			p.serve(ctx, id, client)
 		})
-	}
+	})
 }
 
 func (p *Proxy) serve(ctx context.Context, id uint64, client net.Conn) {
@@ -217,26 +163,8 @@ func (p *Proxy) serve(ctx context.Context, id uint64, client net.Conn) {
 	if err != nil {
 		p.counts.dialErrors.Add(1)
 		p.log.Add(Event{Conn: id, Note: "not injected: the upstream cannot be reached: " + err.Error()})
-		abort(client)
+		front.Abort(client)
 		return
 	}
 	newPair(p, id, client, server).run(ctx)
-}
-
-// rest waits for d or ctx.
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
-
-// abort closes a connection so that its peer gets RST.
-func abort(c net.Conn) {
-	if t, ok := c.(interface{ SetLinger(sec int) error }); ok {
-		_ = t.SetLinger(0) // closed already is as good
-	}
-	_ = c.Close()
 }

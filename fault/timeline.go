@@ -1,10 +1,14 @@
 package fault
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"holdfast/fault/internal/front"
 )
 
 // Step is faults for a while. Its text is "at 10s for 5s: latency=200ms, reset=10%".
@@ -89,29 +93,45 @@ func checkAll(faults []Fault) error {
 	return nil
 }
 
-// activeAt returns the faults of the steps that are under way.
-func activeAt(steps []Step, elapsed time.Duration) []Fault {
-	var list []Fault
-	for _, s := range steps {
-		if s.At <= elapsed && (s.For == 0 || elapsed < s.At+s.For) {
-			list = append(list, s.Faults...)
-		}
-	}
-	return list
+// Span is when something holds: from At on, for For (0: to the end).
+type Span struct{ At, For time.Duration }
+
+func (s Span) holds(elapsed time.Duration) bool {
+	return s.At <= elapsed && (s.For == 0 || elapsed < s.At+s.For)
 }
 
-// nextChange returns when the next step begins or ends; false: none does any more.
-func nextChange(steps []Step, elapsed time.Duration) (at time.Duration, ok bool) {
-	consider := func(t time.Duration) {
-		if t > elapsed && (!ok || t < at) {
-			at, ok = t, true
-		}
-	}
-	for _, s := range steps {
-		consider(s.At)
-		if s.For != 0 {
-			consider(s.At + s.For)
+// nextChange returns when the next span begins or ends; false: none does any more.
+func nextChange(spans []Span, elapsed time.Duration) (at time.Duration, ok bool) {
+	for _, s := range spans {
+		for _, t := range []time.Duration{s.At, s.At + s.For} {
+			if t > elapsed && (!ok || t < at) {
+				at, ok = t, true
+			}
 		}
 	}
 	return at, ok
+}
+
+// Play calls change with the indexes of the spans that hold whenever they are others than before, the first time when
+// one does. It returns when none will begin or end any more, or ctx ends.
+func Play(ctx context.Context, spans []Span, change func(active []int)) {
+	began := time.Now()
+	var before []int
+	for {
+		elapsed := time.Since(began)
+		var active []int
+		for i, s := range spans {
+			if s.holds(elapsed) {
+				active = append(active, i)
+			}
+		}
+		if !slices.Equal(active, before) {
+			before = active
+			change(active)
+		}
+		next, ok := nextChange(spans, elapsed)
+		if !ok || !front.Rest(ctx, next-time.Since(began)) {
+			return
+		}
+	}
 }
