@@ -15,7 +15,7 @@ import (
 
 // How far back a stream can be gone on with from the store.
 const (
-	resumeEvents = 10_000
+	resumeEvents = 10_000 // looked at, those of other nodes included
 	resumeAge    = 24 * time.Hour
 	resumePage   = 1000
 	settleWait   = 3 * time.Second // for facts of the last run that are on their way
@@ -110,7 +110,7 @@ func (s *Server) stored(ctx context.Context, from place, current bool) ([]event.
 	}
 	list, last := []event.Event{}, time.Time{} // no event before last is looked for
 	q := store.Query{From: time.Now().Add(-resumeAge), Limit: resumePage}
-	for len(list) < resumeEvents {
+	for range resumeEvents / resumePage {
 		page, err := s.config.Store.Events(ctx, q)
 		if err != nil {
 			return nil, false

@@ -143,4 +143,11 @@ func TestWhatTheBusForgotComesFromTheStore(t *testing.T) {
 	if got := s.stream("m0000001-1", 1); got != "gap{}" || kept.asked != 10 {
 		t.Errorf("more than is sent: %s after %d pages", got, kept.asked)
 	}
+	kept.asked = 0
+	for i := range kept.events {
+		kept.events[i].Node = "other"
+	}
+	if got := s.stream("m0000001-1", 1); got != "gap{}" || kept.asked != 10 {
+		t.Errorf("more than is read of other nodes' events: %s after %d pages", got, kept.asked)
+	}
 }

@@ -90,8 +90,9 @@ type App struct {
 	socket        *net.UnixListener
 	passing       passing
 
-	reloading sync.Mutex // one reload at a time
-	stale     []string   // functions whose overrides the log has told are left out; guarded by reloading
+	reloading sync.Mutex    // one reload at a time
+	again     chan struct{} // asks for one more
+	stale     []string      // functions whose overrides the log has told are left out; guarded by reloading
 	config    atomic.Pointer[config.Config]
 	origins   atomic.Pointer[config.Origins]
 	seen      atomic.Pointer[config.Origins] // of the last reload, also of a refused one; nil: none yet
@@ -103,7 +104,7 @@ const eventsKept = 1000
 // New reads the configuration, opens the listeners and wires the parts.
 // Nothing runs before Run. On an error everything opened is closed again.
 func New(o Options) (*App, error) {
-	a := &App{options: o}
+	a := &App{options: o, again: make(chan struct{}, 1)}
 	a.orders.app = a
 	c, origins, keep, err := a.loadFresh(nil)
 	if err != nil {

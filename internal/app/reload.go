@@ -46,6 +46,8 @@ func (a *App) watch(ctx context.Context, end context.CancelCauseFunc) {
 			reload()
 		case <-changes:
 			settle = time.After(settleTime)
+		case <-a.again:
+			settle = time.After(settleTime)
 		case <-settle:
 			settle = nil
 			reload()
@@ -149,19 +151,34 @@ func (a *App) reload() ([]config.Change, error) {
 		a.events.Publish(event.Event{Kind: event.Config, To: "refused", Reason: err.Error()})
 		return nil, err
 	}
-	a.control.Restored(before, s)
 	a.tellStale(origins)
 	changes := config.Diff(a.config.Load(), next)
 	if len(changes) == 0 {
 		keep()
 		a.origins.Store(origins) // lines may have moved
+		a.restored(before, s)
 		return nil, nil
 	}
 	if err := a.force(next, origins, s); err != nil {
 		return changes, err
 	}
 	keep()
+	a.restored(before, s)
 	return changes, nil
+}
+
+// restored makes a State in which less is set aside the one in force. An order
+// that came in between is put in force after this reload, with all that was set
+// aside, so the configuration is read once more then.
+func (a *App) restored(before, s *control.State) {
+	if s == before || a.control.Restored(before, s) {
+		return
+	}
+	a.logger.Info("an order came while the configuration was read: it is read again")
+	select {
+	case a.again <- struct{}{}:
+	default: // somebody asked already
+	}
 }
 
 // loadBest reads the configuration from its files under a State, with the keys

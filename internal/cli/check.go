@@ -41,7 +41,7 @@ func checkCommand(g *global) *cobra.Command {
 that is wrong with it at once. Nothing is started and no running Holdfast is
 asked.`,
 		Example: "  holdfast check -c holdfast.yaml\n  holdfast check -c holdfast.yaml -o json",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if len(files) == 0 {
 				files = []string{defaultFile}

@@ -72,7 +72,7 @@ type cleanedTable struct {
 func cleanupCommand(g *global) *cobra.Command {
 	age, dry := days(store.DefaultRetention), false
 	c := &cobra.Command{
-		Use: "cleanup [--older-than AGE]", Short: "Remove old rows from the store", Args: cobra.NoArgs,
+		Use: "cleanup [--older-than AGE]", Short: "Remove old rows from the store", Args: noArgs,
 		Long: `Remove from the store what is older than 30 days, or another age: actions,
 events, decisions, instances that are gone, states of nodes, and tokens that
 ended. The audit log and the history of the configuration stay for a year at

@@ -24,7 +24,7 @@ func configCommand(g *global) *cobra.Command {
 
 func configShowCommand(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use: "show", Short: "Print the configuration of the running Holdfast", Args: cobra.NoArgs,
+		Use: "show", Short: "Print the configuration of the running Holdfast", Args: noArgs,
 		Long: `Print the configuration of the running Holdfast as YAML with every default,
 secrets masked.`,
 		Example: "  holdfast config show\n  holdfast config show -o json", ValidArgsFunction: cobra.NoFileCompletions,
@@ -126,7 +126,7 @@ func readMasked(text []byte) (*config.Config, error) {
 
 func configSchemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of the configuration, for editors", Args: cobra.NoArgs,
+		Use: "schema", Short: "Print the JSON Schema of the configuration, for editors", Args: noArgs,
 		Example: "  holdfast config schema > holdfast.schema.json", ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := c.OutOrStdout().Write(config.Schema())
@@ -137,7 +137,7 @@ func configSchemaCommand() *cobra.Command {
 
 func configReferenceCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "reference", Short: "Print the reference of all keys as Markdown", Args: cobra.NoArgs,
+		Use: "reference", Short: "Print the reference of all keys as Markdown", Args: noArgs,
 		Example: "  holdfast config reference | less", ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := fmt.Fprint(c.OutOrStdout(), config.Reference())

@@ -16,7 +16,7 @@ func demoFunctionCommand(*global) *cobra.Command {
 	var name, id, ledger string
 	var port int
 	c := &cobra.Command{
-		Use: "demo-function", Short: "Run one instance of a demo function", Hidden: true, Args: cobra.NoArgs,
+		Use: "demo-function", Short: "Run one instance of a demo function", Hidden: true, Args: noArgs,
 		Example: "  holdfast demo-function --name public --port 9001",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return demo.Run(c.Context(), demo.Config{
@@ -34,7 +34,7 @@ func demoFunctionCommand(*global) *cobra.Command {
 // guardCommand outlives Holdfast by a moment and kills its children.
 func guardCommand(*global) *cobra.Command {
 	return &cobra.Command{
-		Use: "process-guard", Hidden: true, Args: cobra.NoArgs,
+		Use: "process-guard", Hidden: true, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return child.RunGuard(c.InOrStdin()) },
 	}
 }

@@ -59,7 +59,7 @@ the store, the clock, and, when a Holdfast runs, at its functions, instances and
 breakers. Each finding comes with what helps and the page that says more.
 Nothing is changed. Exit code 2: something is wrong.`,
 		Example: "  holdfast doctor\n  holdfast doctor -c holdfast.yaml -o json",
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    noArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := context.WithTimeout(c.Context(), doctorTimeout)
 			defer stop()

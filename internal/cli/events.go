@@ -24,7 +24,7 @@ type eventFlags struct {
 func eventsCommand(g *global) *cobra.Command {
 	f := &eventFlags{}
 	c := &cobra.Command{
-		Use: "events", Short: "List what happened: changes of instances, breakers, configuration", Args: cobra.NoArgs,
+		Use: "events", Short: "List what happened: changes of instances, breakers, configuration", Args: noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		Example:           "  holdfast events -n 50\n  holdfast events --follow --function public",
 		RunE:              func(c *cobra.Command, _ []string) error { return showEvents(c, g, f) },

@@ -25,7 +25,7 @@ func functionCommand(g *global) *cobra.Command {
 
 func functionListCommand(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List functions and what was ordered for them", Args: cobra.NoArgs,
+		Use: "list", Short: "List functions and what was ordered for them", Args: noArgs,
 		Example: "  holdfast function list", ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return show(c, g, asked{path: "functions"}, func(s *screen, v *admin.Functions) error {

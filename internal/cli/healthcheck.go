@@ -24,7 +24,7 @@ Prints one line. Exit code 0: yes, 2: no, 3: nobody answers.
 A container should be restarted for the first question only: functions without
 instances are not healed by a restart of the gateway.`,
 		Example: "  holdfast healthcheck\n  holdfast healthcheck --ready -o json",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return healthcheck(c, g, ready) },
 	}
 	c.Flags().BoolVar(&ready, "ready", false, "also ask whether requests can be served")

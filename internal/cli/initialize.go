@@ -32,7 +32,7 @@ type initFlags struct {
 func initCommand(g *global) *cobra.Command {
 	f := &initFlags{}
 	c := &cobra.Command{
-		Use: "init", Short: "Write a configuration: three questions, a working file", Args: cobra.NoArgs,
+		Use: "init", Short: "Write a configuration: three questions, a working file", Args: noArgs,
 		Long: `Ask three questions and write a configuration that holdfast up takes as it is:
 what it is about, where it runs or how it is started, and where clients come in.
 Questions that a flag answers are not asked; without a terminal the rest takes

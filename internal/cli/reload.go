@@ -11,7 +11,7 @@ import (
 
 func reloadCommand(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use: "reload", Short: "Make the running Holdfast read its configuration again", Args: cobra.NoArgs,
+		Use: "reload", Short: "Make the running Holdfast read its configuration again", Args: noArgs,
 		Long: `Make the running Holdfast read its configuration again and print what changed.
 A faulty file changes nothing. holdfast config diff shows the changes before.`,
 		Example: "  holdfast reload", ValidArgsFunction: cobra.NoFileCompletions,

@@ -123,3 +123,16 @@ func onlyCommands(c *cobra.Command, args []string) error {
 	}
 	return fmt.Errorf("there is no command %q\n%s", clean(c.CommandPath()+" "+args[0]), hint)
 }
+
+// noArgs refuses arguments of a command that takes none; a file without -c is
+// what is likely to be among them.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := c.CommandPath() + " --help shows what it takes"
+	if c.Flags().Lookup("config") != nil {
+		hint = "put -c before a file: " + c.CommandPath() + " -c " + args[0]
+	}
+	return fmt.Errorf("%s takes no arguments, and %q is one\n%s", c.CommandPath(), clean(args[0]), clean(hint))
+}

@@ -20,7 +20,7 @@ type setUp struct {
 
 func setupCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
-		Use: "setup [-c FILE]", Short: "Make the tables of the store, and check them", Args: cobra.NoArgs,
+		Use: "setup [-c FILE]", Short: "Make the tables of the store, and check them", Args: noArgs,
 		Long: `Make what Holdfast keeps its state in, and check all of it: tables, a row of
 configuration and a closed breaker for each function of the file (without one:
 admin, public and attempts), and on PostgreSQL the functions holdfast_cleanup,

@@ -20,7 +20,7 @@ func statusCommand(g *global) *cobra.Command {
 	var watch bool
 	var interval time.Duration
 	c := &cobra.Command{
-		Use: "status", Short: "Show how everything is", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Use: "status", Short: "Show how everything is", Args: noArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		Long: `Show every function of the running Holdfast with its instances, breaker and
 what its requests did in the last half to whole minute, and what is wrong.`,
 		Example: "  holdfast status\n  holdfast status --watch",

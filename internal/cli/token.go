@@ -42,7 +42,7 @@ func tokenCreateCommand(g *global) *cobra.Command {
 
 func tokenListCommand(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List tokens, without their secrets", Args: cobra.NoArgs,
+		Use: "list", Short: "List tokens, without their secrets", Args: noArgs,
 		Example: "  holdfast token list", ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return showTable(c, g, asked{path: "tokens"}, func(v *admin.Tokens) *table { return tokensTable(v, time.Now()) })

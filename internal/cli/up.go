@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -112,7 +113,25 @@ func (f *upFlags) check(c *cobra.Command, args []string) error {
 	case f.patience <= 0:
 		return fmt.Errorf("--replace-timeout %s: must be more than 0", f.patience)
 	}
-	return nil
+	return program(args)
+}
+
+// program refuses a command that cannot be started: here, unlike in a file, the
+// one who typed it sees it.
+func program(args []string) error {
+	if len(args) == 0 || strings.Contains(args[0], "{") { // which is another one for each instance
+		return nil
+	}
+	_, err := exec.LookPath(args[0])
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, exec.ErrDot):
+		return fmt.Errorf("the command after -- is in this directory: write ./%s", args[0])
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("the command after -- does not exist: %s is no program here and none on the PATH", args[0])
+	}
+	return fmt.Errorf("the command after -- cannot be started, make %s an executable file: %w", args[0], errors.Unwrap(err))
 }
 
 // options turns flags into what app needs; exactly one source is allowed.

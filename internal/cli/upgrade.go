@@ -29,7 +29,7 @@ This is for services: under systemd the successor stays in the same unit and
 becomes its main process. In a container, replace the container. At a terminal,
 start the new one there: holdfast up ... --replace.`,
 		Example: "  install -m 755 holdfast-new /usr/bin/holdfast && holdfast upgrade",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return upgrade(c, g) },
 	}
 }

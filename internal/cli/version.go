@@ -13,7 +13,7 @@ var version = "dev"
 
 func versionCommand(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Example: "  holdfast version -o json", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Example: "  holdfast version -o json", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if g.output == "json" {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"version": version, "go": runtime.Version()})

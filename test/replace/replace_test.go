@@ -194,8 +194,8 @@ func TestAReplacementThatFailsLeavesTheOldOneServing(t *testing.T) {
 		want string
 	}{
 		"broken configuration": {[]string{"-c", writeConfig(t, ledger, "lissten: x\n")}, "did you mean listen"},
-		"command that is not there": {
-			[]string{"--replace-timeout", "2s", "--", "/no/such/program"}, "no instance is available of default",
+		"command that ends at once": {
+			[]string{"--replace-timeout", "2s", "--", "false"}, "no instance is available of default",
 		},
 		"admin address taken": {[]string{"--admin-listen", strings.TrimPrefix(p.Gateway, "http://"), "--to", ":1"}, "is taken by another program"},
 	} {

@@ -179,7 +179,8 @@ func TestWhatCannotStartSaysWhyInOneSentence(t *testing.T) {
 
 func TestACommandThatDoesNotExistIsNamed(t *testing.T) {
 	t.Parallel()
-	p := holdfast.Up(t, "--", "/no/such/program")
+	file, _ := configFile(t, "functions:\n  a:\n    routes: [{path: /}]\n    platform: {process: {command: [/no/such/program]}}\n")
+	p := holdfast.Up(t, "-c", file)
 	holdfast.Poll(t, 5*time.Second, "logged", func() bool { return strings.Contains(p.Log(), "/no/such/program") })
 	status, body, _ := get(t, p.Gateway+"/")
 	if status != http.StatusServiceUnavailable {
