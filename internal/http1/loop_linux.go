@@ -74,10 +74,13 @@ type loop struct {
 	bell    int  // an eventfd; negative: nobody hears it
 }
 
-// arrival is a connection another loop accepted.
+// arrival is a connection another loop accepted, or one that was handed over
+// and came back, perhaps with what was read of it.
 type arrival struct {
-	fd   int
-	peer netip.Addr
+	fd    int
+	peer  netip.Addr
+	back  bool
+	early []byte
 }
 
 // slot is what a descriptor is.
@@ -265,28 +268,34 @@ func (l *loop) full() bool { return int(l.load.Load()) >= l.config.Connections }
 
 // place gives a new connection to the loop that has the fewest.
 func (l *loop) place(fd int, peer netip.Addr) {
+	to, a := l.idlest(), arrival{fd: fd, peer: peer}
+	to.load.Add(1)
+	if to != l {
+		if to.receive(a) {
+			return
+		}
+		to.load.Add(-1)
+		l.load.Add(1)
+	}
+	l.welcome(&a)
+}
+
+// idlest is the loop that has the fewest connections.
+func (l *loop) idlest() *loop {
 	to := l
 	for _, other := range l.all {
 		if other.load.Load() < to.load.Load() {
 			to = other
 		}
 	}
-	to.load.Add(1)
-	if to != l {
-		if to.receive(arrival{fd, peer}) {
-			return
-		}
-		to.load.Add(-1)
-		l.load.Add(1)
-	}
-	l.welcome(fd, peer)
+	return to
 }
 
-// receive is called by the loop that accepted; false: this one is leaving.
+// receive may be called by anybody; false: this loop is leaving.
 func (l *loop) receive(a arrival) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.deaf {
+	if l.deaf || l.leaving.Load() != stays {
 		return false
 	}
 	l.arrived = append(l.arrived, a)
@@ -297,15 +306,25 @@ func (l *loop) receive(a arrival) bool {
 }
 
 // welcome begins with a connection that load counts already.
-func (l *loop) welcome(fd int, peer netip.Addr) {
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // it works without
-	c := newClient(l, fd, peer)
-	if l.left || l.add(fd, c, nil) != nil {
-		_ = unix.Close(fd) // nothing was exchanged
+func (l *loop) welcome(a *arrival) {
+	_ = unix.SetsockoptInt(a.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // it works without
+	c := newClient(l, a.fd, a.peer)
+	if l.left && len(a.early) == 0 || l.add(a.fd, c, nil) != nil {
+		_ = unix.Close(a.fd) // nothing was exchanged
 		l.load.Add(-1)
 		return
 	}
-	l.wheel.set(&c.timer, l.after(l.config.HeaderTimeout))
+	if l.left {
+		c.lastCall = l.deadline
+	}
+	limit := l.config.HeaderTimeout
+	if a.back && len(a.early) == 0 {
+		limit = l.config.IdleTimeout
+	}
+	c.setTimer(l.after(limit))
+	if len(a.early) > 0 {
+		c.welcomeBack(a.early)
+	}
 }
 
 // pause stops taking connections until the next sweep.
@@ -376,7 +395,7 @@ func (l *loop) answerBell() {
 	l.woken, l.arrived = nil, nil
 	l.mu.Unlock()
 	for _, a := range arrived {
-		l.welcome(a.fd, a.peer)
+		l.welcome(&a)
 	}
 	for _, f := range list {
 		f.wakeUp()

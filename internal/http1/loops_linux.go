@@ -73,8 +73,9 @@ func DefaultOptions() Options { return Options{ReplayLimit: requestBuffer} }
 // share the machine and the listener, and new connections go to the loop that
 // has the fewest.
 type Loops struct {
-	config LoopsConfig
-	moved  atomic.Int64 // Unix time in ns when something last happened while they leave gently
+	config   LoopsConfig
+	returned atomic.Int64 // connections that were handed over and came back
+	moved    atomic.Int64 // Unix time in ns when something last happened while they leave gently
 }
 
 // NewLoops makes loops; Run runs them.
@@ -94,6 +95,9 @@ func NewLoops(c LoopsConfig) *Loops {
 	}
 	return &Loops{config: c}
 }
+
+// Returned says how many connections were handed over and came back.
+func (s *Loops) Returned() int64 { return s.returned.Load() }
 
 // Pollable says whether the loops can connect to an endpoint: http on a literal
 // address.

@@ -34,6 +34,7 @@ type rig struct {
 	machine *exchange.Machine
 	fn      *exchange.Function
 	given   chan net.Conn // handed over
+	loops   *http1.Loops
 	stop    context.CancelFunc
 	ended   chan struct{}
 }
@@ -79,9 +80,10 @@ func (r *rig) run(s setup) {
 	r.addr = ln.Addr().String()
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
+	r.loops = http1.NewLoops(s.loops)
 	go func() {
 		defer close(r.ended)
-		if err := http1.NewLoops(s.loops).Run(ctx, ln, s.count); err != nil {
+		if err := r.loops.Run(ctx, ln, s.count); err != nil {
 			r.t.Error(err)
 		}
 	}()

@@ -72,6 +72,9 @@ func (c *instanceConn) Write(b []byte) (int, error) {
 		c.ours.raw = nil
 	}
 	ready, err := c.follow(all)
+	if err != nil {
+		c.sends = atNothing
+	}
 	if err != nil || ready == 0 {
 		return lenUnless(b, err), err
 	}
@@ -94,8 +97,12 @@ func lenUnless(b []byte, err error) int {
 func (c *instanceConn) follow(b []byte) (ready int, err error) {
 	for ready < len(b) {
 		pass := c.sendHead
-		if c.sends == atBody {
+		switch c.sends {
+		case atHead:
+		case atBody:
 			pass = c.sendBody
+		case atAnswer, atNothing, atTheBytes:
+			return 0, net.ErrClosed
 		}
 		n, err := pass(b[ready:])
 		if err != nil {
@@ -188,23 +195,31 @@ func (c *instanceConn) asked() ask {
 func (c *instanceConn) readHead(p []byte) error {
 	for {
 		if c.theirs.have() > 0 {
-			a := c.asked()
-			if !a.open {
-				c.reads = atNothing
-				return errUnasked
-			}
-			n, err := c.response.Parse(c.theirs.bytes(), a.head)
+			passed, err := c.parseHead()
 			if err != nil {
-				return err
+				c.reads = atNothing
 			}
-			if n > 0 {
-				return c.passHead(n, a)
+			if passed || err != nil {
+				return err
 			}
 		}
 		if err := c.theirs.fill(c.Conn.Read, p); err != nil {
 			return err
 		}
 	}
+}
+
+// parseHead passes a head on once it is complete.
+func (c *instanceConn) parseHead() (passed bool, err error) {
+	a := c.asked()
+	if !a.open {
+		return false, errUnasked
+	}
+	n, err := c.response.Parse(c.theirs.bytes(), a.head)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, c.passHead(n, a)
 }
 
 // passHead passes on a head of n bytes.

@@ -1,0 +1,170 @@
+package http1_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"holdfast/internal/http1"
+)
+
+// handed is the listener of the server behind the loops.
+type handed struct {
+	conns <-chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (h *handed) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.conns:
+		return c, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *handed) Close() error   { h.once.Do(func() { close(h.done) }); return nil }
+func (h *handed) Addr() net.Addr { return &net.TCPAddr{} }
+
+// behind serves what the loops hand over: it says which request it had, and
+// its body.
+func (r *rig) behind(c http1.StrictConfig) {
+	strict := http1.NewStrict(c)
+	srv := &http.Server{
+		ReadHeaderTimeout: patience, ConnState: strict.ConnState,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			if q.URL.Path == "/hinted" {
+				w.WriteHeader(http.StatusEarlyHints)
+			}
+			body, err := io.ReadAll(q.Body)
+			_, _ = fmt.Fprintf(w, "behind %s %s %v", q.URL.Path, body, err)
+		}),
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := srv.Serve(strict.Listener(&handed{conns: r.given, done: make(chan struct{})})); !errors.Is(err, http.ErrServerClosed) {
+			r.t.Error(err)
+		}
+	})
+	r.t.Cleanup(func() {
+		_ = srv.Close()
+		serving.Wait()
+	})
+}
+
+func chunkedRequest(path, data string) string {
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", path, len(data), data)
+}
+
+// gets wants the next answer to have this body.
+func (c *client) gets(body string) {
+	c.t.Helper()
+	if _, got := c.answer("POST"); got != body {
+		c.t.Fatalf("%q, want %q", got, body)
+	}
+}
+
+func TestAConnectionReturnsToTheLoopsWithTheRequestTheyCarry(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{count: 2}, instance(t, echo))
+	r.behind(http1.StrictConfig{})
+	c := r.dial()
+	for n := range int64(3) {
+		c.send(chunkedRequest("/1", "abc"))
+		c.gets("behind /1 abc <nil>")
+		c.send(chunkedRequest("/2", "de")) // which they do not
+		c.gets("behind /2 de <nil>")
+		if got := r.loops.Returned(); got != n {
+			t.Fatalf("%d connections returned between two requests they do not carry", got-n)
+		}
+		c.get("/3", 200, "/3 ")
+		if got := r.loops.Returned(); got != n+1 {
+			t.Fatalf("returned %d times, want %d", got, n+1)
+		}
+		c.get("/4", 200, "/4 ")
+	}
+}
+
+func TestASilentConnectionReturnsToTheLoops(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{}, instance(t, echo))
+	r.behind(http1.StrictConfig{IdleTimeout: time.Minute})
+	c := r.dial()
+	c.send(chunkedRequest("/1", "abc"))
+	c.gets("behind /1 abc <nil>")
+	await(t, "return", func() bool { return r.loops.Returned() == 1 })
+	c.get("/2", 200, "/2 ")
+}
+
+func TestPipelinedRequestsOfBothKindsAreAnsweredInOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{}, instance(t, echo))
+	r.behind(http1.StrictConfig{})
+	c := r.dial()
+	get := func(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n" }
+	c.send(get("/1") + chunkedRequest("/2", "x") + get("/3") + chunkedRequest("/4", "y") + chunkedRequest("/5", "z") + get("/6") + get("/%2e%2e"))
+	for _, want := range []string{"/1 ", "behind /2 x <nil>", "/3 ", "behind /4 y <nil>", "behind /5 z <nil>", "/6 "} {
+		c.gets(want)
+	}
+	if res, _ := c.answer("GET"); res.StatusCode != http.StatusBadRequest || !res.Close {
+		t.Errorf("%d, close %v", res.StatusCode, res.Close)
+	}
+	c.closed()
+}
+
+// A request whose body is still on its way would only be handed over again.
+func TestASlowUploadDoesNotGoBackAndForth(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{}, instance(t, echo))
+	r.behind(http1.StrictConfig{})
+	c := r.dial()
+	c.send(chunkedRequest("/1", "x"))
+	c.gets("behind /1 x <nil>")
+	c.send("POST /hinted HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na")
+	if res, _ := c.answer("POST"); res.StatusCode != http.StatusEarlyHints {
+		t.Fatalf("%d", res.StatusCode)
+	}
+	c.send("bc")
+	c.gets("behind /hinted abc <nil>")
+	if got := r.loops.Returned(); got != 0 {
+		t.Errorf("returned %d times", got)
+	}
+}
+
+func TestNoConnectionReturnsToLoopsThatLeave(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{}, instance(t, echo))
+	r.behind(http1.StrictConfig{})
+	c := r.dial()
+	c.send(chunkedRequest("/1", "x"))
+	c.gets("behind /1 x <nil>")
+	r.stop()
+	<-r.ended
+	c.get("/2", 200, "behind /2  <nil>")
+	if got := r.loops.Returned(); got != 0 {
+		t.Errorf("returned %d times", got)
+	}
+}
+
+// The request came before the loop was told to leave, so it is answered.
+func TestARequestThatReturnsWhileTheLoopsLeaveIsAnswered(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		r := newRig(t, setup{loops: http1.LoopsConfig{Shutdown: patience}}, instance(t, echo))
+		r.behind(http1.StrictConfig{})
+		c := r.dial()
+		c.send(chunkedRequest("/1", "x"))
+		c.gets("behind /1 x <nil>")
+		c.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+		r.stop()
+		if _, got := c.answer("GET"); got != "/2 " && got != "behind /2  <nil>" {
+			t.Fatalf("%q", got)
+		}
+	}
+}
