@@ -9,6 +9,7 @@ import (
 
 	"holdfast/loadtest"
 	"holdfast/loadtest/schedule"
+	"holdfast/test/need"
 )
 
 // single is a service with one place, where requests are served in the order they come, each for d.
@@ -72,6 +73,7 @@ func TestTheTablesOfTheMD1QueueAreRight(t *testing.T) {
 // With Poisson arrivals a service of one place is a queue whose percentiles are known. The generator has to find them.
 func TestPercentilesAgreeWithQueueingTheory(t *testing.T) {
 	t.Parallel()
+	need.Plain(t)
 	synctest.Test(t, func(t *testing.T) {
 		const d = 10 * time.Millisecond
 		rho := 0.7

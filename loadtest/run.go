@@ -19,6 +19,8 @@ type run struct {
 	inFlight atomic.Int64
 	made     atomic.Int64 // workers
 	seq      atomic.Int64 // requests planned so far
+	overdue  error        // of a timeout
+	samples  [NumClasses]atomic.Pointer[string]
 }
 
 // Result is what a run measured.
@@ -35,6 +37,8 @@ type Result struct {
 	Endpoints     []Named
 	// Series has a point per second; in long runs per 2, 4, 8 seconds, so that there are 3,600 at most.
 	Series []Point
+	// Errors has the first error of each class of failures.
+	Errors map[Class]string
 	// Interrupted: the context ended before the load did.
 	Interrupted bool
 }
@@ -78,6 +82,7 @@ func Run(ctx context.Context, c Config) (*Result, error) { //nolint:gocritic // 
 		return nil, fmt.Errorf("plan the load: %w", err)
 	}
 	r := &run{config: &c, plan: plan, recorder: newRecorder(shards(), len(c.Stages)+1, len(c.Endpoints)), origin: time.Now()}
+	r.overdue = fmt.Errorf("no whole answer within %v", c.Timeout)
 	watch := newCollector(r)
 	err = r.drive(ctx, watch)
 	if err != nil {
@@ -129,12 +134,25 @@ func (r *run) newWorker(n int) (*worker, error) {
 	return w, nil
 }
 
+// sample keeps the first error of a class.
+func (r *run) sample(s *Shot) {
+	if p := &r.samples[s.Class]; p.Load() == nil {
+		text := s.Err.Error()
+		p.CompareAndSwap(nil, &text)
+	}
+}
+
 func (r *run) result(ctx context.Context, watch *collector) *Result {
 	c, rec := r.config, r.recorder
 	res := &Result{
 		Begun: r.origin, Open: c.Open, Planned: r.plan.stages.Duration(),
 		Total: rec.summary(measured, all), Warmup: rec.summary(0, all), Series: watch.series.points,
-		Interrupted: ctx.Err() != nil,
+		Interrupted: ctx.Err() != nil, Errors: map[Class]string{},
+	}
+	for class := range r.samples {
+		if text := r.samples[class].Load(); text != nil && Class(class).Failure() {
+			res.Errors[Class(class)] = *text
+		}
 	}
 	res.Elapsed = max(watch.ended-r.plan.warmup, 0)
 	if !res.Interrupted && c.Requests == 0 {

@@ -68,6 +68,7 @@ type Shot struct {
 	Written    time.Duration // before its first byte went out
 	Done       time.Duration // its last byte is here; the runner sets it when the User does not
 	Class      Class
+	Err        error // what a failure was; the first of each class is kept
 	Status     int
 	RetryAfter time.Duration // what the answer asks for; 0: nothing
 	BytesIn    int64
@@ -75,12 +76,16 @@ type Shot struct {
 	Reconnects int // it met a connection the target had closed and was sent again on another
 
 	origin time.Time
+	seed   uint64
 	phase  int           // 0: warm-up; otherwise 1 + the stage
 	wait   time.Duration // part of the send lag that the target caused
 }
 
 // Now is the moment for the fields above.
 func (s *Shot) Now() time.Duration { return time.Since(s.origin) }
+
+// Random is a number that looks like chance and depends on Seq and Config.Seed only.
+func (s *Shot) Random() uint64 { return mix(mix(s.seed) ^ uint64(s.Seq)) } //nolint:gosec // not negative
 
 // Response is the response time.
 func (s *Shot) Response() time.Duration { return s.Done - s.Planned }

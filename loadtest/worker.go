@@ -34,19 +34,22 @@ func (w *worker) do(ctx context.Context) {
 	if !w.due.CompareAndSwap(due, 0) {
 		<-w.freed // the sweeper was faster
 		if s.Class != OK {
-			s.Class = w.cause
+			s.Class, s.Err = w.cause, w.run.overdue
 		}
 	}
 	if s.Done == 0 {
 		s.Done = s.Now()
 	}
 	w.run.inFlight.Add(-1)
+	if s.Err != nil {
+		w.run.sample(s)
+	}
 	w.run.recorder.record(s)
 }
 
 // aim readies w.shot for a new request.
 func (w *worker) aim(seq int64, planned time.Duration) {
-	w.shot = Shot{Seq: seq, User: w.shot.User, Planned: planned, origin: w.run.origin}
+	w.shot = Shot{Seq: seq, User: w.shot.User, Planned: planned, origin: w.run.origin, seed: w.run.config.Seed}
 	w.run.plan.aim(&w.shot)
 }
 

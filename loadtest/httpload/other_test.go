@@ -1,0 +1,5 @@
+//go:build !linux
+
+package httpload_test
+
+func server(string) {}

@@ -1,0 +1,193 @@
+package httpload
+
+import (
+	"context"
+	"crypto/tls"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"holdfast/internal/http1"
+	"holdfast/loadtest"
+)
+
+const (
+	firstBuffer = 4 << 10
+	maxHead     = 64 << 10
+)
+
+// user is one client. Do is called by one goroutine at a time, Interrupt by another meanwhile.
+type user struct {
+	client *Client
+	conns  []conn // by target
+
+	response http1.Response
+	chunks   http1.ChunkReader
+	in       []byte // bytes read; what is behind have is room
+	have     int
+	out      []byte // a request that had to be put together
+	scratch  []byte
+	kept     []byte // of the body, for checks
+	whole    bool   // all of it was kept
+	cookies  *cookies
+	cookie   []byte // its header line
+
+	mu     sync.Mutex // guards what Interrupt needs
+	raw    net.Conn   // of the request under way
+	cancel context.CancelFunc
+	cut    bool // Interrupt was called
+}
+
+// conn is a connection to a target.
+type conn struct {
+	net.Conn          // TLS where the target wants it
+	raw      net.Conn // what it runs on
+	since    time.Time
+	left     int // requests it may still carry; -1: any number
+}
+
+// Do implements loadtest.User.
+func (u *user) Do(ctx context.Context, s *loadtest.Shot) {
+	r := &u.client.requests[s.Endpoint]
+	c := &u.conns[r.target]
+	u.forget()
+	out := r.message.ready
+	if out == nil {
+		if u.cookies != nil {
+			u.cookie = u.cookies.append(u.cookie[:0], r.target, r.path)
+		}
+		u.out = r.message.append(u.out[:0], s, u.cookie, &u.scratch)
+		out = u.out
+	}
+	for {
+		reused := c.Conn != nil
+		err := u.connect(ctx, s, r.target)
+		if err == nil {
+			err = u.exchange(s, r, c, out)
+		}
+		if err == nil {
+			return
+		}
+		u.drop(c)
+		if !reused || !r.repeatable || u.have > 0 || !stale(err) || u.isCut() {
+			s.Class, s.Err = classify(err, s), err
+			return
+		}
+		s.Reconnects++
+	}
+}
+
+// forget drops the connections of a request that was interrupted.
+func (u *user) forget() {
+	u.mu.Lock()
+	cut := u.cut
+	u.cut = false
+	u.mu.Unlock()
+	if cut {
+		for i := range u.conns {
+			u.drop(&u.conns[i])
+		}
+	}
+}
+
+func (u *user) isCut() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.cut
+}
+
+// connect opens the connection to a target unless there is one.
+func (u *user) connect(ctx context.Context, s *loadtest.Shot, target int) error {
+	c, t := &u.conns[target], &u.client.targets[target]
+	u.have = 0
+	if c.Conn != nil && u.client.config.ConnAge > 0 && time.Since(c.since) >= u.client.config.ConnAge {
+		u.drop(c)
+	}
+	if c.Conn != nil {
+		return u.hold(c.raw, nil)
+	}
+	if err := u.open(ctx, c, t); err != nil {
+		return err
+	}
+	s.Connected = max(s.Now(), 1)
+	return u.hold(c.raw, nil)
+}
+
+// open makes a connection on a goroutine that ends with it: dialling and the handshake need a deep stack, which would
+// otherwise stay with the user, who sends requests with a small one for hours.
+func (u *user) open(ctx context.Context, c *conn, t *target) error {
+	ctx, cancel := context.WithTimeout(ctx, u.client.config.ConnectTimeout)
+	defer cancel()
+	if err := u.hold(nil, cancel); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- u.dial(ctx, cancel, c, t) }()
+	return <-done
+}
+
+func (u *user) dial(ctx context.Context, cancel context.CancelFunc, c *conn, t *target) error {
+	raw, err := u.client.config.Dial(ctx, "tcp", t.address)
+	if err != nil {
+		return connectError{err}
+	}
+	*c = conn{Conn: raw, raw: raw, since: time.Now(), left: u.carries()}
+	if err := u.hold(raw, cancel); err != nil || t.tls == nil {
+		return err
+	}
+	secured := tls.Client(raw, t.tls)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return handshakeError{err}
+	}
+	c.Conn = secured
+	return nil
+}
+
+// hold says what Interrupt has to end; it fails when there was one already.
+func (u *user) hold(raw net.Conn, cancel context.CancelFunc) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.raw, u.cancel = raw, cancel
+	if u.cut {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// carries draws how many requests the next connection is for.
+func (u *user) carries() int {
+	r := u.client.config.ConnRequests
+	if r.Max == 0 {
+		return -1
+	}
+	low := max(r.Min, 1)
+	return low + rand.IntN(r.Max-low+1) //nolint:gosec // nobody gains by guessing it
+}
+
+func (u *user) drop(c *conn) {
+	if c.Conn != nil {
+		c.raw.Close() // without a TLS goodbye, which could block
+	}
+	*c = conn{}
+}
+
+// Interrupt implements loadtest.User.
+func (u *user) Interrupt() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.cut = true
+	if u.cancel != nil {
+		u.cancel()
+	}
+	if u.raw != nil {
+		u.raw.Close()
+	}
+}
+
+// Close implements loadtest.User.
+func (u *user) Close() {
+	for i := range u.conns {
+		u.drop(&u.conns[i])
+	}
+}
