@@ -1,0 +1,162 @@
+package stress
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"holdfast/loadtest"
+	"holdfast/loadtest/capacity"
+)
+
+// StressTester runs suites. The zero value needs at least Base.Client.
+//
+//nolint:revive // the name users know
+type StressTester struct {
+	// Base says what is asked for and how: client, endpoints, timeouts, spacing,
+	// OnPoint. Its load is the suite's.
+	Base loadtest.Config
+	// Suite is Load.
+	Suite Suite
+	// Rate is the normal rate, in requests per second; required by all suites but
+	// Breakpoint.
+	Rate float64
+	// Length is of the whole suite; 0: what is usual. Breakpoint has none.
+	Length time.Duration
+	// Search bounds Breakpoint.
+	Search capacity.SearchConfig
+	// Suspect says that a run was limited by the generator, besides what its
+	// failures show. May be nil.
+	Suspect func(*loadtest.Result) bool
+	// OnStep is told of each step of Breakpoint before it runs. May be nil.
+	OnStep func(capacity.Step)
+}
+
+// Result is what a suite found.
+type Result struct {
+	Suite Suite
+	// Load is that of the suite; of Breakpoint, that of its last step.
+	Load *loadtest.Result
+	// Found is what Breakpoint found.
+	Found *capacity.Found
+	// Knee is where goodput bends over the offered rate, in requests per second, by
+	// Breakpoint's windows: a heuristic. 0: it does not.
+	Knee float64
+	// Interrupted: the context ended before the suite did.
+	Interrupted bool
+}
+
+// ErrNoRate says that a suite has no rate to be a multiple of.
+var ErrNoRate = errors.New("the suite needs a normal rate")
+
+// Run runs the suite. It returns what was found so far when ctx ends.
+func (t *StressTester) Run(ctx context.Context) (*Result, error) {
+	suite := t.Suite
+	if suite == "" {
+		suite = Load
+	}
+	if suite == Breakpoint {
+		return t.search(ctx)
+	}
+	if t.Rate <= 0 {
+		return nil, ErrNoRate
+	}
+	c := t.Base
+	c.Open, c.Rate, c.Stages = true, 0, suite.Stages(t.Rate, t.Length)
+	r, err := loadtest.Run(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Suite: suite, Load: r, Interrupted: r.Interrupted}, nil
+}
+
+func (t *StressTester) search(ctx context.Context) (*Result, error) {
+	s := capacity.NewSearch(t.Search)
+	out := &Result{Suite: Breakpoint}
+	for {
+		step := s.Next()
+		if step.Phase == capacity.Done || out.Interrupted {
+			break
+		}
+		if t.OnStep != nil {
+			t.OnStep(step)
+		}
+		r, err := t.step(ctx, s, step)
+		if err != nil {
+			return nil, err
+		}
+		if out.Load = r; ctx.Err() != nil {
+			out.Interrupted = true
+		} else if step.Phase != capacity.Recover {
+			s.Observe(t.window(step, r))
+		}
+	}
+	found := s.Result()
+	out.Found = &found
+	out.Knee = knee(found.Looks)
+	return out, nil
+}
+
+// step puts the load of a step on. The recovery ends as soon as the service is
+// well.
+func (t *StressTester) step(whole context.Context, s *capacity.Search, step capacity.Step) (*loadtest.Result, error) {
+	ctx, stop := context.WithCancel(whole)
+	defer stop()
+	c := t.Base
+	c.Open, c.Stages, c.RampUp = true, nil, 0
+	c.Rate, c.Warmup, c.Duration = step.Rate, step.Discard, step.Length-step.Discard
+	if step.Phase != capacity.Recover {
+		return loadtest.Run(ctx, c)
+	}
+	told := c.OnPoint
+	var seconds []capacity.Second
+	c.OnPoint = func(p loadtest.Point) {
+		if told != nil {
+			told(p)
+		}
+		seconds = append(seconds, capacity.Second{Good: p.OK, Failed: p.Failed, P99: p.P99})
+		if s.Seconds(seconds) {
+			stop()
+		}
+	}
+	r, err := loadtest.Run(ctx, c)
+	for err == nil && whole.Err() == nil && s.Next().Phase == capacity.Recover { // the run was shorter than the wait, by a moment
+		seconds = append(seconds, capacity.Second{})
+		s.Seconds(seconds)
+	}
+	return r, err
+}
+
+// window is what a search wants to know of a run.
+func (t *StressTester) window(step capacity.Step, r *loadtest.Result) capacity.Window {
+	n := &r.Total.Counts
+	w := capacity.Window{
+		Rate: step.Rate, Length: step.Length - step.Discard, Good: n[loadtest.OK], Failed: r.Total.Failures(), Limited: n[loadtest.RateLimited],
+		Resets: n[loadtest.Refused] + n[loadtest.Unreachable] + n[loadtest.Reset] + n[loadtest.Truncated],
+		P50:    r.Total.Response.Quantile(0.5), P99: r.Total.Response.Quantile(0.99),
+	}
+	var own int64
+	for class, count := range n {
+		if loadtest.Class(class).Own() {
+			own += count
+		}
+	}
+	w.Invalid = own > w.Failed/2 && own > 0 || t.Suspect != nil && t.Suspect(r)
+	for i := range r.Series {
+		if p := &r.Series[i]; p.At > step.Discard {
+			w.InFlight = append(w.InFlight, p.InFlight)
+		}
+	}
+	return w
+}
+
+func knee(looks []capacity.Look) float64 {
+	var curve []capacity.XY
+	for i := range looks {
+		if l := &looks[i]; l.Phase == capacity.Doubling || l.Phase == capacity.Bisect || l.Phase == capacity.Overload {
+			curve = append(curve, capacity.XY{X: l.Step.Rate, Y: float64(l.Good) / l.Window.Length.Seconds()})
+		}
+	}
+	x, _ := capacity.Knee(curve, false)
+	return x
+}
