@@ -96,6 +96,7 @@ type App struct {
 	config    atomic.Pointer[config.Config]
 	origins   atomic.Pointer[config.Origins]
 	seen      atomic.Pointer[config.Origins] // of the last reload, also of a refused one; nil: none yet
+	ours      atomic.Pointer[[]string]       // the files that are watched
 }
 
 // eventsKept is how many events a terminal can look back on.
@@ -268,17 +269,22 @@ func (a *App) serve(ctx context.Context, c *config.Config) error {
 	})
 }
 
-// loops says how many poll loops the gateway runs, one for each processor, and
-// gives the scheduler as many more: a loop that sleeps holds its own, and to
-// take it away and bring it back costs more than the loop's work.
+// loops says how many poll loops the gateway runs.
 func loops(engine string) int {
 	if engine != "http1" {
 		return 0
 	}
+	return spareProcessors()
+}
+
+// spareProcessors returns how many processors the scheduler had, and has given
+// it as many more, one for each poll loop: a loop that sleeps holds its own, and
+// to take it away and bring it back costs more than the loop's work.
+var spareProcessors = sync.OnceValue(func() int { //nolint:gochecknoglobals // how many there are is the process's, as is that they were doubled
 	n := runtime.GOMAXPROCS(0)
 	runtime.GOMAXPROCS(2 * n)
 	return n
-}
+})
 
 // close frees what open opened; what Run closed already is closed twice.
 func (a *App) close() {

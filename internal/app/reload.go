@@ -79,7 +79,9 @@ func (a *App) follow(ctx context.Context, w *fsnotify.Watcher) {
 	if w == nil {
 		return
 	}
-	for _, f := range a.watched() {
+	files := a.watched()
+	a.ours.Store(&files)
+	for _, f := range files {
 		if err := w.Add(filepath.Dir(f)); err != nil && ctx.Err() == nil {
 			a.logger.WarnContext(ctx, "watch configuration folder: only SIGHUP reloads", "folder", filepath.Dir(f), "error", err)
 		}
@@ -117,7 +119,7 @@ func (a *App) relevant(ctx context.Context, w *fsnotify.Watcher, out chan<- stru
 			if !ok {
 				return
 			}
-			if e.Op != fsnotify.Chmod && a.ours(e.Name) {
+			if e.Op != fsnotify.Chmod && a.isOurs(e.Name) {
 				select {
 				case out <- struct{}{}:
 				default:
@@ -127,8 +129,11 @@ func (a *App) relevant(ctx context.Context, w *fsnotify.Watcher, out chan<- stru
 	}
 }
 
-func (a *App) ours(name string) bool {
-	return slices.Contains(a.watched(), filepath.Clean(name)) || strings.HasPrefix(filepath.Base(name), "..data")
+// isOurs needs no look at the disk: what links lead to is found when the files
+// are read, and nothing is watched before.
+func (a *App) isOurs(name string) bool {
+	files := a.ours.Load()
+	return files != nil && slices.Contains(*files, filepath.Clean(name)) || strings.HasPrefix(filepath.Base(name), "..data")
 }
 
 func (a *App) reloadAndTell() {

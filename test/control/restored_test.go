@@ -52,7 +52,7 @@ func orders(t *testing.T, p *holdfast.Process) (stop func()) {
 	for w := range 2 {
 		all.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				out, err := holdfast.Command(t.Context(), t, "--data-dir", p.Data, "config", "set", "functions.public.retry.attempts", fmt.Sprint((n+w)%5)).CombinedOutput()
+				out, err := holdfast.Command(context.WithoutCancel(ctx), t, "--data-dir", p.Data, "config", "set", "functions.public.retry.attempts", fmt.Sprint((n+w)%5)).CombinedOutput()
 				if err != nil {
 					t.Errorf("order: %v %s", err, out)
 					return
