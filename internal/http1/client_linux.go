@@ -3,6 +3,7 @@ package http1
 import (
 	"net/netip"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +13,8 @@ import (
 type state uint8
 
 const (
-	reading    state = iota // a request, or the first byte of one
+	shaking    state = iota // hands, before TLS
+	reading                 // a request, or the first byte of one
 	waiting                 // as the machine said
 	connecting              // to an instance
 	asking                  // an instance, until its head is there
@@ -32,11 +34,13 @@ type client struct {
 	loop     *loop
 	fd       int
 	state    state
+	secure   *secure // nil: plain TCP, or the handshake has not begun
 	peer     netip.Addr
 	trusted  bool // the peer is a trusted proxy
 	readable bool // there may be something to read
 	hup      bool // the client's side ended
 	fresh    bool // bytes came that were not parsed yet
+	knocks   bool // waits for its handshake
 	buf      []byte
 	have     int // bytes in buf
 	flight   *flight
@@ -48,7 +52,10 @@ type client struct {
 }
 
 func newClient(l *loop, fd int, peer netip.Addr) *client {
-	c := &client{loop: l, fd: fd, peer: peer, trusted: peer.IsValid() && l.trusts(peer)}
+	c := &client{loop: l, fd: fd, state: reading, peer: peer, trusted: peer.IsValid() && l.trusts(peer)}
+	if l.config.TLS != nil {
+		c.state = shaking
+	}
 	c.timer.fire = c.timeOut
 	return c
 }
@@ -91,6 +98,13 @@ func (c *client) event(events uint32) {
 	}
 	if events&unix.EPOLLIN != 0 || c.hup {
 		c.readable = true
+		if c.secure != nil {
+			c.secure.woke()
+		}
+	}
+	if c.state == shaking {
+		c.knock()
+		return
 	}
 	if events&unix.EPOLLOUT != 0 && len(c.out) > 0 {
 		c.flush()
@@ -110,7 +124,7 @@ func (c *client) leaves() {
 		if c.hup {
 			c.abandon()
 		}
-	case reading, draining, gone:
+	case shaking, reading, draining, gone:
 	}
 }
 
@@ -141,14 +155,13 @@ func (c *client) read() {
 		c.handOver() // a head that does not fit
 		return
 	}
-	n, err := readSocket(c.fd, c.buf[c.have:])
+	n, err := c.receive(c.buf[c.have:])
 	switch {
 	case err == unix.EAGAIN:
 		c.readable = false
 	case err != 0 || n == 0:
 		c.abandon()
 	default:
-		c.readable = c.hup || n == len(c.buf)-c.have
 		if c.have == 0 {
 			c.setTimer(c.loop.after(c.loop.config.HeaderTimeout))
 		}
@@ -156,6 +169,16 @@ func (c *client) read() {
 		c.fresh = true
 		c.loop.stirred()
 	}
+}
+
+// receive reads what the client says, and whether there may be more of it.
+func (c *client) receive(b []byte) (n int, err syscall.Errno) {
+	if c.secure != nil {
+		return c.decrypt(b)
+	}
+	n, err = readSocket(c.fd, b)
+	c.readable = c.hup || n == len(b)
+	return n, err
 }
 
 // rest gives back what an idle connection need not hold.
@@ -203,6 +226,14 @@ func (c *client) take() {
 // send writes b; what the client does not take at once is kept. False: it is
 // gone, and its flight ended.
 func (c *client) send(b []byte) bool {
+	if c.secure != nil {
+		return c.encrypt(b)
+	}
+	return c.put(b)
+}
+
+// put is send for what goes over the wire as it is.
+func (c *client) put(b []byte) bool {
 	if len(c.out) > 0 {
 		c.keep(b)
 		return true
@@ -222,13 +253,14 @@ func (c *client) flush() {
 		return
 	}
 	c.took(n)
-	f := c.flight
-	if f == nil {
-		return
-	}
-	f.moved()
-	if len(c.out) == 0 {
-		f.taken()
+	switch f := c.flight; {
+	case f != nil:
+		f.moved()
+		if len(c.out) == 0 {
+			f.taken()
+		}
+	case c.state == draining:
+		c.shut()
 	}
 }
 
@@ -251,13 +283,24 @@ func (c *client) next(used int) {
 
 // end says that nothing will follow, and waits for the client to say so.
 func (c *client) end() {
-	if c.hup || unix.Shutdown(c.fd, unix.SHUT_WR) != nil {
+	if c.hup {
 		c.abandon()
+		return
+	}
+	if c.secure != nil && !c.put(c.secure.farewell()) {
 		return
 	}
 	c.state, c.have = draining, 0
 	c.setTimer(c.loop.after(linger))
+	c.shut()
 	c.drain()
+}
+
+// shut ends our side once all is sent.
+func (c *client) shut() {
+	if len(c.out) == 0 && unix.Shutdown(c.fd, unix.SHUT_WR) != nil {
+		c.abandon()
+	}
 }
 
 // drain reads what nobody wants.
@@ -277,11 +320,14 @@ func (c *client) drain() {
 
 // abandon closes the connection, whatever is under way on it.
 func (c *client) abandon() {
-	if c.state == gone {
-		return
+	switch {
+	case c.state == gone:
+	case c.shakes():
+		c.secure.shake.stop() // it has the descriptor, and is back in a moment
+	default:
+		c.forget()
+		c.loop.drop(c.fd)
 	}
-	c.forget()
-	c.loop.drop(c.fd)
 }
 
 // reset closes the connection so that the client cannot take it for the end of
@@ -320,7 +366,9 @@ func (c *client) timeOut() {
 		c.abandon()
 	case c.state == reading && f != nil && f.headLen > 0:
 		c.handOver() // a slow upload
-	case c.state == reading, c.state == draining, c.state == gone:
+	case c.state == reading:
+		c.dismiss()
+	case c.state == shaking, c.state == draining, c.state == gone:
 		c.abandon()
 	default:
 		f.timeOut()

@@ -111,10 +111,12 @@ func (f *flight) host() string {
 // identify fills in who the client is and what the request is called.
 func (f *flight) identify() {
 	c, r := f.client, &f.request
-	f.forward = Forwarding{Proto: "http", Via: f.loop.config.Via, Peer: c.peer, Client: c.peer, Trusted: c.trusted}
+	f.forward = Forwarding{
+		Proto: c.proto(), TLS: c.secure != nil, Via: f.loop.config.Via, Peer: c.peer, Client: c.peer, Trusted: c.trusted,
+	}
 	if c.trusted {
 		f.forward.Client = r.clientBehind(c.peer, f.loop.trusts)
-		f.forward.Proto = r.protoBehind("http")
+		f.forward.Proto = r.protoBehind(f.forward.Proto)
 		if given := lent(r.first(kindXRequestID)); exchange.ValidID(given) {
 			f.forward.ID = given
 			return
@@ -350,6 +352,6 @@ func (f *flight) timeOut() {
 		f.fail(retry.Timeout, true)
 	case relaying:
 		f.stalled()
-	case reading, draining, gone:
+	case shaking, reading, draining, gone:
 	}
 }

@@ -13,6 +13,10 @@ import (
 // handOver gives the connection away, with what was read of it and not
 // answered yet.
 func (c *client) handOver() {
+	if c.secure != nil {
+		c.handOverTLS()
+		return
+	}
 	early := slices.Clone(c.buf[:c.have])
 	l, fd := c.loop, c.fd
 	c.forget()

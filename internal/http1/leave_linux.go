@@ -30,7 +30,9 @@ func (l *loop) closeIdle() {
 		c := l.slots[fd].client
 		switch {
 		case c == nil:
-		case c.state == reading && c.have == 0, l.now.Sub(l.start) >= l.deadline:
+		case c.state == reading && c.have == 0:
+			c.dismiss()
+		case c.state == shaking, l.now.Sub(l.start) >= l.deadline:
 			c.abandon()
 		default:
 			c.lastCall = l.deadline

@@ -55,11 +55,16 @@ type loop struct {
 
 	in      []byte // what is read of an answer; kept for the length of an event only
 	head    []byte // a head that is written
+	sealed  []byte // records that are written
 	date    []byte
 	dated   int64 // second of date
 	buffers [][]byte
 	tails   [][]byte // for what clients did not take, where a buffer is too small
 	flights []*flight
+
+	shaking    int       // handshakes under way
+	knocking   []*client // wait for theirs
+	handshakes sync.WaitGroup
 
 	parting  bool          // takes no connections; each ends with its next answer
 	left     bool          // idle ones were closed
@@ -70,8 +75,9 @@ type loop struct {
 	mu      sync.Mutex
 	woken   []*flight
 	arrived []arrival
-	deaf    bool // takes no arrivals any more
-	bell    int  // an eventfd; negative: nobody hears it
+	shaken  []*client // their handshake has ended
+	deaf    bool      // takes no arrivals any more
+	bell    int       // an eventfd; negative: nobody hears it
 }
 
 // arrival is a connection another loop accepted, or one that was handed over
@@ -135,12 +141,16 @@ func (l *loop) listen() error { return l.poll.watch(l.listener, 0, unix.EPOLLIN|
 
 // release closes what the loop itself opened, and what it did not get to.
 func (l *loop) release() {
+	l.handshakes.Wait() // there are some if the loop broke
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range l.arrived {
 		_ = unix.Close(a.fd) // nothing was exchanged
 	}
-	l.arrived, l.deaf = nil, true
+	for _, c := range l.shaken {
+		_ = unix.Close(c.fd) // the loop broke meanwhile
+	}
+	l.arrived, l.shaken, l.deaf = nil, nil, true
 	for _, fd := range []int{l.poll.fd, l.bell, l.listener} {
 		if fd >= 0 {
 			_ = unix.Close(fd) // nothing was written to it
@@ -391,11 +401,14 @@ func (l *loop) answerBell() {
 	var b [8]byte
 	_, _ = readSocket(l.bell, b[:])
 	l.mu.Lock()
-	list, arrived := l.woken, l.arrived
-	l.woken, l.arrived = nil, nil
+	list, arrived, shaken := l.woken, l.arrived, l.shaken
+	l.woken, l.arrived, l.shaken = nil, nil, nil
 	l.mu.Unlock()
 	for _, a := range arrived {
 		l.welcome(&a)
+	}
+	for _, c := range shaken {
+		c.shook()
 	}
 	for _, f := range list {
 		f.wakeUp()

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -43,6 +44,12 @@ type LoopsConfig struct {
 	// same socket: connections then end with their next answer, and those on which
 	// nothing happens once all are quiet. nil: never.
 	Handed func() bool
+	// TLS is spoken with clients where it is set. Those that choose h2 are handed
+	// over as a *tls.Conn, others that are handed over have its ConnectionState
+	// method; the handshake is done.
+	TLS *tls.Config
+	// Handshakes is how many may be under way at once, per loop; 0: 512.
+	Handshakes int
 	// Via is the name in Via by which requests are known that come back; "": one
 	// is made up.
 	Via string
@@ -89,6 +96,13 @@ func NewLoops(c LoopsConfig) *Loops {
 	set(&c.IdleTimeout, time.Minute)
 	if c.Connections <= 0 {
 		c.Connections = 16 << 10
+	}
+	if c.Handshakes <= 0 {
+		c.Handshakes = 512
+	}
+	if c.TLS != nil {
+		c.TLS = c.TLS.Clone()
+		c.TLS.DynamicRecordSizingDisabled = true // an answer that fits one record is not worth two
 	}
 	if c.Via == "" {
 		c.Via = "holdfast-" + strconv.FormatUint(rand.Uint64(), 16)
