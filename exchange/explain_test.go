@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,25 @@ no instance ready yet: handed to fallback function y
 attempt 1 at +0s on y1 (http://y1): picked by p2c, rule only-one, 1 available
   answered 200 after 0s
 result: 200 in 0s (instance's answer), 7 bytes, whole exchange 0s`)
+}
+
+func TestExplainExpectedTimesAsTimes(t *testing.T) {
+	t.Parallel()
+	for strategy, looked := range map[balancer.Strategy]string{
+		balancer.P2C: "b1=40ms b2=2ms", balancer.ResponseTime: "b1=39.86ms b2=2ms", balancer.Prequal: "b1=39.86ms b2=2ms",
+		balancer.LeastConnections: "b1=0 b2=0", // what it compares are counts
+	} {
+		r := told(t, 2, func(c *exchange.FunctionConfig) { c.Balancer.Strategy = strategy })
+		for range 20 {
+			c := r.begin(request("GET"))
+			r.pass(map[string]time.Duration{"b1": 40 * time.Millisecond, "b2": 2 * time.Millisecond}[c.instance()])
+			c.finish()
+		}
+		text := strings.Join(r.begin(request("GET")).finish().rec().Explain(), "\n")
+		if want := fmt.Sprintf("picked by %v, rule strategy, 2 available; looked at %s\n", strategy, looked); !strings.Contains(text, want) {
+			t.Errorf("got:\n%s\nwant in it:\n%s", text, want)
+		}
+	}
 }
 
 func TestExplainAnAnswerThatBrokeOff(t *testing.T) {

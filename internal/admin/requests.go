@@ -104,9 +104,6 @@ func requestOf(r *exchange.Record) Request {
 }
 
 func attemptOf(a *exchange.AttemptRecord) Attempt {
-	if a.Instance == nil {
-		return Attempt{}
-	}
 	v := Attempt{
 		Instance: a.Instance.ID(), Endpoint: a.Instance.Endpoint(), Strategy: a.Pick.Strategy.String(), Rule: a.Pick.Rule.String(),
 		StartMS: ms(a.Start), HeadMS: ms(a.Head), TookMS: ms(a.Took), UploadMS: ms(a.Upload), Status: int(a.Status), Reason: reasonOf(a.Reason),

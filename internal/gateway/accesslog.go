@@ -131,9 +131,6 @@ func attemptsOf(r *exchange.Record) []loggedAttempt {
 	list := make([]loggedAttempt, 0, r.N)
 	for i := range r.Attempts[:r.N] {
 		a := &r.Attempts[i]
-		if a.Instance == nil {
-			continue
-		}
 		e := loggedAttempt{Instance: a.Instance.ID(), Status: int(a.Status), TookMS: ms(max(a.Head, a.Took)), UploadMS: ms(a.Upload)}
 		if a.Reason != exchange.ReasonNone {
 			e.Reason = a.Reason.String()

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -179,7 +180,7 @@ func (r *running) killDuringOutage(t *testing.T) {
 		})
 	}
 	r.unfollow()
-	time.Sleep(500 * time.Millisecond) // facts are in the spool a few milliseconds later
+	r.wantSpooled(t)
 	h := r.storeHealth(t)
 	if h.Spooled == 0 || h.OnlyInMemory > 0 || (h.SpoolReason != "") != r.fault.diskFull {
 		t.Errorf("before the kill: %+v, want facts on the disk, none in memory only, and whether that is full", h)
@@ -196,6 +197,21 @@ func (r *running) killDuringOutage(t *testing.T) {
 	r.wantOpen(t, "after kill -9 and a restart without the store")
 	r.unfollow = r.book.follow(t, r.Process)
 	r.wantStore(t, "down")
+}
+
+// wantSpooled waits until the last event in the book is in the spool, which is
+// that of the first process.
+func (r *running) wantSpooled(t *testing.T) {
+	t.Helper()
+	last := fmt.Appendf(nil, `"seq":%d}`, r.book.last)
+	holdfast.Poll(t, 10*time.Second, "in the spool: the last event", func() bool {
+		files, err := filepath.Glob(filepath.Join(r.Data, "spool*", "event-*.seg"))
+		must(t, err)
+		return slices.ContainsFunc(files, func(file string) bool {
+			b, _ := os.ReadFile(file) // may be gone again
+			return bytes.Contains(b, last)
+		})
+	})
 }
 
 // wantDoctor wants doctor to find what is wrong: exit code 2, and says so.
