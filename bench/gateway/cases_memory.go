@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"holdfast/bench/gateway/load"
@@ -31,7 +32,7 @@ func (r *runner) idle(ctx context.Context, c *contest) error {
 		s.Memory = mib(used)
 		return s, err
 	}
-	return r.plain(ctx, c)
+	return r.plain(ctx, c, unlogged()...)
 }
 
 // busy is the most memory a proxy has while many connections ask at once.
@@ -51,7 +52,13 @@ func (r *runner) busy(ctx context.Context, c *contest) error {
 		s.Memory = mib(<-watched)
 		return s, err
 	}
-	return r.plain(ctx, c)
+	return r.plain(ctx, c, unlogged()...)
+}
+
+// unlogged are the proxies but for the one with an access log, which shows
+// nothing in some cases.
+func unlogged() []string {
+	return slices.DeleteFunc(peer.Names(), func(name string) bool { return name == peer.HoldfastLogged })
 }
 
 // greatest watches the memory of p until ctx ends.

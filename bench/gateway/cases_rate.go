@@ -13,7 +13,7 @@ import (
 
 // added is the latency when nobody waits for anybody, also without a proxy.
 func (r *runner) added(ctx context.Context, c *contest) error {
-	if err := r.plain(ctx, c); err != nil {
+	if err := r.plain(ctx, c, unlogged()...); err != nil {
 		return err
 	}
 	direct := &entry{proxy: report.Direct, process: c.backends[0], result: &report.Result{Case: c.name, Proxy: report.Direct}}

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"holdfast/bench/gateway/peer"
@@ -76,7 +77,7 @@ func (r *runner) enter(ctx context.Context, c *contest, e *entry, t peer.Topolog
 }
 
 func (r *runner) miss(c *contest, e *entry, err error) {
-	e.result.Missing = err.Error()
+	e.result.Missing, _, _ = strings.Cut(err.Error(), "\n")
 	r.say("%-11s %-20s missing: %v", c.name, e.label(), err)
 }
 
@@ -153,12 +154,15 @@ func (c *contest) observed(ctx context.Context, e *entry) (report.Sample, error)
 	return s, err
 }
 
+// stop ends the proxies, all at once for some take a while, then the backends.
 func (c *contest) stop() {
-	for _, e := range slices.Backward(c.entries) {
+	var ending sync.WaitGroup
+	for _, e := range c.entries {
 		if e.process != nil && e.proxy != report.Direct {
-			e.process.Stop()
+			ending.Go(e.process.Stop)
 		}
 	}
+	ending.Wait()
 	for _, b := range c.backends {
 		b.Stop()
 	}

@@ -86,9 +86,10 @@ func BuildCaddy(ctx context.Context) (path, version string, err error) {
 	return path, version, build(ctx, dir, path, caddyModule+"/cmd/caddy")
 }
 
-// build builds beside path and renames, so that what is there is whole.
+// build builds beside path and renames, so that what is there is whole. Symbols
+// stay, for perf.
 func build(ctx context.Context, dir, path, pkg string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path+".new", pkg) //nolint:gosec // our own packages
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path+".new", pkg) //nolint:gosec // our own packages
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w: %s", pkg, err, out)

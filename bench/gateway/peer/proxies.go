@@ -70,8 +70,13 @@ func (p *Programs) Start(ctx context.Context, name string, t Topology) (*Process
 }
 
 // launch starts a program that takes its configuration file as last argument.
+// The file has a directory of its own: Holdfast watches it, and a log beside it
+// would be seen to change with every line.
 func (t *Topology) launch(ctx context.Context, config, program string, args ...string) (*Process, error) {
-	path := filepath.Join(t.Dir, "proxy.conf")
+	path := filepath.Join(t.Dir, "etc", "proxy.conf")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return nil, err
 	}

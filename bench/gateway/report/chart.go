@@ -58,7 +58,7 @@ func (r *Run) chart() []byte {
 		for i, ratio := range g.ratios {
 			width := ratio * scale
 			fmt.Fprintf(&body, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n", g.bars[i].class, labelWidth, y, width, barHeight-2)
-			fmt.Fprintf(&body, "<text class=\"note\" x=\"%.1f\" y=\"%d\">%s</text>\n", labelWidth+width+5, y+barHeight-3, g.values[i])
+			fmt.Fprintf(&body, "<text class=\"note\" x=\"%.1f\" y=\"%d\">%s</text>\n", labelWidth+max(width, scale)+5, y+barHeight-3, g.values[i])
 			y += barHeight
 		}
 		y += groupGap
@@ -97,7 +97,7 @@ func (r *Run) chartGroups() []chartGroup {
 			if !ok {
 				continue
 			}
-			value := fmt.Sprintf("%.2f", ratio.Mid)
+			value := fmt.Sprintf("%.2fx", ratio.Mid)
 			if k.proxy == Reference {
 				value = cell(reference, cpu, 1) + " us"
 			}

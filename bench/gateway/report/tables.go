@@ -60,7 +60,7 @@ func (r *Run) has(name string) bool { return len(r.proxies(name)) > 0 }
 func (r *Run) sections() []section {
 	var list []section
 	for _, s := range []section{
-		{"Asked and reached", "A slope is how CPU us per request grow with each tenfold.", r.goals()},
+		{"Asked and reached", "Slope: CPU us per request by tenfold. ?: rounds disagree.", r.goals()},
 		{"CPU time per request", "HAProxy in us, the others as multiples of it.", r.costs()},
 		{"Memory, MiB", "Proportional set size of all processes of a proxy.", r.memories()},
 		{"Growth", "CPU us per request at each size, and the slope per tenfold.", r.growth()},
