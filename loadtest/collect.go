@@ -2,6 +2,8 @@ package loadtest
 
 import (
 	"time"
+
+	"holdfast/loadtest/selfcheck"
 )
 
 // collector makes the points of the series, one a second, from what the recorder has in all. So the series and the result
@@ -12,14 +14,18 @@ type collector struct {
 	seen   *Summary // all that was recorded until the last point
 	last   time.Duration
 	ended  time.Duration // of the last point in which a request ended
+
+	meter   *selfcheck.Meter
+	judge   selfcheck.Judge
+	aborted string // the objective that ended the run
 }
 
 func newCollector(r *run) *collector {
-	return &collector{of: r, series: newSeries(maxPoints), seen: newSummary()}
+	return &collector{of: r, series: newSeries(maxPoints), seen: newSummary(), meter: selfcheck.NewMeter(r.origin)}
 }
 
-// run makes points until done is closed, and a last one then.
-func (c *collector) run(done <-chan struct{}) {
+// run makes points until done is closed, and a last one then. When an objective that aborts is missed it stops the run.
+func (c *collector) run(done <-chan struct{}, stop func()) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
@@ -29,6 +35,10 @@ func (c *collector) run(done <-chan struct{}) {
 			return
 		case <-ticker.C:
 			c.collect()
+			if text, missed := c.of.missed(c.last); missed && c.aborted == "" {
+				c.aborted = text
+				stop()
+			}
 		}
 	}
 }
@@ -52,6 +62,7 @@ func (c *collector) collect() {
 		p.Offered = c.of.plan.curve.Arrivals(now) - c.of.plan.curve.Arrivals(c.last)
 	}
 	p.measure(sum.Response.Since(c.seen.Response), sum.Service.Since(c.seen.Service), sum.TimerLag.Since(c.seen.TimerLag))
+	c.doubt(&p)
 	if p.Done > 0 {
 		c.ended = now
 	}
@@ -59,6 +70,18 @@ func (c *collector) collect() {
 	c.series.add(p)
 	if c.of.config.OnPoint != nil {
 		c.of.config.OnPoint(p)
+	}
+}
+
+// least is how long a step has to be for its CPU and lag to mean something.
+const least = time.Second / 2
+
+// doubt notes what the step was like for this machine. The warm-up and what is left of a second are judged by nobody.
+func (c *collector) doubt(p *Point) {
+	p.Self = c.meter.Read(time.Now())
+	p.Self.TimerLag, p.Self.ServiceP50 = p.TimerLagP99, p.ServiceP50
+	if p.Length >= least && p.At > c.of.plan.warmup+least {
+		c.judge.Add(&p.Self)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"holdfast/loadtest/objective"
 	"holdfast/loadtest/schedule"
 )
 
@@ -62,6 +63,10 @@ type Config struct {
 	Polite bool
 	// Pacing is Precise.
 	Pacing Pacing
+
+	// Objectives are what the run has to reach; those with Abort are looked at every second and end it when they are
+	// missed: none.
+	Objectives []objective.Objective
 
 	// OnPoint is told of every second, from one goroutine, which waits for it. It may keep the Point.
 	OnPoint func(Point)
@@ -132,7 +137,7 @@ func (c *Config) check() error {
 			return fmt.Errorf("the weight of endpoint %q is %d: want 0 or more", e.Name, e.Weight)
 		}
 	}
-	return nil
+	return c.checkObjectives()
 }
 
 // plan is what a Config comes to.

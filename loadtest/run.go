@@ -3,9 +3,13 @@ package loadtest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"holdfast/loadtest/objective"
+	"holdfast/loadtest/selfcheck"
 )
 
 // run is a run under way.
@@ -37,6 +41,11 @@ type Result struct {
 	Endpoints     []Named
 	// Series has a point per second; in long runs per 2, 4, 8 seconds, so that there are 3,600 at most.
 	Series []Point
+	// Objectives is what came of each of them; Aborted the one that ended the run, or "".
+	Objectives []objective.Outcome
+	Aborted    string
+	// Self says how far this machine is to be trusted with the figures.
+	Self selfcheck.Report
 	// Errors has the first error of each class of failures.
 	Errors map[Class]string
 	// Interrupted: the context ended before the load did.
@@ -69,6 +78,11 @@ func perSecond(n float64, d time.Duration) float64 {
 	return n / d.Seconds()
 }
 
+// Passed says that every objective was reached.
+func (r *Result) Passed() bool {
+	return r.Aborted == "" && !slices.ContainsFunc(r.Objectives, func(o objective.Outcome) bool { return !o.Passed })
+}
+
 // Run puts the load on and measures until the last request has ended, or ctx does: then requests under way are
 // interrupted and what was measured so far is returned, with Interrupted set and no error. It fails when the Config cannot
 // be carried out. It holds all it knows in memory of fixed size and starts no goroutine that outlives it.
@@ -98,7 +112,7 @@ func (r *run) drive(ctx context.Context, watch *collector) error {
 	done := make(chan struct{})
 	var aides sync.WaitGroup
 	aides.Go(func() { r.sweeper.run(ctx, r, done) })
-	aides.Go(func() { watch.run(done) })
+	aides.Go(func() { watch.run(done, cancel) })
 	err := r.load(ctx)
 	if err != nil {
 		cancel() // those that did start are interrupted
@@ -147,17 +161,19 @@ func (r *run) result(ctx context.Context, watch *collector) *Result {
 	res := &Result{
 		Begun: r.origin, Open: c.Open, Planned: r.plan.stages.Duration(),
 		Total: rec.summary(measured, all), Warmup: rec.summary(0, all), Series: watch.series.points,
-		Interrupted: ctx.Err() != nil, Errors: map[Class]string{},
+		Interrupted: ctx.Err() != nil, Aborted: watch.aborted, Errors: map[Class]string{},
 	}
+	res.Self = watch.judge.Report(res.Total.Counts[OutOfPorts] + res.Total.Counts[OutOfFiles])
 	for class := range r.samples {
 		if text := r.samples[class].Load(); text != nil && Class(class).Failure() {
 			res.Errors[Class(class)] = *text
 		}
 	}
 	res.Elapsed = max(watch.ended-r.plan.warmup, 0)
-	if !res.Interrupted && c.Requests == 0 {
+	if !res.Interrupted && res.Aborted == "" && c.Requests == 0 {
 		res.Elapsed = max(res.Elapsed, res.Planned)
 	}
+	res.Objectives = r.outcomes(r.plan.warmup + res.Elapsed)
 	from := r.plan.curve.Arrivals(r.plan.warmup)
 	if c.Open {
 		res.Target = r.plan.curve.Arrivals(r.plan.curve.Duration()) - from

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"holdfast/loadtest/histogram"
+	"holdfast/loadtest/selfcheck"
 )
 
 // Point is what happened in one step of a run, a second at first.
@@ -29,6 +30,8 @@ type Point struct {
 	ServiceP50, ServiceP99   time.Duration
 	TimerLagP99              time.Duration
 
+	// Self is what the step was like for this machine.
+	Self selfcheck.Sample
 	// Heat holds the response times for a map of heat; see HeatRange.
 	Heat []Heat
 }
@@ -90,6 +93,7 @@ func (p *Point) join(q *Point) {
 	p.Limited += q.Limited
 	p.BytesIn += q.BytesIn
 	p.Max = max(p.Max, q.Max)
+	p.Self.Join(&q.Self)
 	p.ServiceP50, p.ServiceP99 = max(p.ServiceP50, q.ServiceP50), max(p.ServiceP99, q.ServiceP99)
 	p.TimerLagP99 = max(p.TimerLagP99, q.TimerLagP99)
 	p.Heat = joinHeat(p.Heat, q.Heat)
