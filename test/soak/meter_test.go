@@ -54,6 +54,10 @@ func leastHeap(levels []level, of time.Duration) int64 {
 	return least.Heap
 }
 
+// warmUp is how long the rings of records and events take to fill, and the pools
+// of buffers to see what comes at once.
+const warmUp = 10 * time.Minute
+
 // judgeMemory wants the resident memory flat once a process is warm. What 15
 // minutes show can be judged by the line through it; in less the collector's
 // steps hide it, and only a leak that is plain to see fails.
@@ -65,7 +69,7 @@ func judgeMemory(t *testing.T, name string, levels []level) {
 	}
 	span := levels[len(levels)-1].at.Sub(levels[0].at)
 	warm := levels
-	for len(warm) > 5 && warm[0].at.Sub(levels[0].at) < min(5*time.Minute, span/3) {
+	for len(warm) > 5 && warm[0].at.Sub(levels[0].at) < min(warmUp, span/3) {
 		warm = warm[1:]
 	}
 	first, last := warm[0], warm[len(warm)-1]
