@@ -39,8 +39,12 @@ func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
 		}
 	}
 	for _, f := range []sysfault.Fault{
-		sysfault.Freeze{Target: other}, sysfault.Kill{Target: other}, sysfault.CPU{Target: other, Percent: 5},
-		sysfault.Memory{Target: other, Bytes: 1 << 20}, sysfault.Network{Port: 80}, sysfault.Disk{Dir: "/x", Bytes: 1 << 20},
+		sysfault.Freeze{Target: other},
+		sysfault.Kill{Target: other},
+		sysfault.CPU{Target: other, Percent: 5},
+		sysfault.Memory{Target: other, Bytes: 1 << 20},
+		sysfault.Network{Port: 80},
+		sysfault.Disk{Dir: "/x", Bytes: 1 << 20},
 		sysfault.Fill{Dir: "/x"},
 	} {
 		if err := f.Check(); err != nil {

@@ -165,10 +165,10 @@ func TestADriverWhoseGuardIsKilledGivesUp(t *testing.T) {
 	t.Parallel()
 	sleep := started(t, exec.Command("sleep", "60"))
 	err := sysfault.Run(t.Context(), config(t), func(ctx context.Context, d *sysfault.Driver) error {
-		inject(t, d, sysfault.Freeze{Target: sysfault.Target{PID: sleep.Process.Pid}})
+		inject(ctx, t, d, sysfault.Freeze{Target: sysfault.Target{PID: sleep.Process.Pid}})
 		_ = syscall.Kill(find(guardRole, t.Name()), syscall.SIGKILL)
 		<-ctx.Done()
-		if _, err := d.Inject(t.Context(), sysfault.Freeze{Target: sysfault.Target{PID: sleep.Process.Pid}}, time.Minute); !errors.Is(err, sysfault.ErrGuardLost) {
+		if _, err := d.Inject(context.WithoutCancel(ctx), sysfault.Freeze{Target: sysfault.Target{PID: sleep.Process.Pid}}, time.Minute); !errors.Is(err, sysfault.ErrGuardLost) {
 			t.Errorf("an injection without a guard: %v", err)
 		}
 		return nil
@@ -208,8 +208,8 @@ func TestAPanicOfTheBodyTakesBackAll(t *testing.T) {
 				t.Error("the panic was swallowed")
 			}
 		}()
-		_ = sysfault.Run(t.Context(), config(t), func(_ context.Context, d *sysfault.Driver) error {
-			inject(t, d, sysfault.Freeze{Target: sysfault.Target{PID: sleep.Process.Pid}})
+		_ = sysfault.Run(t.Context(), config(t), func(ctx context.Context, d *sysfault.Driver) error {
+			inject(ctx, t, d, sysfault.Freeze{Target: sysfault.Target{PID: sleep.Process.Pid}})
 			panic("as if by mistake")
 		})
 	}()

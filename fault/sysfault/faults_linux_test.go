@@ -28,8 +28,8 @@ import (
 func TestFreezeStopsAProcessUntilItIsTakenBack(t *testing.T) {
 	t.Parallel()
 	sleep := started(t, exec.Command("sleep", "60"))
-	run(t, func(_ context.Context, d *sysfault.Driver) {
-		revert := inject(t, d, sysfault.Freeze{Target: sysfault.Target{PID: sleep.Process.Pid}})
+	run(t, func(ctx context.Context, d *sysfault.Driver) {
+		revert := inject(ctx, t, d, sysfault.Freeze{Target: sysfault.Target{PID: sleep.Process.Pid}})
 		if !frozen(sleep.Process.Pid) {
 			t.Error("it is not frozen")
 		}
@@ -51,8 +51,8 @@ func TestFreezeStopsAGroupAndTheEndOfTheDriverThawsIt(t *testing.T) {
 		}
 		return len(children) == 2
 	})
-	run(t, func(_ context.Context, d *sysfault.Driver) {
-		inject(t, d, sysfault.Freeze{Target: sysfault.Target{PID: shell.Process.Pid, Group: true}})
+	run(t, func(ctx context.Context, d *sysfault.Driver) {
+		inject(ctx, t, d, sysfault.Freeze{Target: sysfault.Target{PID: shell.Process.Pid, Group: true}})
 		for _, pid := range children {
 			if !frozen(pid) {
 				t.Errorf("child %d is not frozen", pid)
@@ -69,8 +69,8 @@ func TestFreezeStopsAGroupAndTheEndOfTheDriverThawsIt(t *testing.T) {
 func TestKillEndsAProcess(t *testing.T) {
 	t.Parallel()
 	sleep := started(t, exec.Command("sleep", "60"))
-	run(t, func(_ context.Context, d *sysfault.Driver) {
-		inject(t, d, sysfault.Kill{Target: sysfault.Target{PID: sleep.Process.Pid}})()
+	run(t, func(ctx context.Context, d *sysfault.Driver) {
+		inject(ctx, t, d, sysfault.Kill{Target: sysfault.Target{PID: sleep.Process.Pid}})()
 		until(t, "it is gone", func() bool { return state(sleep.Process.Pid) == 'Z' })
 	})
 }
@@ -93,8 +93,8 @@ func TestCPUIsLimitedAndGivenBack(t *testing.T) {
 	burner := command(t, burnRole)
 	pid := burner.Process.Pid
 	home, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	run(t, func(_ context.Context, d *sysfault.Driver) {
-		revert := inject(t, d, sysfault.CPU{Target: sysfault.Target{PID: pid, Group: true}, Percent: 10})
+	run(t, func(ctx context.Context, d *sysfault.Driver) {
+		revert := inject(ctx, t, d, sysfault.CPU{Target: sysfault.Target{PID: pid, Group: true}, Percent: 10})
 		before, began := ticks(t, pid), time.Now()
 		time.Sleep(time.Second) // measures
 		share := float64(ticks(t, pid)-before) / time.Since(began).Seconds()
@@ -123,9 +123,9 @@ func TestMemoryBeyondTheLimitKills(t *testing.T) {
 			in, _ := cmd.StdinPipe()
 			out, _ := cmd.StdoutPipe()
 			eater := started(t, cmd)
-			run(t, func(_ context.Context, d *sysfault.Driver) {
+			run(t, func(ctx context.Context, d *sysfault.Driver) {
 				if limited {
-					inject(t, d, sysfault.Memory{Target: sysfault.Target{PID: eater.Process.Pid}, Bytes: 16 << 20})
+					inject(ctx, t, d, sysfault.Memory{Target: sysfault.Target{PID: eater.Process.Pid}, Bytes: 16 << 20})
 				}
 				fmt.Fprintln(in)
 				said, _ := bufio.NewReader(out).ReadString('\n')
@@ -187,8 +187,8 @@ func TestDroppedPacketsAreSilenceAndComeBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			run(t, func(_ context.Context, d *sysfault.Driver) {
-				revert := inject(t, d, sysfault.Network{Port: port, Way: way})
+			run(t, func(ctx context.Context, d *sysfault.Driver) {
+				revert := inject(ctx, t, d, sysfault.Network{Port: port, Way: way})
 				if err := echoes(c); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("an open connection: %v, want silence", err)
 				}
@@ -220,8 +220,8 @@ func TestRefusedPacketsAreRST(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	run(t, func(_ context.Context, d *sysfault.Driver) {
-		inject(t, d, sysfault.Network{Port: port, Refuse: true})
+	run(t, func(ctx context.Context, d *sysfault.Driver) {
+		inject(ctx, t, d, sysfault.Network{Port: port, Refuse: true})
 		if err := echoes(c); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("an open connection: %v, want reset", err)
 		}
@@ -239,8 +239,8 @@ func TestRefusedPacketsAreRST(t *testing.T) {
 func TestAShareOfPacketsIsRefused(t *testing.T) {
 	t.Parallel()
 	port, dial := loopback(t)
-	run(t, func(_ context.Context, d *sysfault.Driver) {
-		inject(t, d, sysfault.Network{Port: port, Refuse: true, Percent: 30})
+	run(t, func(ctx context.Context, d *sysfault.Driver) {
+		inject(ctx, t, d, sysfault.Network{Port: port, Refuse: true, Percent: 30})
 		refused := 0
 		for range 300 {
 			c, err := dial()
@@ -289,8 +289,8 @@ func TestANamespaceIsTheOnlyOneThatIsHit(t *testing.T) {
 	if err := try(); err != nil {
 		t.Fatal(err)
 	}
-	run(t, func(_ context.Context, d *sysfault.Driver) {
-		revert := inject(t, d, sysfault.Network{Port: outer, Refuse: true, Namespace: file})
+	run(t, func(ctx context.Context, d *sysfault.Driver) {
+		revert := inject(ctx, t, d, sysfault.Network{Port: outer, Refuse: true, Namespace: file})
 		if err := try(); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("inside: %v, want refused", err)
 		}
@@ -335,12 +335,12 @@ func TestADiskThatIsFullIsEmptyAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	write := func() error { return os.WriteFile(filepath.Join(dir, "new"), make([]byte, 100_000), 0o600) }
-	run(t, func(_ context.Context, d *sysfault.Driver) {
-		unmount := inject(t, d, sysfault.Disk{Dir: dir, Bytes: 1 << 20})
+	run(t, func(ctx context.Context, d *sysfault.Driver) {
+		unmount := inject(ctx, t, d, sysfault.Disk{Dir: dir, Bytes: 1 << 20})
 		if err := write(); err != nil {
 			t.Errorf("a disk with room: %v", err)
 		}
-		empty := inject(t, d, sysfault.Fill{Dir: dir})
+		empty := inject(ctx, t, d, sysfault.Fill{Dir: dir})
 		if err := os.WriteFile(filepath.Join(dir, "more"), make([]byte, 100_000), 0o600); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("a full disk: %v", err)
 		}
@@ -354,7 +354,7 @@ func TestADiskThatIsFullIsEmptyAgain(t *testing.T) {
 		}
 		defer open.Close()
 		unmount()
-		full := inject(t, d, sysfault.Disk{Dir: dir, Bytes: 1 << 20, Full: true})
+		full := inject(ctx, t, d, sysfault.Disk{Dir: dir, Bytes: 1 << 20, Full: true})
 		if err := write(); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("a disk that is full from the start: %v", err)
 		}

@@ -99,9 +99,9 @@ func run(t *testing.T, body func(ctx context.Context, d *sysfault.Driver)) {
 }
 
 // inject injects, or ends the test where the machine cannot do it.
-func inject(t *testing.T, d *sysfault.Driver, f sysfault.Fault) (revert func()) {
+func inject(ctx context.Context, t *testing.T, d *sysfault.Driver, f sysfault.Fault) (revert func()) {
 	t.Helper()
-	back, err := d.Inject(t.Context(), f, time.Minute)
+	back, err := d.Inject(ctx, f, time.Minute)
 	if errors.Is(err, sysfault.ErrUnsupported) {
 		need.Missing(t, err.Error())
 	}
