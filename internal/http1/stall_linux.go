@@ -16,11 +16,16 @@ const (
 // its acknowledgements: the system reports room to write only once much of its
 // own buffer is free, which may take a client longer than it may be slow.
 type stall struct {
-	since time.Duration // since the loop's start
+	since time.Duration // when what is measured began, since the loop's start
 	base  int64         // acknowledged by then
 	last  int64         // acknowledged when somebody last looked
 	moved time.Duration // when that was last found grown
 }
+
+// notSent bounds what the system keeps for a client behind what is on its way:
+// megabytes for each slow one are a weapon, and memory for sockets is shared by
+// the whole machine.
+const notSent = 128 << 10
 
 // stalls notes that something is kept from now on.
 func (c *client) stalls() {
@@ -47,19 +52,31 @@ func (c *client) patience(idle time.Duration) time.Duration {
 	at := c.loop.after(idle)
 	if s := &c.stall; len(c.out) > 0 {
 		s.moved = c.loop.after(0)
-		at = min(at, s.since+Owed(s.last-s.base, c.loop.config.MinRate))
+		at = c.due(at)
+	}
+	return at
+}
+
+// due is the earlier of at and the end of what is measured.
+func (c *client) due(at time.Duration) time.Duration {
+	if c.loop.config.MinRate > 0 {
+		at = min(at, c.stall.since+rateGrace)
 	}
 	return at
 }
 
 // hurry closes the connection of a client that took nothing for the time idle
-// allows or less than LoopsConfig.MinRate on average.
+// allows, or less than LoopsConfig.MinRate since somebody last looked: what its
+// own system took at first is no credit.
 func (c *client) hurry(idle time.Duration) {
 	s, now := &c.stall, c.loop.after(0)
 	if acked := c.acked(); acked > s.last {
 		s.last, s.moved = acked, now
 	}
-	at := min(s.moved+idle, s.since+Owed(s.last-s.base, c.loop.config.MinRate))
+	if now >= s.since+rateGrace && now-s.since <= Owed(s.last-s.base, c.loop.config.MinRate) {
+		s.since, s.base = now, s.last
+	}
+	at := c.due(s.moved + idle)
 	if now >= at {
 		c.tooSlow()
 		return
@@ -67,9 +84,10 @@ func (c *client) hurry(idle time.Duration) {
 	c.setTimer(at)
 }
 
+// tooSlow does not let the system keep the answer any longer.
 func (c *client) tooSlow() {
 	c.flight.slow = true
-	c.abandon()
+	c.reset()
 }
 
 // keep holds b until the client takes it.
