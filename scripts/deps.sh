@@ -14,6 +14,7 @@ needs=(
   "dockerd|docker.io|the container image"
   "docker|docker.io|the container image"
   "systemd-analyze|systemd|the service unit"
+  "ip|iproute2|faults in a network namespace"
   "haproxy|haproxy|the comparison of gateways"
   "nginx|nginx|the comparison of gateways"
   "wrk|wrk|the comparison of gateways"

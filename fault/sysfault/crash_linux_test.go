@@ -151,6 +151,34 @@ func TestTheNextRunTakesBackWhatDriverAndGuardLeft(t *testing.T) {
 	}
 }
 
+func TestWhoeverStartedADriverCanTakeBackWhatItLeft(t *testing.T) {
+	t.Parallel()
+	s := stage(t, time.Minute)
+	_ = syscall.Kill(s.driver.Process.Pid, syscall.SIGSTOP)
+	s.kill(find(guardRole, t.Name()))
+	s.kill(s.driver.Process.Pid)
+	_ = s.driver.Wait()
+	left, err := sysfault.Recover(t.Context(), s.dir)
+	if err != nil || len(left) != 4 || len(s.inForce()) != 0 {
+		t.Errorf("took back %q, %v; in force: %v", left, err, s.inForce())
+	}
+	if left, err := sysfault.Recover(t.Context(), s.dir); err != nil || len(left) != 0 {
+		t.Errorf("once more: %q, %v", left, err)
+	}
+}
+
+func TestTheJournalIsNotBuried(t *testing.T) {
+	t.Parallel()
+	c := config(t)
+	err := sysfault.Run(t.Context(), c, func(ctx context.Context, d *sysfault.Driver) error {
+		_, err := d.Inject(ctx, sysfault.Disk{Dir: c.Dir, Bytes: 1 << 20}, time.Minute)
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "the journal of faults is in it") || mounted(c.Dir) {
+		t.Errorf("Run = %v", err)
+	}
+}
+
 func TestTheGuardTakesBackWhatADriverThatHangsDoesNot(t *testing.T) {
 	t.Parallel()
 	s := stage(t, 2*time.Second)

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 // Config is what a driver needs. Dir and Guard must be set.
 type Config struct {
 	Dir     string   // holds the journal; only one driver at a time uses it
-	Guard   []string // the command whose body is [Guard]: this very program, under a hidden command
+	Guard   []string // the command whose body is [Guard]: this very program, under a hidden command; it gets no environment
 	Events  int      // how many are kept: fault.DefaultEvents
 	OnEvent func(fault.Event)
 }
@@ -76,6 +78,21 @@ func Run(ctx context.Context, c Config, body func(ctx context.Context, d *Driver
 	return d.watched(ctx, body)
 }
 
+// Recover takes back what a driver left in dir, if there is no driver any more, and returns what it was. [Run] does so by
+// itself; this is for whoever started a driver as a child and sees it end, in case that its guard was killed with it.
+func Recover(ctx context.Context, dir string) (left []string, err error) {
+	j, err := makeJournal(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer j.close()
+	entries, err := j.settle()
+	for _, e := range entries {
+		left = append(left, e.Fault)
+	}
+	return left, err
+}
+
 // watched calls body with a context that ends when the guard does.
 func (d *Driver) watched(ctx context.Context, body func(context.Context, *Driver) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -99,6 +116,7 @@ func (d *Driver) watched(ctx context.Context, body func(context.Context, *Driver
 var (
 	errClosed  = errors.New("the driver has ended")
 	errAtMost  = errors.New("say how long it may last at most, up to 24h")
+	errOwnDir  = errors.New("the journal of faults is in it, and would be out of the guard's sight")
 	errTooMany = fmt.Errorf("%d faults are in force, no more are taken", MaxFaults)
 )
 
@@ -112,6 +130,9 @@ func (d *Driver) Inject(ctx context.Context, f Fault, atMost time.Duration) (rev
 	}
 	if atMost <= 0 || atMost > fault.MaxDelay {
 		return nil, fmt.Errorf("inject %s: %w", f, errAtMost)
+	}
+	if disk, ok := f.(Disk); ok && contains(disk.Dir, d.journal.path) {
+		return nil, fmt.Errorf("inject %s: %w", f, errOwnDir)
 	}
 	id := "holdfast-fault-" + rand.Text()[:12]
 	u, err := f.plan(id)
@@ -132,6 +153,16 @@ func (d *Driver) Inject(ctx context.Context, f Fault, atMost time.Duration) (rev
 	}
 	d.note(i.text, "injected")
 	return func() error { return d.revert(i, "taken back") }, nil
+}
+
+// contains says whether a directory holds a file, links followed.
+func contains(dir, file string) bool {
+	realDir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return false // such a directory is refused elsewhere
+	}
+	realFile, err := filepath.EvalSymlinks(file)
+	return err != nil || strings.HasPrefix(realFile, realDir+string(filepath.Separator))
 }
 
 // record makes sure that a fault will be taken back, before it is injected.

@@ -104,7 +104,7 @@ type Network struct {
 	Way       Way
 	Refuse    bool    // whoever sends gets RST, instead of silence; with the zero Way: for requests
 	Percent   float64 // of the packets, by chance; 0 means all
-	Namespace string  // file of a network namespace, as /run/netns/NAME or /proc/PID/ns/net; "": the own one
+	Namespace string  // file of a network namespace, as /run/netns/NAME, that stays until the fault is taken back; "": the own one
 }
 
 // Disk lays a small file system in memory over an existing directory; what is below is untouched and comes back.

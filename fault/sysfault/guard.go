@@ -114,6 +114,7 @@ func startGuard(command []string, path string) (*guard, error) {
 	}
 	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // it must outlive every context
 	cmd.Stdin, cmd.SysProcAttr = r, &syscall.SysProcAttr{Setsid: true}
+	cmd.Env = []string{} // it needs none of the driver's secrets
 	err = cmd.Start()
 	_ = r.Close() // the guard has its own copy
 	if err != nil {
