@@ -125,6 +125,24 @@ func (x *Exchange) abort(r Reason, now time.Time) {
 	x.giveUp(r)
 }
 
+// Withdraw takes back an exchange of which no instance has heard, before its
+// first attempt or while that is still without a connection: another engine is
+// to begin it anew. It leaves no record and no verdict and counts as no exchange;
+// what it held is free, and End does nothing. False: it is too late, and nothing
+// happened.
+func (x *Exchange) Withdraw(now time.Time) bool {
+	if !x.open || x.stage == stageOver || x.stage == stageRelaying || x.rec.N > 1 || x.rec.N == 1 && x.stage != stageRunning {
+		return false
+	}
+	x.Abort(now)
+	x.open = false
+	if x.fn != nil {
+		x.settle(now)
+		x.leave()
+	}
+	return true
+}
+
 // giveUp marks the exchange as one whose client left.
 func (x *Exchange) giveUp(r Reason) {
 	x.stage = stageOver

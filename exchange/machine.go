@@ -53,7 +53,7 @@ func (m *Machine) Begin(x *Exchange, r *Request, w Waker, now time.Time) Step {
 	}
 	x.reset(m, w, now)
 	x.rec.note(r)
-	x.idempotent = retry.Idempotent(r.Method, header.Get("Idempotency-Key") != "")
+	x.idempotent = retry.Idempotent(r.Method, false) || header.Get("Idempotency-Key") != ""
 	x.route = m.router.Load().Match(r.Host, r.Path, r.Method, header)
 	if x.route == nil {
 		return x.answer(ReasonNoRoute, now)

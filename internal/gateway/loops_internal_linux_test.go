@@ -37,7 +37,8 @@ func TestLoopsTakeWhatTheyCanConnectTo(t *testing.T) {
 	}{
 		{"no instances", func() {}, "abcn"},
 		{"addresses", func() { set("a", "http://127.0.0.1:1", "http://[::1]:1"); set("c", "http://127.0.0.1:2") }, "abcn"},
-		{"a name behind a fallback", func() { set("c", "http://127.0.0.1:2", "http://localhost:2") }, "an"},
+		{"names", func() { set("b", "http://localhost:2", "http://api.internal") }, "abcn"},
+		{"TLS behind a fallback", func() { set("c", "http://127.0.0.1:2", "https://localhost:2") }, "an"},
 		{"TLS", func() { set("c"); set("a", "https://127.0.0.1:1") }, "bcn"},
 		{"gone with its function", func() {
 			if err := g.Apply([]Spec{spec("b", "c"), spec("c", "")}, time.Now()); err != nil {

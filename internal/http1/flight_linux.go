@@ -33,6 +33,7 @@ type flight struct {
 	headLen  int                // of the request; 0: it is not complete
 	function *exchange.Function // that the machine chose first
 	options  Options            // of that
+	dial     dial
 	step     exchange.Step
 	attempt  int   // the one under way, or noAttempt
 	bytes    int64 // of the answer's body
@@ -49,6 +50,7 @@ type flight struct {
 func (f *flight) reset() {
 	f.client, f.up, f.function, f.step = nil, nil, nil, exchange.Step{}
 	f.ask, f.unclear, f.forward = exchange.Request{}, nil, Forwarding{}
+	f.dial = dial{}
 	f.headLen, f.partial = 0, f.partial[:0]
 	f.raced, f.answered, f.keep, f.ended, f.slow = false, false, false, false, false
 	f.bytes, f.left = 0, 0
@@ -201,50 +203,38 @@ func (f *flight) follow(step exchange.Step) {
 // connection.
 func (f *flight) try() bool {
 	p := f.loop.pool(f.step.Instance)
-	var u *upstream
-	if !f.raced {
-		u = p.take()
+	if p.foreign != nil {
+		return f.foreign()
 	}
 	f.answered, f.informed = false, 0
 	f.partial = f.partial[:0]
 	f.response.Reset(Limits{})
 	f.chunks.Reset()
+	if f.raced {
+		return f.connect(p)
+	}
+	u := p.take(!f.repeats())
 	if u == nil {
-		var err error
-		if u, err = p.connect(); err != nil {
-			return false
-		}
-		f.up, u.flight = u, f
-		f.client.state = connecting
-		f.client.setTimer(f.loop.after(f.step.Connect))
-		return true
+		return f.connect(p)
 	}
 	f.up, u.flight = u, f
-	f.sendRequest()
-	return true
-}
-
-// connected goes on once a connection is there or has failed.
-func (f *flight) connected(events uint32) {
-	u := f.up
-	if events&(unix.EPOLLOUT|pollGone) == 0 {
-		return
+	if f.sendRequest() {
+		return true
 	}
-	if u.connectError() != nil {
-		f.fail(retry.Unreachable, false)
-		return
-	}
-	u.connecting = false
-	f.sendRequest()
+	f.cut()
+	f.raced = true
+	return f.connect(p)
 }
 
 // sendRequest writes the request as a whole. An error shows when the answer is
-// read: the instance may have sent one before it broke the connection.
-func (f *flight) sendRequest() {
+// read: the instance may have sent one before it broke the connection. Only a
+// connection that had been idle has no answer to give; false: nothing of the
+// request went out on it.
+func (f *flight) sendRequest() bool {
 	l, c, u := f.loop, f.client, f.up
 	f.forward.Target, f.forward.Host = f.x.Route().Forward(f.ask.Path), ""
 	if f.instanceHost() {
-		f.forward.Host = u.pool.host
+		f.forward.Host = u.pool.at.host
 	}
 	l.head = f.request.AppendTo(l.head[:0], &f.forward)
 	l.head = append(l.head, c.buf[f.headLen:f.requestLen()]...)
@@ -252,6 +242,8 @@ func (f *flight) sendRequest() {
 	switch {
 	case err == unix.EAGAIN:
 		n = 0
+	case err != 0 && u.reused:
+		return false
 	case err != 0:
 		u.hup, u.readable, u.spoiled = true, true, true
 		n = len(l.head)
@@ -260,6 +252,7 @@ func (f *flight) sendRequest() {
 	c.state = asking
 	c.setTimer(f.step.Until.Sub(l.start))
 	f.readOn(u)
+	return true
 }
 
 // instanceHost asks for the function of the attempt, which may be a fallback.
@@ -307,8 +300,12 @@ func (f *flight) fail(k retry.Kind, sent bool) {
 // lostRace says whether the instance closed an idle connection while the
 // request was on its way, so that it is sent once more without asking anybody.
 func (f *flight) lostRace(k retry.Kind) bool {
-	return k == retry.Reset && f.up != nil && f.up.reused && !f.raced && !f.answered && f.replayable() &&
-		retry.Idempotent(f.ask.Method, len(f.request.first(kindIdempotencyKey)) > 0)
+	return k == retry.Reset && f.up != nil && f.up.reused && !f.raced && !f.answered && f.repeats()
+}
+
+// repeats says whether the request may be sent again without asking anybody.
+func (f *flight) repeats() bool {
+	return f.replayable() && (retry.Idempotent(f.ask.Method, false) || len(f.request.first(kindIdempotencyKey)) > 0)
 }
 
 // done reports the end of an attempt.
@@ -319,8 +316,16 @@ func (f *flight) done(k retry.Kind, sent bool) exchange.Step {
 	return f.x.Done(n, exchange.Outcome{Kind: k, Sent: sent, Replayable: f.replayable(), Bytes: f.bytes}, f.loop.now)
 }
 
-// cut gives up the connection to the instance.
+// cut gives up the connection to the instance, or the wait for one.
 func (f *flight) cut() {
+	if f.dial.waits {
+		f.dial.waits = false
+		delete(f.dial.pool.waiting, f)
+	}
+	f.drop()
+}
+
+func (f *flight) drop() {
 	if u := f.up; u != nil {
 		f.up = nil
 		u.close()
@@ -343,7 +348,7 @@ func (f *flight) timeOut() {
 	case waiting:
 		f.follow(f.x.Next(f.loop.now))
 	case connecting:
-		f.fail(retry.Unreachable, false)
+		f.connectLate()
 	case asking:
 		if len(f.client.out) > 0 { // a 1xx answer, behind which the instance was not read
 			f.client.tooSlow()

@@ -73,7 +73,7 @@ type loop struct {
 	load    atomic.Int32 // clients, also those on their way here
 	leaving atomic.Uint32
 	mu      sync.Mutex
-	woken   []*flight
+	woken   []sleeper
 	arrived []arrival
 	shaken  []*client // their handshake has ended
 	deaf    bool      // takes no arrivals any more
@@ -356,7 +356,7 @@ func (l *loop) sweep() {
 		l.closeIdle()
 	}
 	for instance, p := range l.pools {
-		if p.sweep(); p.forgotten() {
+		if p.sweep(); p.forget() {
 			delete(l.pools, instance)
 		}
 	}
@@ -380,11 +380,14 @@ func (l *loop) finishTurns() {
 	}
 }
 
+// sleeper is what others may wake.
+type sleeper interface{ wakeUp() }
+
 // wake may be called by anybody, also when the loop has ended.
-func (l *loop) wake(f *flight) {
+func (l *loop) wake(s sleeper) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.woken = append(l.woken, f)
+	l.woken = append(l.woken, s)
 	if len(l.woken) == 1 {
 		l.ring()
 	}
@@ -411,8 +414,8 @@ func (l *loop) answerBell() {
 	for _, c := range shaken {
 		c.shook()
 	}
-	for _, f := range list {
-		f.wakeUp()
+	for _, s := range list {
+		s.wakeUp()
 	}
 }
 

@@ -9,11 +9,11 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"holdfast/balancer"
 	"holdfast/exchange"
 )
 
@@ -25,9 +25,14 @@ type LoopsConfig struct {
 	// as if nothing had been read from them; required. It must not block.
 	HandOver func(net.Conn)
 	// Takes says whether the loops carry a request: not when an instance that may
-	// get it has an endpoint that is not Pollable. nil: they carry all. What it is
+	// get it has an endpoint that is not Pollable. Of one that comes later an
+	// exchange that waits is handed over, if no instance has heard of it. nil: they carry all. What it is
 	// given is borrowed for the call.
 	Takes func(method, host, path string, h exchange.Header) bool
+	// Lookup finds the addresses of an instance's name, in the order in which they
+	// are to be tried; it is called on goroutines of Run, with a deadline. nil: the
+	// system's.
+	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
 	// Options returns what a loop needs to know of a function beyond its rules; it
 	// is asked per request. nil: DefaultOptions for all.
 	Options func(*exchange.Function) Options
@@ -83,6 +88,8 @@ type Loops struct {
 	config   LoopsConfig
 	returned atomic.Int64 // connections that were handed over and came back
 	moved    atomic.Int64 // Unix time in ns when something last happened while they leave gently
+	names    *resolver
+	idle     idlePlaces
 }
 
 // NewLoops makes loops; Run runs them.
@@ -107,35 +114,16 @@ func NewLoops(c LoopsConfig) *Loops {
 	if c.Via == "" {
 		c.Via = "holdfast-" + strconv.FormatUint(rand.Uint64(), 16)
 	}
-	return &Loops{config: c}
+	if c.Lookup == nil {
+		c.Lookup = func(ctx context.Context, name string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+		}
+	}
+	return &Loops{config: c, names: newResolver(c.Lookup), idle: idlePlaces{all: map[*balancer.Instance]*places{}}}
 }
 
 // Returned says how many connections were handed over and came back.
 func (s *Loops) Returned() int64 { return s.returned.Load() }
-
-// Pollable says whether the loops can connect to an endpoint: http on a literal
-// address.
-func Pollable(endpoint string) bool {
-	_, err := pollAddr(endpoint)
-	return err == nil
-}
-
-func pollAddr(endpoint string) (netip.AddrPort, error) {
-	if !strings.HasPrefix(endpoint, "http://") {
-		return netip.AddrPort{}, errors.New("not http")
-	}
-	addr, err := netip.ParseAddrPort(hostOf(endpoint))
-	if err == nil && addr.Addr().Zone() != "" {
-		err = errors.New("has a zone")
-	}
-	return addr, err
-}
-
-// hostOf returns an endpoint's host and port as they were written.
-func hostOf(endpoint string) string {
-	_, host, _ := strings.Cut(endpoint, "://")
-	return strings.TrimSuffix(host, "/")
-}
 
 // Run runs n loops (at least one) that take connections from ln, until ctx
 // ends. Then it closes ln and lets exchanges under way finish for as long as
@@ -146,6 +134,8 @@ func (s *Loops) Run(ctx context.Context, ln *net.TCPListener, n int) error {
 	if err != nil {
 		return err
 	}
+	endNames := s.runNames(ctx)
+	defer endNames()
 	errs := make([]error, len(loops))
 	var running sync.WaitGroup
 	ctx, end := context.WithCancel(ctx)
@@ -178,6 +168,18 @@ func (s *Loops) Run(ctx context.Context, ln *net.TCPListener, n int) error {
 		l.release()
 	}
 	return errors.Join(errs...)
+}
+
+// runNames runs the resolver until the returned function is called, which waits
+// for it: exchanges under way need it also when ctx has ended.
+func (s *Loops) runNames(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { s.names.run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 func (s *Loops) open(ln *net.TCPListener, n int) (loops []*loop, err error) {

@@ -96,6 +96,13 @@ func (r *rig) run(s setup) {
 	})
 }
 
+// end ends the loops, and with them what they keep open, before the instances
+// do that were started later.
+func (r *rig) end() {
+	r.stop()
+	<-r.ended
+}
+
 // client is a connection to the loops.
 type client struct {
 	t testing.TB
@@ -155,10 +162,23 @@ func (c *client) closed() {
 // instance plays an instance: each connection is a call of serve.
 func instance(tb testing.TB, serve func(c net.Conn, r *bufio.Reader)) string {
 	tb.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return serveOn(tb, "127.0.0.1:0", serve)
+}
+
+// serveOn is instance on an address.
+func serveOn(tb testing.TB, addr string, serve func(c net.Conn, r *bufio.Reader)) string {
+	tb.Helper()
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	serveListener(tb, ln, serve)
+	return ln.Addr().String()
+}
+
+// serveListener is instance on a listener, which it closes.
+func serveListener(tb testing.TB, ln net.Listener, serve func(c net.Conn, r *bufio.Reader)) {
+	tb.Helper()
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -177,7 +197,6 @@ func instance(tb testing.TB, serve func(c net.Conn, r *bufio.Reader)) string {
 		ln.Close()
 		all.Wait()
 	})
-	return ln.Addr().String()
 }
 
 // request reads a request, its head as text; false: the connection ended.

@@ -31,6 +31,18 @@ func writeSocket(fd int, b []byte) (n int, err syscall.Errno) {
 	}
 }
 
+// silent says whether an idle connection can be used: there is nothing to read
+// of it, and no end.
+func silent(fd int) bool {
+	for {
+		var b [1]byte
+		_, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+		if e != unix.EINTR {
+			return e == unix.EAGAIN
+		}
+	}
+}
+
 // pollEdges are the events a connection is watched for, from its start to its
 // end: edges need no call per request.
 const pollEdges = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
