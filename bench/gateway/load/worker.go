@@ -78,18 +78,17 @@ func (w *worker) drive(ctx context.Context, p pace, i, n int) error {
 	start := time.Now()
 	for ctx.Err() == nil {
 		now := time.Since(start)
-		for (due <= now || p.every == 0) && due < p.length && now < p.length && len(w.free) > 0 {
-			at := due
-			if p.every == 0 {
-				at = now
-			}
-			if err := w.send(at); err != nil {
+		if p.every == 0 {
+			due = now
+		}
+		for due <= now && due < p.length && len(w.free) > 0 { // also what is late at the end was due
+			if err := w.send(due); err != nil {
 				return err
 			}
 			due += p.every
 		}
 		if now >= p.length {
-			if len(w.free) == len(w.conns) {
+			if len(w.free) == len(w.conns) { // else what was due would have been sent
 				return nil
 			}
 			if now >= p.length+patience {
@@ -107,7 +106,7 @@ func (w *worker) drive(ctx context.Context, p pace, i, n int) error {
 // a while when there is none to send.
 func (p pace) wait(now, due time.Duration, free bool) time.Duration {
 	const most = 50 * time.Millisecond
-	if p.every == 0 || !free || now >= p.length || due >= p.length {
+	if p.every == 0 || !free || due >= p.length {
 		return most
 	}
 	return min(most, max(0, due-now-p.spin))
