@@ -53,6 +53,28 @@
 // scheduler takes it away within microseconds and has to find one again at each
 // wake-up, which costs about as much as all the parsing.
 //
+// # Instances
+//
+// An instance is an http:// endpoint with an address or a name. Loops never
+// look names up: [Loops] have a resolver for that. A request that meets a name
+// nobody has looked up yet waits for it, within the time to connect, as it
+// would for a connection. Answers serve for 30 s and are then renewed while the
+// name is in use, and at once when none of its addresses can be reached; while
+// DNS fails the last good ones stay in use. Of several addresses the one that
+// answered last is tried first and each gets an equal part of the time that is
+// left. localhost has both addresses, whatever DNS says. Connections to
+// addresses a name no longer has carry no further request.
+//
+// An instance has one limit for all loops: of idle connections, 256. Those in
+// use are attempts, one each, and bounded where attempts are: by the instance's
+// max_in_flight in package balancer and the function's in package exchange,
+// which all loops and the second engine share. The idle connections of the
+// second engine are its own, 256 more.
+//
+// A request that may not be repeated is not sent into an idle connection before
+// one more look (a recv that takes nothing) shows that the instance has not
+// closed it. Others do without: they are sent once more.
+//
 // A panic costs the connection it was about, where LoopsConfig.Panicked is set.
 //
 // Only the machine is shared. A wake-up from another thread is put in a list
