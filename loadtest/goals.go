@@ -19,6 +19,13 @@ func ParseObjective(text string) (objective.Objective, error) {
 	return objective.Parse(text, classes)
 }
 
+// CheckObjectives says whether the objectives of a Config speak of endpoints, stages and rates that it has, as Run would.
+func CheckObjectives(c *Config) error {
+	whole := *c
+	whole.withDefaults()
+	return whole.checkObjectives()
+}
+
 // checkObjectives looks whether what they speak of is there.
 func (c *Config) checkObjectives() error {
 	for i := range c.Objectives {
