@@ -166,11 +166,33 @@ func (b *replayBody) failed() error {
 	return b.err
 }
 
+// settle waits for who still reads the source, after the exchange is over, so
+// that failed says why. A connection that failed has ended the read by then,
+// or is about to.
+func (b *replayBody) settle() {
+	if b == nil {
+		return
+	}
+	b.shut()
+	select {
+	case <-b.token:
+	default:
+		if b.control.SetReadDeadline(past) != nil {
+			return // not to be interrupted from here
+		}
+		<-b.token
+	}
+	b.token <- struct{}{}
+}
+
 // clientFault returns what to tell a client that sent a body which is none;
 // nil: it broke off, or there is nothing to tell.
 func clientFault(err error) *refusal {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &refusal{http.StatusRequestEntityTooLarge, tooLarge.Error()}
+	}
+	if own, ok := errors.AsType[statusError](err); ok {
+		return &refusal{own.Status(), own.Error()}
 	}
 	if _, ok := errors.AsType[net.Error](err); ok || err == nil || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
@@ -241,6 +263,12 @@ func (b *replayBody) take(p []byte, err error) {
 	default:
 		b.kept = append(b.kept, p...)
 	}
+}
+
+// statusError is an error of a connection that knows how to tell the client.
+type statusError interface {
+	error
+	Status() int
 }
 
 // bodyView is the body as one attempt reads it.

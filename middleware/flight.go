@@ -98,6 +98,7 @@ func (f *flight) abort() bool {
 	if f.try != nil {
 		f.try.giveUp()
 	}
+	f.body.settle()
 	fault := clientFault(f.body.failed())
 	if fault == nil {
 		return false

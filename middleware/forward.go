@@ -61,7 +61,7 @@ func (e *Engine) outbound(r *http.Request, in *inbound) http.Header {
 	if hasToken(r.Header["Te"], "trailers") {
 		h["Te"] = []string{"trailers"}
 	}
-	if up := upgradeOf(r.Header); up != "" && r.ProtoMajor == 1 {
+	if up := upgradeOf(r.Header); up != "" && r.ProtoMajor == 1 && r.ProtoMinor > 0 { // HTTP/1.0 knows no upgrades
 		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{up}
 	}
 	if _, ok := h["User-Agent"]; !ok {
