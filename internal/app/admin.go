@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -47,43 +48,63 @@ func (a *App) openDoor(c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	return a.openCertificate(c)
+	return a.openCertificates(c)
 }
 
-func (a *App) openCertificate(c *config.Config) (err error) {
-	t := c.Admin.TLS
-	cc := certificate.Config{CertFile: t.Cert, KeyFile: t.Key, Report: a.reportCertificate}
+// openCertificates reads those of both listeners.
+func (a *App) openCertificates(c *config.Config) (err error) {
+	if a.certificate, err = a.openCertificate("gateway", "tls", &c.TLS, namesOf(nil, c.Listen)); err != nil {
+		return err
+	}
+	a.door.certificate, err = a.openCertificate("admin", "admin.tls", &c.Admin.TLS, namesOf(c.Admin.Hosts, c.Admin.Listen))
+	if err == nil && a.door.certificate == nil {
+		err = certificate.CheckListener("admin.listen", a.adminListener.Addr(), false)
+	}
+	return err
+}
+
+// openCertificate returns nil where the listener has none.
+func (a *App) openCertificate(owner, key string, t *config.TLS, names []string) (*certificate.Source, error) {
+	logger := a.logger.With("listener", owner)
+	cc := certificate.Config{Owner: owner, CertFile: t.Cert, KeyFile: t.Key, Report: func(e certificate.Event) { reportCertificate(logger, e) }}
 	switch {
 	case t.Auto:
-		cc.Auto, cc.Names = a.data.path, namesOf(c)
+		cc.Auto, cc.Names = a.data.path, names
 	case t.Cert == "":
-		return certificate.CheckListener("admin.listen", a.adminListener.Addr(), false)
+		return nil, nil
 	}
-	a.door.certificate, err = certificate.Open(cc, time.Now())
+	source, err := certificate.Open(cc, time.Now())
 	if err != nil {
-		return fmt.Errorf("admin.tls: %w", err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	if t.Auto {
-		a.logger.Info("the admin interface has a self-signed certificate", "sha256", a.door.certificate.Fingerprint())
+		logger.Info("the listener has a self-signed certificate", "sha256", source.Fingerprint())
 	}
-	return nil
+	return source, nil
 }
 
-func (a *App) reportCertificate(e certificate.Event) {
+func reportCertificate(logger *slog.Logger, e certificate.Event) {
 	if e.Err != nil {
-		a.logger.Warn("certificate of the admin interface not replaced", "error", e.Err)
+		logger.Warn("certificate not replaced", "error", e.Err)
 		return
 	}
-	a.logger.Info("certificate of the admin interface replaced", "sha256", e.Fingerprint)
+	logger.Info("certificate replaced", "sha256", e.Fingerprint)
 }
 
 // namesOf are the names a certificate of our own is good for.
-func namesOf(c *config.Config) []string {
-	names := c.Admin.Hosts
-	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil && host != "" && !net.ParseIP(host).IsUnspecified() {
-		names = append(slices.Clip(names), strings.ToLower(host))
+func namesOf(hosts []string, listen string) []string {
+	if host, _, err := net.SplitHostPort(listen); err == nil && host != "" && !net.ParseIP(host).IsUnspecified() {
+		return append(slices.Clip(hosts), strings.ToLower(host))
 	}
-	return names
+	return hosts
+}
+
+// gatewayTLS is nil where the gateway speaks plain HTTP.
+func (a *App) gatewayTLS() *tls.Config {
+	if a.certificate == nil {
+		return nil
+	}
+	return a.certificate.TLS()
 }
 
 // adminTLS is the admin listener as it is served.
@@ -92,6 +113,15 @@ func (a *App) adminTLS() net.Listener {
 		return a.adminListener
 	}
 	return tls.NewListener(a.adminListener, a.door.certificate.TLS())
+}
+
+// GatewayURL returns where the gateway is reached.
+func (a *App) GatewayURL() string {
+	address, _ := a.Addresses()
+	if a.certificate != nil {
+		return "https://" + address
+	}
+	return "http://" + address
 }
 
 // AdminURL returns where the admin interface is reached.

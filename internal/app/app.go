@@ -13,12 +13,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"holdfast/exchange"
 	"holdfast/internal/admin"
+	"holdfast/internal/admin/access/certificate"
 	"holdfast/internal/admin/access/outbound"
 	"holdfast/internal/child"
 	"holdfast/internal/config"
@@ -84,6 +86,8 @@ type App struct {
 	control   *control.Control
 	orders    orders
 	door      door
+
+	certificate *certificate.Source // of the gateway; nil: no TLS
 
 	listener      net.Listener
 	adminListener net.Listener
@@ -265,7 +269,7 @@ func (a *App) serve(ctx context.Context, c *config.Config) error {
 	return a.gateway.Run(ctx, a.listener, gateway.ServeConfig{
 		HeaderBytes: int(c.Limits.HeaderBytes), HeaderTimeout: c.Limits.HeaderTimeout.Std(),
 		IdleTimeout: c.Limits.IdleTimeout.Std(), MinRate: int64(c.Limits.MinRate), Shutdown: c.ShutdownTimeout.Std(),
-		Draining: a.draining, Handed: a.passing.handed.Load, Loops: loops(c.Engine),
+		Draining: a.draining, Handed: a.passing.handed.Load, Loops: loops(c.Engine), TLS: a.gatewayTLS(),
 	})
 }
 
@@ -300,7 +304,7 @@ func (a *App) close() {
 // Describe says what is being kept up, one line per function.
 func (a *App) Describe() []string {
 	c := a.config.Load()
-	gateway, _ := a.Addresses()
+	scheme, gateway, _ := strings.Cut(a.GatewayURL(), "://")
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
 		f := c.Functions[name]
@@ -309,7 +313,7 @@ func (a *App) Describe() []string {
 			what = fmt.Sprintf("%d x %s", p.Instances, filepath.Base(p.Command[0]))
 		}
 		for _, r := range f.Routes {
-			lines = append(lines, fmt.Sprintf("  %-12s http://%s%s  (%s)", name, firstOf(r.Host, gateway), r.Path, what))
+			lines = append(lines, fmt.Sprintf("  %-12s %s://%s%s  (%s)", name, scheme, firstOf(r.Host, gateway), r.Path, what))
 		}
 	}
 	return lines

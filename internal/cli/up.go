@@ -227,8 +227,7 @@ func debugComponents(environ []string) []string {
 
 // announce says where everything is; scripts read the first two lines.
 func announce(w io.Writer, a *app.App) error {
-	gateway, _ := a.Addresses()
-	_, err := fmt.Fprintf(w, "gateway http://%s\nadmin   %s\n", gateway, a.AdminURL())
+	_, err := fmt.Fprintf(w, "gateway %s\nadmin   %s\n", a.GatewayURL(), a.AdminURL())
 	for _, line := range a.Describe() {
 		if err == nil {
 			_, err = fmt.Fprintln(w, line)

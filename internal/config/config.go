@@ -6,6 +6,8 @@ import "net/netip"
 type Config struct {
 	// Address of the gateway: host and port. An empty host means every address of this machine, port 0 a free port chosen at start.
 	Listen string `yaml:"listen" default:"127.0.0.1:8080" format:"listen"`
+	// Certificate of the gateway. With one, `listen` speaks TLS 1.2 or newer, HTTP/2 included, and nothing else. A change needs a restart; a changed file does not.
+	TLS TLS `yaml:"tls"`
 	// The admin listener: API, metrics and dashboard.
 	Admin Admin `yaml:"admin"`
 	// Directory of Holdfast's own state: database, spool, journal, admin token. Created when missing.
@@ -48,7 +50,7 @@ type Admin struct {
 	// Address of the admin listener: host and port. Beyond loopback it needs `tls`.
 	Listen string `yaml:"listen" default:"127.0.0.1:8081" format:"listen"`
 	// Certificate of the admin listener.
-	TLS AdminTLS `yaml:"tls"`
+	TLS TLS `yaml:"tls"`
 	// Names under which the admin listener is reached, without port, besides `localhost` and addresses. Requests for other names are refused.
 	Hosts []string `yaml:"hosts" format:"host-name" max:"100"`
 	// Networks in which the API may place instances besides public addresses, such as `10.0.0.0/8`. The configuration file may name any.
@@ -57,9 +59,9 @@ type Admin struct {
 	MetricsToken bool `yaml:"metrics_token"`
 }
 
-// AdminTLS is the certificate of the admin listener: files, or one that Holdfast
-// makes itself.
-type AdminTLS struct {
+// TLS is the certificate of a listener: files, or one that Holdfast makes
+// itself.
+type TLS struct {
 	// PEM file with the certificate, and its chain if it has one. Read again when it changes.
 	Cert string `yaml:"cert"`
 	// PEM file with the private key.

@@ -21,6 +21,7 @@ var closed = []string{
 	"functions.NAME.platform.process.ready_timeout", "functions.NAME.platform.process.stop_timeout",
 	"functions.NAME.platform.process.output",
 	"admin.hosts", "admin.allow_instances", "admin.metrics_token", "admin.tls", "admin.tls.cert", "admin.tls.key", "admin.tls.auto",
+	"tls", "tls.cert", "tls.key", "tls.auto",
 }
 
 func TestTheAPICanSetOnlyWhatIsOpenedOneByOne(t *testing.T) {
@@ -82,6 +83,24 @@ func TestValuesSayWhereTheyComeFrom(t *testing.T) {
 	at := slices.IndexFunc(all, func(v config.Value) bool { return v.Path == "listen" })
 	if at < 0 || all[at].Origin.String() != "default" {
 		t.Errorf("listen: %+v", all[max(at, 0)])
+	}
+}
+
+func TestTheGatewayHasOneWholeCertificateOrNone(t *testing.T) {
+	t.Parallel()
+	const rest = "\nfunctions: {public: {routes: [{path: /}], instances: [{url: \"http://127.0.0.1:1\"}]}}\n"
+	for tls, says := range map[string]string{
+		"{}":                            "",
+		"{auto: true}":                  "",
+		"{cert: a, key: b}":             "",
+		"{cert: a}":                     "tls.key: is missing",
+		"{key: a}":                      "tls.cert: is missing",
+		"{auto: true, cert: a, key: b}": "tls.auto: excludes cert and key",
+	} {
+		_, _, err := load(t, "tls: "+tls+rest)
+		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %q", tls, err, says)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ func (s *settler) settle() {
 	if _, port, err := net.SplitHostPort(c.Listen); err == nil && c.Listen == c.Admin.Listen && port != "0" {
 		s.add("admin.listen", "is the same address as listen", "give it a port of its own")
 	}
+	s.certificate("tls", &c.TLS)
 	s.adminTLS(&c.Admin)
 	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
 		s.function(c.Functions[name], "functions."+name)
@@ -44,15 +45,25 @@ func (s *settler) engine(system string) {
 // adminTLS wants one certificate, and one where others can reach the listener.
 func (s *settler) adminTLS(a *Admin) {
 	switch t := a.TLS; {
-	case t.Auto && (t.Cert != "" || t.Key != ""):
-		s.add("admin.tls.auto", "excludes cert and key", "keep the files, or auto")
-	case t.Cert == "" && t.Key != "":
-		s.add("admin.tls.cert", "is missing", "a key needs its certificate")
-	case t.Cert != "" && t.Key == "":
-		s.add("admin.tls.key", "is missing", "a certificate needs its key")
+	case !s.certificate("admin.tls", &t):
 	case t.Cert == "" && !t.Auto && !onLoopback(a.Listen):
 		s.add("admin.listen", "can be reached by others and has no TLS", "set admin.tls: {cert: FILE, key: FILE} or {auto: true}, or listen on 127.0.0.1")
 	}
+}
+
+// certificate wants one at most, with both of its halves.
+func (s *settler) certificate(path string, t *TLS) bool {
+	switch {
+	case t.Auto && (t.Cert != "" || t.Key != ""):
+		s.add(path+".auto", "excludes cert and key", "keep the files, or auto")
+	case t.Cert == "" && t.Key != "":
+		s.add(path+".cert", "is missing", "a key needs its certificate")
+	case t.Cert != "" && t.Key == "":
+		s.add(path+".key", "is missing", "a certificate needs its key")
+	default:
+		return true
+	}
+	return false
 }
 
 // onLoopback reports whether only this machine reaches an address. A name other

@@ -75,8 +75,9 @@ func (s *second) Addr() net.Addr { return s.addr }
 // front is the loops before the server; the zero value is that of a server
 // that stands alone.
 type front struct {
-	stop  context.CancelFunc
-	ended chan error // one, once all connections of the loops are done or handed over
+	stop   context.CancelFunc
+	ended  chan error // one, once all connections of the loops are done or handed over
+	secure *secureListener
 }
 
 // newFront starts the loops, if there are to be any, and returns the listener
@@ -84,17 +85,28 @@ type front struct {
 func (g *Gateway) newFront(ctx context.Context, ln net.Listener, c *ServeConfig) (front, net.Listener) {
 	tcp, ok := ln.(*net.TCPListener)
 	if c.Loops <= 0 || !ok {
-		return front{}, ln
+		if c.TLS == nil {
+			return front{}, ln
+		}
+		secure := newSecureListener(ln, c.TLS, c.HeaderTimeout)
+		return front{secure: secure}, secure
 	}
 	behind := newSecond(ln.Addr())
 	ctx, stop := context.WithCancel(ctx)
-	f := front{stop, make(chan error, 1)}
+	f := front{stop: stop, ended: make(chan error, 1)}
 	go func() {
 		defer close(f.ended)
 		defer func() { _ = tcp.Close() }() // loops that could not start left it open
 		f.ended <- g.runLoops(ctx, tcp, behind.give, c)
 	}()
 	return f, behind
+}
+
+// wait returns when nothing is left of a listener that was closed.
+func (f *front) wait() {
+	if f.secure != nil {
+		<-f.secure.ended
+	}
 }
 
 // leave makes the loops end and waits for it, no longer than

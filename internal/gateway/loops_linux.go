@@ -17,7 +17,7 @@ func (g *Gateway) runLoops(ctx context.Context, ln *net.TCPListener, handOver fu
 	return http1.NewLoops(http1.LoopsConfig{
 		Machine: g.machine, HandOver: handOver, Takes: g.loopsTake, Options: g.loopOptions,
 		Cookie:  func(s exchange.Step, proto string) string { return g.engine.Cookie(s, proto).String() },
-		Problem: middleware.Problem, Panicked: g.panicked, Handed: c.Handed, Via: g.engine.Via(),
+		Problem: middleware.Problem, Panicked: g.panicked, Handed: c.Handed, Via: g.engine.Via(), TLS: c.TLS,
 		TrustedProxies: g.config.TrustedProxies, Limits: http1.Limits{Head: c.HeaderBytes},
 		HeaderTimeout: orEndless(c.HeaderTimeout), IdleTimeout: orEndless(c.IdleTimeout), Shutdown: c.Shutdown,
 		MinRate: c.MinRate,

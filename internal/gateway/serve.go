@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,7 +20,10 @@ type ServeConfig struct {
 	// Loops is how many poll loops carry the common kind of request, where the
 	// listener is TCP; 0: net/http serves all. An error is ErrNoLoops where the
 	// system has none.
-	Loops         int
+	Loops int
+	// TLS is spoken with clients where it is set, HTTP/2 too if its NextProtos
+	// say so.
+	TLS           *tls.Config
 	HeaderBytes   int           // of a request's head
 	HeaderTimeout time.Duration // for a request's head
 	IdleTimeout   time.Duration // between two requests of a connection
@@ -58,6 +62,7 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 	srv := &http.Server{
 		Handler: live, MaxHeaderBytes: c.HeaderBytes, ReadHeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout,
 		BaseContext: func(net.Listener) context.Context { return exchanges },
+		ConnContext: rememberTLS,
 		ConnState: func(c net.Conn, s http.ConnState) {
 			strict.ConnState(c, s)
 			leaving.watch(c, s)
@@ -67,6 +72,7 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 		DisableGeneralOptionsHandler: true,
 	}
 	f, ln := g.newFront(context.WithoutCancel(ctx), ln, &c)
+	defer f.wait()
 	if g.config.Strict {
 		srv.MaxHeaderBytes = max(c.HeaderBytes, http.DefaultMaxHeaderBytes) + headGrowth // it is the filter that refuses
 		srv.IdleTimeout += c.HeaderTimeout
@@ -155,6 +161,7 @@ func (l *liveRequests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.add(1)
 	defer l.add(-1)
 	l.leaving.mark(w, r)
+	recallTLS(r)
 	l.next.ServeHTTP(w, r)
 }
 

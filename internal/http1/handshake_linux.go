@@ -1,13 +1,9 @@
 package http1
 
 import (
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"runtime/debug"
-	"strings"
 )
 
 // shake is a handshake under way. crypto/tls cannot interrupt one, so it has a
@@ -98,22 +94,8 @@ func (s *secure) greet(panicked func(any, []byte)) (err error) {
 		}()
 	}
 	err = s.Handshake()
-	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok && looksLikeHTTP(e.RecordHeader) {
-		_, _ = io.WriteString((*transport)(s), plainRefused) // the client is told as far as it listens
-	}
+	RefusePlain((*transport)(s), err)
 	return err
-}
-
-// plainRefused answers HTTP where TLS is spoken.
-const plainRefused = "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" +
-	"400 this port speaks TLS: ask with https://\n"
-
-func looksLikeHTTP(head [5]byte) bool {
-	switch s := string(head[:]); {
-	case strings.HasPrefix(s, "GET "), strings.HasPrefix(s, "PUT "), s == "HEAD ", s == "POST ", s == "PATCH", s == "DELET", s == "OPTIO":
-		return true
-	}
-	return false
 }
 
 // shakes says whether a goroutine has the descriptor.

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"crypto/tls"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -49,8 +50,12 @@ type Strict struct{ config StrictConfig }
 func NewStrict(c StrictConfig) *Strict { return &Strict{c} }
 
 // Client wraps a client's connection for a server, whose ConnState hook is
-// Strict.ConnState. One that says what TLS it uses still does.
+// Strict.ConnState. One that says what TLS it uses still does. HTTP/2 is none of
+// its business: net/http wants to see such a connection as it is.
 func (s *Strict) Client(c net.Conn) net.Conn {
+	if t, ok := c.(*tls.Conn); ok && t.ConnectionState().NegotiatedProtocol == "h2" {
+		return c
+	}
 	conn := newClientConn(s, c)
 	if secure, ok := c.(connectionStater); ok {
 		return &secureConn{conn, secure}

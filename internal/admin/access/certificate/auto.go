@@ -21,7 +21,8 @@ import (
 	"time"
 )
 
-// The files of a self-signed certificate in the directory of Config.Auto.
+// The files of a self-signed certificate in the directory of Config.Auto, where
+// Config.Owner is not set.
 const (
 	AutoCertName = "admin-cert.pem"
 	AutoKeyName  = "admin-key.pem"
@@ -33,8 +34,8 @@ const (
 	clockSkew    = time.Hour
 )
 
-func autoFiles(dir string) (cert, key string) {
-	return filepath.Join(dir, AutoCertName), filepath.Join(dir, AutoKeyName)
+func autoFiles(dir, owner string) (cert, key string) {
+	return filepath.Join(dir, owner+"-cert.pem"), filepath.Join(dir, owner+"-key.pem")
 }
 
 // makeIfNeeded makes a certificate unless there is one for these names that
@@ -69,7 +70,7 @@ func covers(leaf *x509.Certificate, names []string) bool {
 // make writes a new pair. A crash between the two leaves a pair that does not
 // fit, which the next start says.
 func (s *Source) make(now time.Time) error {
-	certPEM, keyPEM, err := selfSigned(s.config.Names, now)
+	certPEM, keyPEM, err := selfSigned(s.config.Owner, s.config.Names, now)
 	if err != nil {
 		return fmt.Errorf("make self-signed certificate: %w", err)
 	}
@@ -82,7 +83,7 @@ func (s *Source) make(now time.Time) error {
 	return nil
 }
 
-func selfSigned(names []string, now time.Time) (certPEM, keyPEM []byte, err error) {
+func selfSigned(owner string, names []string, now time.Time) (certPEM, keyPEM []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -92,7 +93,7 @@ func selfSigned(names []string, now time.Time) (certPEM, keyPEM []byte, err erro
 		return nil, nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "Holdfast admin, self-signed"},
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "Holdfast " + owner + ", self-signed"},
 		NotBefore: now.Add(-clockSkew), NotAfter: now.Add(autoLifetime),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,

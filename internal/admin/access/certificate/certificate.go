@@ -1,4 +1,4 @@
-// Package certificate holds the TLS side of the admin listener: certificate
+// Package certificate holds the TLS side of the listeners: certificate
 // files that may be replaced while Holdfast runs, a self-signed certificate for
 // first use, and the rule that nothing but TLS leaves this machine.
 //
@@ -10,6 +10,7 @@
 package certificate
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -30,6 +31,9 @@ type Config struct {
 	// Auto is a directory in which a self-signed certificate is made when it
 	// holds none that fits: AutoCertName, AutoKeyName.
 	Auto string
+	// Owner names the listener in the files and the subject of a self-signed
+	// certificate; "" is admin.
+	Owner string
 	// Names are the host names and addresses of a self-signed certificate
 	// besides localhost and the loopback addresses.
 	Names []string
@@ -68,13 +72,14 @@ type stamp struct {
 // Open reads the certificate, or makes it. The error names the file and what
 // to do.
 func Open(c Config, now time.Time) (*Source, error) {
+	c.Owner = cmp.Or(c.Owner, "admin")
 	s := &Source{config: c, checked: now}
 	if c.Auto != "" {
 		if c.CertFile != "" || c.KeyFile != "" {
 			return nil, errors.New("a certificate is either made (auto) or read from files, not both")
 		}
 		s.selfMade = true
-		s.config.CertFile, s.config.KeyFile = autoFiles(c.Auto)
+		s.config.CertFile, s.config.KeyFile = autoFiles(c.Auto, c.Owner)
 		if err := s.makeIfNeeded(now); err != nil {
 			return nil, err
 		}
