@@ -126,6 +126,24 @@ func TestLatencyEjects(t *testing.T) {
 	}
 }
 
+// A burst that slows all down at once is nobody's fault: who is looked at first
+// must not be compared with what the others were a moment ago.
+func TestASurgeThatSlowsAllDownEjectsNobody(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, balancer.Config{}, same(2)...)
+	latencies(f, 20*time.Second, 200*time.Microsecond, 200*time.Microsecond)
+	for range 900 { // in less than the second after which the others are looked at again
+		f.wait(time.Millisecond)
+		f.observe(f.all[0], balancer.Result{Latency: 1100 * time.Millisecond})
+		f.observe(f.all[1], balancer.Result{Latency: time.Second})
+	}
+	for k := range f.all {
+		if s := f.stats(k); s.Ejected {
+			t.Errorf("%d is ejected: %s", k, s.Reason)
+		}
+	}
+}
+
 func TestOneSlowAnswerDoesNotEject(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond

@@ -95,8 +95,11 @@ func (b *Balancer) Observe(i *Instance, r Result, now time.Time) {
 	t := v.tick(now)
 	limit := v.cfg.Ejection.slowLimit(b.signals.median.Load())
 	found, what := i.record(r, limit, t, v.cfg)
-	if last := b.signals.learned.Load(); last == 0 || t-last >= learnEvery {
+	if last := b.signals.learned.Load(); last == 0 || t-last >= learnEvery || what == chargeLatency {
 		b.signals.learn(v, t)
+	}
+	if what == chargeLatency && found.mean <= v.cfg.Ejection.slowLimit(b.signals.median.Load()) {
+		what = chargeNone // what was known of the others was older than what made all of them slow
 	}
 	if what != chargeNone && i.tier() == tierUsable {
 		b.eject(i, what, found, now)
