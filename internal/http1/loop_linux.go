@@ -317,7 +317,7 @@ func (l *loop) receive(a arrival) bool {
 
 // welcome begins with a connection that load counts already.
 func (l *loop) welcome(a *arrival) {
-	_ = unix.SetsockoptInt(a.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // it works without
+	_ = unix.SetsockoptInt(a.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)             // it works without
 	_ = unix.SetsockoptInt(a.fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSent) // as well
 	c := newClient(l, a.fd, a.peer)
 	if l.left && len(a.early) == 0 || l.add(a.fd, c, nil) != nil {

@@ -13,7 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"holdfast/balancer"
+
 	"holdfast/exchange"
 )
 
@@ -61,7 +63,7 @@ type LoopsConfig struct {
 	// TrustedProxies may tell who the client is and give the request its id.
 	TrustedProxies []netip.Prefix
 	Limits         Limits        // of requests
-	Connections    int           // of clients, per loop; 0: 16,384
+	Connections    int           // of clients, per loop; 0: 16,384, or fewer: all loops together take 3/4 of the descriptors there may be
 	HeaderTimeout  time.Duration // for a request, from its first byte: 60 s
 	IdleTimeout    time.Duration // between two requests: 60 s
 	MinRate        int64         // bytes a second a client moves at least while it owes some, see Owed: 0, no limit
@@ -101,9 +103,6 @@ func NewLoops(c LoopsConfig) *Loops {
 	}
 	set(&c.HeaderTimeout, time.Minute)
 	set(&c.IdleTimeout, time.Minute)
-	if c.Connections <= 0 {
-		c.Connections = 16 << 10
-	}
 	if c.Handshakes <= 0 {
 		c.Handshakes = 512
 	}
@@ -183,6 +182,13 @@ func (s *Loops) runNames(ctx context.Context) (end func()) {
 }
 
 func (s *Loops) open(ln *net.TCPListener, n int) (loops []*loop, err error) {
+	if s.config.Connections <= 0 {
+		var files unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+			return nil, fmt.Errorf("make poll loops: %w", err)
+		}
+		s.config.Connections = connectionsOf(files.Cur, n)
+	}
 	for range n {
 		l, err := s.newLoop(ln)
 		if err != nil {
@@ -197,6 +203,12 @@ func (s *Loops) open(ln *net.TCPListener, n int) (loops []*loop, err error) {
 		l.all = loops
 	}
 	return loops, nil
+}
+
+// connectionsOf leaves descriptors for connections to instances: who is let in
+// must be answered.
+func connectionsOf(files uint64, loops int) int {
+	return int(min(16<<10, max(1, files/4*3/uint64(loops))))
 }
 
 func (s *Loops) trusts(a netip.Addr) bool {
