@@ -49,7 +49,7 @@ type plan struct {
 
 func planOf(t *testing.T) plan {
 	t.Helper()
-	p := plan{24 * time.Second, 100, 4 * time.Second, 2 * time.Second, 500 * time.Millisecond, 10 * time.Second, 15 * time.Second}
+	p := plan{24 * time.Second, 100, 4 * time.Second, 2 * time.Second, 500 * time.Millisecond, 10 * time.Second, 40 * time.Second}
 	if need.Soak() {
 		p = plan{time.Hour, 80, 20 * time.Second, 10 * time.Second, 5 * time.Second, time.Minute, 3 * time.Minute}
 	}
