@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // masked stands for a secret, whatever its length.
@@ -30,7 +32,7 @@ func Mask(text string) string {
 	if strings.Contains(text, "://") {
 		text = urlPassword.ReplaceAllString(text, "${1}:"+masked+"@")
 	}
-	if strings.ContainsAny(text, "bB") { // "Bearer", "Basic"
+	if strings.ContainsAny(text, "bB") && strings.ContainsAny(text, " \t\r\n\f\v") { // "Bearer ", "Basic "
 		text = bearerText.ReplaceAllString(text, "${1}"+masked)
 	}
 	return text
@@ -59,7 +61,29 @@ func maskAny(key string, v any) slog.Attr {
 	return slog.Any(key, v)
 }
 
-func isSecretKey(key string) bool { return secretKey.MatchString(key) && !publicKey.MatchString(key) }
+// isSecretKey is asked for every attribute of every line of the log, and there
+// are few keys; those of documents may be anything, so not all are remembered.
+func isSecretKey(key string) bool {
+	if secret, known := knownKeys.Load(key); known {
+		return secret == true
+	}
+	secret := secretKey.MatchString(key) && !publicKey.MatchString(key)
+	if len(key) <= maxKnownKey && keysKnown.Add(1) <= maxKnownKeys {
+		knownKeys.Store(strings.Clone(key), secret)
+	}
+	return secret
+}
+
+const (
+	maxKnownKeys = 4096
+	maxKnownKey  = 64
+)
+
+//nolint:gochecknoglobals // what is remembered follows from the expressions above
+var (
+	knownKeys sync.Map // whether it is secret, by key
+	keysKnown atomic.Int64
+)
 
 // MaskJSON writes v as JSON for the audit log: values under a telling key
 // (password, token, authorization, api_key ...) are hidden whatever they are,
