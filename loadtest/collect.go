@@ -85,10 +85,13 @@ func (c *collector) doubt(p *Point) {
 	}
 }
 
+// WarmUp is the Phase of points in the warm-up.
+const WarmUp = "warm-up"
+
 // phaseName is the name of what the schedule says at a moment.
 func (r *run) phaseName(at time.Duration) string {
 	if phase := r.plan.phase(at); phase > 0 {
 		return r.config.Stages[phase-1].Name
 	}
-	return "warm-up"
+	return WarmUp
 }

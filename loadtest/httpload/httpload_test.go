@@ -247,6 +247,23 @@ func TestARequestThatMeetsAClosedConnectionIsSentAgainOnlyIfItMay(t *testing.T) 
 	}
 }
 
+// A server that ends each connection with its answer, once by saying so and once by HTTP/1.0, costs connections and no
+// requests, whatever the method.
+func TestAServerThatClosesAfterEachAnswerCostsNoRequest(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi"} {
+		url := raw(t, func(c net.Conn, _ int) {
+			if readHead(bufio.NewReader(c)) {
+				io.WriteString(c, answer)
+			}
+		})
+		r := run(t, httpload.Config{Requests: []httpload.Request{{Method: "POST", URL: url}}}, 30)
+		if r.Total.Counts[loadtest.OK] != 30 || r.Total.Connect.Count() != 30 || r.Total.Reconnects != 0 {
+			t.Errorf("%v over %d connections, %d sent again; %v", r.Total.Counts, r.Total.Connect.Count(), r.Total.Reconnects, r.Errors)
+		}
+	}
+}
+
 func TestATimeoutEndsARequestWhereverItHangs(t *testing.T) {
 	t.Parallel()
 	for name, part := range map[string]string{"before the answer": "", "in the head": "HTTP/1.1 200 OK\r\nCont", "in the body": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"} {
