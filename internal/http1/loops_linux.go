@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"holdfast/balancer"
 
+	"holdfast/balancer"
 	"holdfast/exchange"
 )
 
