@@ -184,7 +184,7 @@ func (a *App) wire(c *config.Config, secret []byte) {
 	a.prober = prober.New(prober.Config{}) // what it finds shows as events
 	a.gateway = gateway.New(gateway.Config{
 		Logger: a.logs.For("gateway"), Access: a.logs.For("access"), Events: a.events,
-		Records: c.Limits.RecordRing, TrustedProxies: c.TrustedProxies, Secret: secret,
+		Records: c.Limits.RecordRing, TrustedProxies: c.TrustedProxies, Secret: secret, Strict: c.Engine == "http1",
 		Failed: func(function, instance string) { a.prober.Suspect(targetKey(function, instance)) },
 	})
 	a.instances = newInstances(a.gateway, a.prober)
@@ -275,7 +275,7 @@ func (a *App) serve(ctx context.Context, c *config.Config) error {
 
 // loops says how many poll loops the gateway runs.
 func loops(engine string) int {
-	if engine != "http1" {
+	if engine != "http1" || runtime.GOOS != "linux" {
 		return 0
 	}
 	return spareProcessors()

@@ -12,8 +12,8 @@ type Config struct {
 	Admin Admin `yaml:"admin"`
 	// Directory of Holdfast's own state: database, spool, journal, admin token. Created when missing.
 	DataDir string `yaml:"data_dir" default:"./holdfast-data" format:"nonempty"`
-	// Engine that moves HTTP/1.1 bytes. `std` is Go's net/http. `http1` puts poll loops in front of it, which carry the common kind of request for less CPU: see docs/performance.md. Linux only.
-	Engine string `yaml:"engine" default:"std" enum:"std|http1"`
+	// Engine that moves HTTP/1.1 bytes. `http1` reads strictly: what can be understood in two ways is refused, from clients and from instances; on Linux, poll loops carry the common kind of request for less CPU, see docs/performance.md. `std` is Go's net/http alone.
+	Engine string `yaml:"engine" default:"http1" enum:"std|http1"`
 	// Where Holdfast keeps its state: `sqlite` (in the data directory) or the URL of a PostgreSQL database, `postgres://user@host/db`.
 	Store string `yaml:"store" default:"sqlite" format:"store"`
 	// Platform of functions that name none: `process`, `docker-swarm`, `kubernetes`, `vercel` or `netlify`. Also set by `DEPLOYMENT_PLATFORM`. This version can run `process` only; functions that list their instances need no platform.

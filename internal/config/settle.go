@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +20,6 @@ type settler struct {
 
 func (s *settler) settle() {
 	c := s.config
-	s.engine(runtime.GOOS)
 	s.atMost("pool.min", c.Pool.Min, "pool.max", c.Pool.Max)
 	if _, port, err := net.SplitHostPort(c.Listen); err == nil && c.Listen == c.Admin.Listen && port != "0" {
 		s.add("admin.listen", "is the same address as listen", "give it a port of its own")
@@ -33,13 +31,6 @@ func (s *settler) settle() {
 	}
 	s.routes()
 	s.fallbacks()
-}
-
-// engine refuses one that this system does not have.
-func (s *settler) engine(system string) {
-	if s.config.Engine == "http1" && system != "linux" {
-		s.add("engine", "http1 needs Linux, this is "+system, "write engine: std")
-	}
 }
 
 // adminTLS wants one certificate, and one where others can reach the listener.

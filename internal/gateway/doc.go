@@ -15,6 +15,10 @@
 //	listener ──► http1.Loops ──────────────────► exchange.Machine
 //	                  └─ handed over ──► middleware.Engine ──┘
 //
+// With Config.Strict, net/http serves clients and asks instances through the
+// filters of internal/http1, which let it read nothing the strict parsers have
+// not accepted.
+//
 // The gateway serves from memory alone. Who says which instances there are and
 // how they are (static list, platform, prober) is connected by package app.
 package gateway

@@ -38,6 +38,10 @@
 // large heads, slow uploads, and what LoopsConfig.Takes does not let it take.
 // That decision falls before the machine hears of the request.
 //
+// Who gets these connections wraps them with [Strict.Client]: a filter that lets
+// a server of another make, such as net/http, read only what the parsers here
+// accept, and gives the connection back to a loop between two requests.
+//
 // A loop never blocks: what a client does not take at once is kept, and the
 // instance is not read meanwhile. A client that leaves is noticed at any time
 // (EPOLLRDHUP) and its attempt cancelled. An idle connection to an instance on
