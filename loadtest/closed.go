@@ -20,9 +20,6 @@ func (r *run) closed(ctx context.Context) error {
 	return nil
 }
 
-// look is how often a user that is not wanted yet looks whether it is now.
-const look = 20 * time.Millisecond
-
 // loop is a user's life. User n takes part while the curve is above n.
 func (w *worker) loop(ctx context.Context) {
 	end := w.run.plan.curve.Duration()
@@ -32,7 +29,11 @@ func (w *worker) loop(ctx context.Context) {
 		case now >= end || ctx.Err() != nil:
 			return
 		case w.run.plan.curve.Rate(now) <= float64(w.shot.User):
-			sleep(ctx, min(look, end-now))
+			wanted, ok := w.run.plan.curve.Above(float64(w.shot.User), now)
+			if !ok {
+				return
+			}
+			sleep(ctx, max(wanted-now, time.Microsecond))
 			continue
 		case w.pause > 0:
 			sleep(ctx, min(w.pause, end-now))

@@ -141,7 +141,7 @@ func (r *run) newWorker(n int) (*worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make user %d: %w", n, err)
 	}
-	w := &worker{run: r, user: user, wake: make(chan struct{}, 1), freed: make(chan struct{})}
+	w := &worker{run: r, user: user, wake: make(chan struct{}, 1), freed: make(chan struct{}, 1)}
 	w.shot.User = n
 	r.sweeper.add(w)
 	r.made.Add(1)

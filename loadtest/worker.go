@@ -37,6 +37,9 @@ func (w *worker) do(ctx context.Context) {
 			s.Class, s.Err = w.cause, w.run.overdue
 		}
 	}
+	if s.Class.Failure() && ctx.Err() != nil {
+		s.Class = Interrupted // by the end of ctx, before the sweeper came to it
+	}
 	if s.Done == 0 {
 		s.Done = s.Now()
 	}
