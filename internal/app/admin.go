@@ -71,7 +71,7 @@ func (a *App) openCertificate(owner, key string, t *config.TLS, names []string) 
 	case t.Auto:
 		cc.Auto, cc.Names = a.data.path, names
 	case t.Cert == "":
-		return nil, nil
+		return nil, nil //nolint:nilnil // it has none
 	}
 	source, err := certificate.Open(cc, time.Now())
 	if err != nil {

@@ -71,6 +71,7 @@ func overTLS(t *testing.T, run func(t *testing.T, loops int, server, client *tls
 func TestHTTP2AndHTTP1GoThroughTheSameTLSPort(t *testing.T) {
 	t.Parallel()
 	overTLS(t, func(t *testing.T, loops int, server, config *tls.Config) {
+		t.Helper()
 		addr := secureGateway(t, loops, server, func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
 			_, _ = fmt.Fprint(w, r.Header.Get("X-Forwarded-Proto"), " ", len(body), " ", err)
@@ -111,6 +112,7 @@ func TestHTTP2AndHTTP1GoThroughTheSameTLSPort(t *testing.T) {
 func TestAnUpgradeGoesThroughTLS(t *testing.T) {
 	t.Parallel()
 	overTLS(t, func(t *testing.T, loops int, server, config *tls.Config) {
+		t.Helper()
 		addr := secureGateway(t, loops, server, func(w http.ResponseWriter, _ *http.Request) {
 			conn, rw, err := http.NewResponseController(w).Hijack()
 			if err != nil {
@@ -146,6 +148,7 @@ func TestAnUpgradeGoesThroughTLS(t *testing.T) {
 func TestAPlainRequestToATLSPortIsToldSo(t *testing.T) {
 	t.Parallel()
 	overTLS(t, func(t *testing.T, loops int, server, _ *tls.Config) {
+		t.Helper()
 		addr := secureGateway(t, loops, server, func(http.ResponseWriter, *http.Request) {})
 		c, err := net.Dial("tcp", addr.String())
 		if err != nil {
@@ -164,6 +167,7 @@ func TestAPlainRequestToATLSPortIsToldSo(t *testing.T) {
 func TestANewCertificateIsUsedFromTheNextConnectionOn(t *testing.T) {
 	t.Parallel()
 	overTLS(t, func(t *testing.T, loops int, server, config *tls.Config) {
+		t.Helper()
 		certs := make(chan *tls.Certificate, 1)
 		first := server.Certificates[0]
 		second := first
@@ -189,6 +193,7 @@ func TestANewCertificateIsUsedFromTheNextConnectionOn(t *testing.T) {
 func TestASilentHandshakeDoesNotKeepTheGateway(t *testing.T) {
 	t.Parallel()
 	overTLS(t, func(t *testing.T, loops int, server, _ *tls.Config) {
+		t.Helper()
 		addr := secureGateway(t, loops, server, func(http.ResponseWriter, *http.Request) {})
 		c, err := net.Dial("tcp", addr.String())
 		if err != nil {

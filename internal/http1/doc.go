@@ -79,6 +79,10 @@
 // one more look (a recv that takes nothing) shows that the instance has not
 // closed it. Others do without: they are sent once more.
 //
+// With LoopsConfig.TLS the loops speak it. The handshake has a goroutine, which
+// the loop wakes; from then on the loop reads and writes records by itself, with
+// crypto/tls between the socket and its buffers. HTTP/2 is handed over.
+//
 // A panic costs the connection it was about, where LoopsConfig.Panicked is set.
 //
 // Only the machine is shared. A wake-up from another thread is put in a list

@@ -93,7 +93,7 @@ func (s *secure) greet(panicked func(any, []byte)) (err error) {
 			}
 		}()
 	}
-	err = s.Handshake()
+	err = s.Handshake() //nolint:noctx // shake.cut ends it
 	RefusePlain((*transport)(s), err)
 	return err
 }

@@ -45,7 +45,7 @@ func (again) Timeout() bool   { return true }
 func (again) Temporary() bool { return true }
 
 // errAgain is an interface once and for all: converting costs an allocation.
-var errAgain net.Error = again{} //nolint:gochecknoglobals // a constant
+var errAgain net.Error = again{}
 
 func newSecure(config *tls.Config, fd int) *secure {
 	s := &secure{fd: fd}
