@@ -285,11 +285,11 @@ func drip(c net.Conn, head string, rate int) {
 func TestClientsAtTheLeastRateMayGoOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newSecondTier(t, 240, answerTo(30*300))
+		s := newSecondTier(t, 240, answerTo(30*400))
 		c := s.dial()
 		began := time.Now()
 		var dripping sync.WaitGroup
-		dripping.Go(func() { drip(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n", 300) })
+		dripping.Go(func() { drip(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12000\r\n\r\n", 400) })
 		defer dripping.Wait()
 		defer c.Close()
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
