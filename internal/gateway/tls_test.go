@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"holdfast/balancer"
+	"holdfast/internal/event"
 	"holdfast/internal/gateway"
 )
 
@@ -29,12 +31,28 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return s.TLS.Certificates[0], roots
 }
 
+// engine is what serves: loops or none, and filters around net/http or none.
+type engine struct {
+	loops  int
+	strict bool
+}
+
+func secureEngines() []engine {
+	list := []engine{{0, true}}
+	for _, n := range engines() {
+		list = append(list, engine{n, n > 0})
+	}
+	return list
+}
+
 // secureGateway serves one function over TLS, on every engine.
-func secureGateway(t *testing.T, loops int, c *tls.Config, up http.HandlerFunc) net.Addr {
+func secureGateway(t *testing.T, e engine, c *tls.Config, up http.HandlerFunc) net.Addr {
 	t.Helper()
 	instance := httptest.NewServer(up)
 	t.Cleanup(instance.Close)
-	g := newGateway()
+	g := gateway.New(gateway.Config{
+		Logger: slog.New(slog.DiscardHandler), Events: event.NewBus(64), Secret: make([]byte, 32), Strict: e.strict,
+	})
 	apply(t, g, spec("a", "/"))
 	setInstances(t, g, "a", balancer.Spec{ID: "1", Endpoint: instance.URL})
 	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -44,7 +62,7 @@ func secureGateway(t *testing.T, loops int, c *tls.Config, up http.HandlerFunc) 
 	ctx, stop := context.WithCancel(context.Background()) //nolint:usetesting // ended before the instance
 	ended := make(chan error, 1)
 	go func() {
-		ended <- g.Run(ctx, ln, gateway.ServeConfig{Loops: loops, TLS: c, HeaderTimeout: time.Minute, IdleTimeout: time.Minute, Shutdown: time.Second})
+		ended <- g.Run(ctx, ln, gateway.ServeConfig{Loops: e.loops, TLS: c, HeaderTimeout: time.Minute, IdleTimeout: time.Minute, Shutdown: time.Second})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -55,13 +73,13 @@ func secureGateway(t *testing.T, loops int, c *tls.Config, up http.HandlerFunc) 
 	return ln.Addr()
 }
 
-func overTLS(t *testing.T, run func(t *testing.T, loops int, server, client *tls.Config)) {
+func overTLS(t *testing.T, run func(t *testing.T, e engine, server, client *tls.Config)) {
 	t.Helper()
 	cert, roots := certificate(t)
-	for _, n := range engines() {
-		t.Run(fmt.Sprint(n, " loops"), func(t *testing.T) {
+	for _, e := range secureEngines() {
+		t.Run(fmt.Sprintf("%+v", e), func(t *testing.T) {
 			t.Parallel()
-			run(t, n,
+			run(t, e,
 				&tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12},
 				&tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12})
 		})
@@ -70,9 +88,9 @@ func overTLS(t *testing.T, run func(t *testing.T, loops int, server, client *tls
 
 func TestHTTP2AndHTTP1GoThroughTheSameTLSPort(t *testing.T) {
 	t.Parallel()
-	overTLS(t, func(t *testing.T, loops int, server, config *tls.Config) {
+	overTLS(t, func(t *testing.T, e engine, server, config *tls.Config) {
 		t.Helper()
-		addr := secureGateway(t, loops, server, func(w http.ResponseWriter, r *http.Request) {
+		addr := secureGateway(t, e, server, func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
 			_, _ = fmt.Fprint(w, r.Header.Get("X-Forwarded-Proto"), " ", len(body), " ", err)
 		})
@@ -111,9 +129,9 @@ func TestHTTP2AndHTTP1GoThroughTheSameTLSPort(t *testing.T) {
 
 func TestAnUpgradeGoesThroughTLS(t *testing.T) {
 	t.Parallel()
-	overTLS(t, func(t *testing.T, loops int, server, config *tls.Config) {
+	overTLS(t, func(t *testing.T, e engine, server, config *tls.Config) {
 		t.Helper()
-		addr := secureGateway(t, loops, server, func(w http.ResponseWriter, _ *http.Request) {
+		addr := secureGateway(t, e, server, func(w http.ResponseWriter, _ *http.Request) {
 			conn, rw, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				return
@@ -147,9 +165,9 @@ func TestAnUpgradeGoesThroughTLS(t *testing.T) {
 
 func TestAPlainRequestToATLSPortIsToldSo(t *testing.T) {
 	t.Parallel()
-	overTLS(t, func(t *testing.T, loops int, server, _ *tls.Config) {
+	overTLS(t, func(t *testing.T, e engine, server, _ *tls.Config) {
 		t.Helper()
-		addr := secureGateway(t, loops, server, func(http.ResponseWriter, *http.Request) {})
+		addr := secureGateway(t, e, server, func(http.ResponseWriter, *http.Request) {})
 		c, err := net.Dial("tcp", addr.String())
 		if err != nil {
 			t.Fatal(err)
@@ -166,7 +184,7 @@ func TestAPlainRequestToATLSPortIsToldSo(t *testing.T) {
 // What a Config says of certificates is asked at each handshake.
 func TestANewCertificateIsUsedFromTheNextConnectionOn(t *testing.T) {
 	t.Parallel()
-	overTLS(t, func(t *testing.T, loops int, server, config *tls.Config) {
+	overTLS(t, func(t *testing.T, e engine, server, config *tls.Config) {
 		t.Helper()
 		certs := make(chan *tls.Certificate, 1)
 		first := server.Certificates[0]
@@ -174,7 +192,7 @@ func TestANewCertificateIsUsedFromTheNextConnectionOn(t *testing.T) {
 		second.OCSPStaple = []byte("second") // by which the client knows it
 		server.Certificates = nil
 		server.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return <-certs, nil }
-		addr := secureGateway(t, loops, server, func(http.ResponseWriter, *http.Request) {})
+		addr := secureGateway(t, e, server, func(http.ResponseWriter, *http.Request) {})
 		for _, cert := range []*tls.Certificate{&first, &second} {
 			certs <- cert
 			c, err := tls.Dial("tcp", addr.String(), config)
@@ -192,9 +210,9 @@ func TestANewCertificateIsUsedFromTheNextConnectionOn(t *testing.T) {
 // Who was shaking hands when the gateway ends does not keep it.
 func TestASilentHandshakeDoesNotKeepTheGateway(t *testing.T) {
 	t.Parallel()
-	overTLS(t, func(t *testing.T, loops int, server, _ *tls.Config) {
+	overTLS(t, func(t *testing.T, e engine, server, _ *tls.Config) {
 		t.Helper()
-		addr := secureGateway(t, loops, server, func(http.ResponseWriter, *http.Request) {})
+		addr := secureGateway(t, e, server, func(http.ResponseWriter, *http.Request) {})
 		c, err := net.Dial("tcp", addr.String())
 		if err != nil {
 			t.Fatal(err)
