@@ -59,7 +59,7 @@ func (c *collector) collect() {
 	p.BytesIn = sum.BytesIn - c.seen.BytesIn
 	p.Offered = float64(p.Done)
 	if c.of.config.Open {
-		p.Offered = c.of.plan.curve.Arrivals(now) - c.of.plan.curve.Arrivals(c.last)
+		p.Offered = c.of.plan.demand.due(now) - c.of.plan.demand.due(c.last)
 	}
 	p.measure(sum.Response.Since(c.seen.Response), sum.Service.Since(c.seen.Service), sum.TimerLag.Since(c.seen.TimerLag))
 	c.doubt(&p)

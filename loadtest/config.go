@@ -68,6 +68,9 @@ type Config struct {
 	// missed: none.
 	Objectives []objective.Objective
 
+	// Throttle changes the rate of an open run while it is under way: nobody does.
+	Throttle *Throttle
+
 	// OnPoint is told of every second, from one goroutine, which waits for it. It may keep the Point.
 	OnPoint func(Point)
 }
@@ -143,6 +146,7 @@ func (c *Config) check() error {
 // plan is what a Config comes to.
 type plan struct {
 	curve   schedule.Curve // warm-up included
+	demand  *demand        // requests due by it
 	stages  schedule.Curve // without it
 	warmup  time.Duration
 	weights []int64 // sums of the weights so far
@@ -162,6 +166,7 @@ func newPlan(c *Config) (*plan, error) {
 		}
 		p.curve = schedule.Join(first, stages)
 	}
+	p.demand = &demand{curve: p.curve}
 	var sum int64
 	for _, e := range c.Endpoints {
 		sum += int64(max(e.Weight, 1))

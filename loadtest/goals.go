@@ -87,7 +87,7 @@ func (r *run) measure(o *objective.Objective, now time.Duration) *objective.Meas
 // target is how many requests per second were due from one moment to another; of an endpoint its share.
 func (r *run) target(from, to time.Duration, endpoint int) float64 {
 	to = min(to, r.plan.curve.Duration())
-	rate := perSecond(r.plan.curve.Arrivals(to)-r.plan.curve.Arrivals(from), to-from)
+	rate := perSecond(r.plan.demand.due(to)-r.plan.demand.due(from), to-from)
 	if endpoint == all {
 		return rate
 	}

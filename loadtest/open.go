@@ -31,6 +31,7 @@ type dispatcher struct {
 	gate       time.Duration // no request that is late leaves before
 	hold       time.Duration // Polite: what is due before is not sent
 	over       bool
+	scale      float64 // by Throttle
 }
 
 // late is how far behind its time a request may be without counting as a backlog that CatchUp slows down.
@@ -40,7 +41,7 @@ const late = 20 * time.Millisecond
 const credit = 10 * time.Millisecond
 
 func newDispatcher(r *run) *dispatcher {
-	d := &dispatcher{run: r, arrivals: schedule.NewArrivals(r.plan.curve, r.config.Spacing, r.config.Seed)}
+	d := &dispatcher{run: r, scale: 1, arrivals: schedule.NewArrivals(r.plan.curve, r.config.Spacing, r.config.Seed)}
 	d.next, d.more = d.arrivals.Next()
 	return d
 }
@@ -164,7 +165,7 @@ func (d *dispatcher) assign(w *worker, now time.Duration) {
 		w.shot.wait = max(until-max(planned, d.full), 0)
 	}
 	if behind {
-		rate := d.run.plan.curve.Rate(planned) * d.run.config.CatchUp
+		rate := d.scale * d.run.plan.curve.Rate(planned) * d.run.config.CatchUp
 		d.gate = max(d.gate, now-credit) + time.Duration(1e9/max(rate, 1))
 	}
 	d.advance()
@@ -180,6 +181,10 @@ func (d *dispatcher) noteBusy(now time.Duration) {
 func (d *dispatcher) advance() {
 	d.seq++
 	d.run.seq.Store(d.seq)
+	if f := d.run.config.Throttle.Factor(); f != d.scale && d.run.plan.demand.change(Change{At: d.next, Factor: f}) {
+		d.scale = f
+		d.arrivals.Scale(f)
+	}
 	d.next, d.more = d.arrivals.Next()
 }
 

@@ -50,6 +50,8 @@ type Result struct {
 	Errors map[Class]string
 	// Interrupted: the context ended before the load did.
 	Interrupted bool
+	// Changes are those of the rate by Config.Throttle; targets know them.
+	Changes []Change
 }
 
 // Named is what became of the requests of one endpoint.
@@ -174,15 +176,16 @@ func (r *run) result(ctx context.Context, watch *collector) *Result {
 		res.Elapsed = max(res.Elapsed, res.Planned)
 	}
 	res.Objectives = r.outcomes(r.plan.warmup + res.Elapsed)
-	from := r.plan.curve.Arrivals(r.plan.warmup)
+	due := r.plan.demand.due
+	res.Changes = r.plan.demand.made()
 	if c.Open {
-		res.Target = r.plan.curve.Arrivals(r.plan.curve.Duration()) - from
+		res.Target = due(r.plan.curve.Duration()) - due(r.plan.warmup)
 	}
 	at := r.plan.warmup
 	for i := range c.Stages {
 		s := Stage{Named: Named{Name: c.Stages[i].Name, Summary: rec.summary(1+i, all)}, Planned: c.Stages[i].Duration}
 		if c.Open {
-			s.Target = r.plan.curve.Arrivals(at+s.Planned) - r.plan.curve.Arrivals(at)
+			s.Target = due(at+s.Planned) - due(at)
 		}
 		at += s.Planned
 		res.Stages = append(res.Stages, s)

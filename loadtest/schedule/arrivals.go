@@ -41,13 +41,16 @@ type Arrivals struct {
 	curve   Curve
 	poisson bool
 	rng     *rand.Rand
-	sum     float64 // S(i), or i
-	i       int64
+	sum     float64 // of the next: S(i), or i
+	last    float64 // of the one before
+	i       int64   // since the begin, or since the scale changed
+	from    float64 // sum then
+	scale   float64 // arrivals by those of the curve
 }
 
 // NewArrivals begins at the first request; seed matters to Poisson only.
 func NewArrivals(c Curve, s Spacing, seed uint64) *Arrivals {
-	a := &Arrivals{curve: c, poisson: s == Poisson}
+	a := &Arrivals{curve: c, poisson: s == Poisson, scale: 1}
 	if a.poisson {
 		a.rng = rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)) //nolint:gosec // a seed that repeats is the point
 		a.sum = a.rng.ExpFloat64()
@@ -60,11 +63,18 @@ func (a *Arrivals) Next() (t time.Duration, ok bool) {
 	if t, ok = a.curve.When(a.sum); !ok {
 		return 0, false
 	}
+	a.last = a.sum
 	a.i++
 	if a.poisson {
-		a.sum += a.rng.ExpFloat64()
+		a.sum += a.rng.ExpFloat64() / a.scale
 	} else {
-		a.sum = float64(a.i)
+		a.sum = a.from + float64(a.i)/a.scale
 	}
 	return t, true
+}
+
+// Scale makes the rate factor times that of the curve, behind the request that Next returned last.
+func (a *Arrivals) Scale(factor float64) {
+	a.sum = a.last + (a.sum-a.last)*a.scale/factor
+	a.from, a.i, a.scale = a.last, 1, factor
 }
