@@ -61,6 +61,7 @@ func (a *App) apply(c *config.Config) error {
 		return err
 	}
 	a.gateway.SetAccess(accessOf(c.Log.Access))
+	a.monitor.SetLimits(limitsOf(c))
 	var all []error
 	for _, name := range names {
 		all = append(all, a.applyInstances(name, c.Functions[name]))

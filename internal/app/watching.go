@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"holdfast/internal/config"
 	"holdfast/internal/event"
 	"holdfast/internal/history"
 	"holdfast/internal/monitor"
@@ -30,6 +31,13 @@ func (a *App) makeMonitor() {
 		},
 		Tell: a.tellAnomaly,
 	})
+}
+
+func limitsOf(c *config.Config) monitor.Limits {
+	m := &c.Monitor
+	return monitor.Limits{
+		MemoryPercent: m.MemoryPercent, LoopLagMS: m.LoopLag.Std().Seconds() * 1000, ErrorPercent: m.ErrorPercent, LatencyFactor: m.LatencyFactor,
+	}
 }
 
 func (a *App) tellAnomaly(x monitor.Anomaly) {

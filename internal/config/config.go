@@ -26,6 +26,8 @@ type Config struct {
 	Log Log `yaml:"log"`
 	// What a client may cost before it is routed.
 	Limits Limits `yaml:"limits"`
+	// From where on something is out of the ordinary: an event, a metric and a line of `holdfast status`.
+	Monitor Monitor `yaml:"monitor"`
 	// Connections to PostgreSQL. Checked now, used by the pool of a later version.
 	Pool Pool `yaml:"pool"`
 	// The services behind the gateway, by name: lower-case letters, digits, `-` and `_`, at most 63.
@@ -94,6 +96,18 @@ type Limits struct {
 	MinRate Bytes `yaml:"min_rate" default:"240B" range:"0..1MiB"`
 	// Exchanges kept in memory for `explain`.
 	RecordRing int `yaml:"record_ring" default:"10000" range:"16..10000000"`
+}
+
+// Monitor says from where on something is out of the ordinary.
+type Monitor struct {
+	// Memory an instance or Holdfast uses, in percent of what it may use.
+	MemoryPercent float64 `yaml:"memory_percent" default:"90" range:"1..100"`
+	// Lag of an application's event loop (`event_loop_lag_ms` of its health answer), and of Holdfast's own scheduler.
+	LoopLag Duration `yaml:"loop_lag" default:"100ms" range:"1ms..1m"`
+	// Requests of the last minute that failed, in percent; with fewer than 20 requests nothing is said.
+	ErrorPercent float64 `yaml:"error_percent" default:"10" range:"0.1..100"`
+	// How many times slower than in the same hour last week p95 may be over 15 minutes.
+	LatencyFactor float64 `yaml:"latency_factor" default:"1.5" range:"1.01..1000"`
 }
 
 // Pool bounds the connections to PostgreSQL.

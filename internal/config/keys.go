@@ -91,6 +91,8 @@ func open(parts []string, block, programs bool) bool {
 	switch {
 	case parts[0] == "log":
 		return len(parts) == 1 || parts[1] == "level" || parts[1] == "access" || parts[1] == "components"
+	case parts[0] == "monitor":
+		return true
 	case parts[0] != "functions":
 		return false
 	case len(parts) <= 2:

@@ -24,7 +24,7 @@ const (
 type applied func(Rule, Subject, finding)
 
 func (m *Monitor) judgeOwn(o *OwnFigures, apply applied) {
-	l := &m.config.Limits
+	l := m.limits.Load()
 	used := o.MemoryPercent()
 	apply(Memory, Subject{}, finding{
 		value: used, limit: l.MemoryPercent, clear: wellMemory * l.MemoryPercent, hold: holdMemory, window: o.Window,
@@ -41,7 +41,7 @@ func (m *Monitor) judgeOwn(o *OwnFigures, apply applied) {
 }
 
 func (m *Monitor) judgeFunction(f *FunctionFigures, apply applied) {
-	l := &m.config.Limits
+	l := m.limits.Load()
 	apply(Errors, Subject{Function: f.Function}, errorFinding(&f.Figures, l.ErrorPercent))
 	apply(Latency, Subject{Function: f.Function}, m.weeks.finding(f.Function, l.LatencyFactor))
 	for i := range f.Instances {

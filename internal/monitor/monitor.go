@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"holdfast/exchange"
@@ -37,6 +38,7 @@ type Config struct {
 // Monitor measures and judges. Safe for concurrent use.
 type Monitor struct {
 	config      Config
+	limits      atomic.Pointer[Limits]
 	memoryLimit uint64
 
 	// Of Run alone:
@@ -66,11 +68,18 @@ type Snapshot struct {
 
 // New makes a monitor; Run runs it.
 func New(c Config) *Monitor {
-	c.Limits = c.Limits.withDefaults()
-	return &Monitor{
+	m := &Monitor{
 		config: c, memoryLimit: memoryLimit(), own: newOwn(),
 		followed: map[*exchange.Function]*followed{}, watches: map[watched]*watch{},
 	}
+	m.SetLimits(c.Limits)
+	return m
+}
+
+// SetLimits puts other limits in force, from the next measurement on.
+func (m *Monitor) SetLimits(l Limits) {
+	l = l.withDefaults()
+	m.limits.Store(&l)
 }
 
 // Run measures every 10 s until ctx ends.

@@ -167,6 +167,28 @@ func TestWhatAnInstanceSaysOfItselfIsJudged(t *testing.T) {
 	}
 }
 
+func TestOtherLimitsHoldFromTheNextLookOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fn := newFunction(t)
+		var l told
+		m, stop := run(t, monitor.Config{
+			Functions: func() []*exchange.Function { return []*exchange.Function{fn} }, Tell: l.tell,
+			Numbers: func(string, string) map[string]float64 { return map[string]float64{"memory_percent": 70} },
+		})
+		time.Sleep(time.Minute + time.Second)
+		if list := l.all(); len(list) > 0 {
+			t.Errorf("under the usual limit: %+v", list)
+		}
+		m.SetLimits(monitor.Limits{MemoryPercent: 60})
+		time.Sleep(time.Minute)
+		stop()
+		if list := l.all(); len(list) != 1 || list[0].Limit != 60 || list[0].Value != 70 {
+			t.Errorf("under another: %+v", list)
+		}
+	})
+}
+
 func TestTheAnomaliesOfWhatIsGoneEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -48,7 +50,7 @@ func launch(ctx context.Context, c command) (*Process, error) {
 	defer out.Close()                                     //nolint:errcheck // the child has it
 	cmd := exec.CommandContext(ctx, c.program, c.args...) //nolint:gosec // the bench's own programs
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Env = append(os.Environ(), c.env...)
+	cmd.Env = append(ownless(os.Environ()), c.env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
@@ -128,4 +130,9 @@ func FreePorts(ctx context.Context, n int) ([]int, error) {
 		ports[i] = ln.Addr().(*net.TCPAddr).Port //nolint:errcheck,forcetypeassert // of a TCP listener
 	}
 	return ports, nil
+}
+
+// ownless leaves out what would configure Holdfast.
+func ownless(environ []string) []string {
+	return slices.DeleteFunc(environ, func(kv string) bool { return strings.HasPrefix(kv, "HOLDFAST_") })
 }
