@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	requestBuffer = 16 << 10 // what a loop carries fits into it
-	headroom      = 4 << 10  // before what is read of an answer, for a head that grew
+	requestBuffer = maxHome // what a loop carries fits into it
+	headroom      = 4 << 10 // before what is read of an answer, for a head that grew
 	answerBuffer  = 64 << 10
 	tailroom      = 16 << 10 // behind it, for the end of a chunk and trailers
 	maxFree       = 1024     // buffers and flights that are kept for later

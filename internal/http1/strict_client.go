@@ -21,6 +21,9 @@ const homePatience = time.Second
 // to notice that the client leaves.
 const maxAhead = 16 << 10
 
+// maxHome is what a loop has room for of what was read of a connection.
+const maxHome = 16 << 10
+
 var errNoHalf = errors.New("this connection cannot end one direction")
 
 // connectionStater is a connection that says what TLS it uses.
@@ -201,7 +204,8 @@ func after(t time.Time, limit time.Duration) time.Time {
 // begin passes on a head of n bytes.
 func (c *clientConn) begin(n int) error {
 	r := &c.request
-	if c.mayGoHome() && int64(c.flow.have()) >= int64(n)+r.Length() && c.home.carries(r, n) {
+	have := c.flow.have()
+	if c.mayGoHome() && have <= maxHome && int64(have) >= int64(n)+r.Length() && c.home.carries(r, n) {
 		if err := c.goHome(); err != nil {
 			return err
 		}

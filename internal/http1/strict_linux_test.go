@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,10 +40,13 @@ func (r *rig) behind(c http1.StrictConfig) {
 	srv := &http.Server{
 		ReadHeaderTimeout: patience, ConnState: strict.ConnState,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-			if q.URL.Path == "/hinted" {
+			if strings.HasPrefix(q.URL.Path, "/hinted") {
 				w.WriteHeader(http.StatusEarlyHints)
 			}
 			body, err := io.ReadAll(q.Body)
+			if strings.HasSuffix(q.URL.Path, "/late") { // what the client sends meanwhile is read ahead
+				<-time.After(100 * time.Millisecond)
+			}
 			_, _ = fmt.Fprintf(w, "behind %s %s %v", q.URL.Path, body, err)
 		}),
 	}
@@ -165,6 +169,32 @@ func TestARequestThatReturnsWhileTheLoopsLeaveIsAnswered(t *testing.T) {
 		r.stop()
 		if _, got := c.answer("GET"); got != "/2 " && got != "behind /2  <nil>" {
 			t.Fatalf("%q", got)
+		}
+	}
+}
+
+// What came while a request was answered may be more than a loop's buffer holds.
+func TestALongPipelineOfWhichAPartCameEarlyIsAnsweredWhole(t *testing.T) {
+	t.Parallel()
+	const count = 700
+	r := newRig(t, setup{}, instance(t, echo))
+	r.behind(http1.StrictConfig{})
+	c := r.dial()
+	// The head decides in which steps the filter's buffer grows.
+	c.send("POST /hinted/late HTTP/1.1\r\nHost: a\r\nX-Pad: " + strings.Repeat("x", 1400) + "\r\nContent-Length: 20000\r\n\r\n")
+	if res, _ := c.answer("POST"); res.StatusCode != http.StatusEarlyHints {
+		t.Fatalf("%d", res.StatusCode)
+	}
+	var all strings.Builder
+	for n := range count {
+		fmt.Fprintf(&all, "GET /%d HTTP/1.1\r\nHost: a\r\n\r\n", n)
+	}
+	body := strings.Repeat("b", 20000)
+	c.send(body + all.String())
+	c.gets("behind /hinted/late " + body + " <nil>")
+	for n := range count {
+		if _, got := c.answer("GET"); got != fmt.Sprintf("/%d ", n) && got != fmt.Sprintf("behind /%d  <nil>", n) {
+			t.Fatalf("%q of %d", got, n)
 		}
 	}
 }
