@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
+	"slices"
 )
 
 // shake is a handshake under way. crypto/tls cannot interrupt one, so it has a
@@ -57,13 +58,24 @@ func (c *client) knock() {
 	switch l := c.loop; {
 	case c.shakes():
 		c.secure.shake.stir()
-	case c.knocks || !c.readable:
-	case l.shaking < l.config.Handshakes:
+	case !c.readable:
+	case l.shaking < l.config.Handshakes && !c.knocks:
 		c.shake()
-	default:
+	case c.hup:
+		c.abandon() // it did not wait
+	case !c.knocks:
 		c.knocks = true
-		l.knocking = append(l.knocking, c)
+		l.queue(c)
 	}
+}
+
+// queue lets a connection wait for its handshake. Those that are gone leave the
+// queue when they are most of it.
+func (l *loop) queue(c *client) {
+	if len(l.knocking) > 2*int(l.load.Load())+8 {
+		l.knocking = slices.DeleteFunc(l.knocking, func(c *client) bool { return c.state != shaking })
+	}
+	l.knocking = append(l.knocking, c)
 }
 
 // shake begins the handshake.

@@ -219,6 +219,9 @@ func (c *client) proto() string {
 // is sent, to a change of keys for one.
 func (c *client) decrypt(b []byte) (n int, errno syscall.Errno) {
 	s := c.secure
+	if c.hup {
+		s.dry = false // the end is there, of which no other event tells
+	}
 	n, err := s.Read(b)
 	c.readable = c.hup || len(s.rest) > 0 || !s.dry || n == len(b)
 	if len(s.out) > 0 && !c.put(s.take()) {

@@ -441,6 +441,37 @@ func TestHandshakesAreBoundedInNumber(t *testing.T) { //nolint:paralleltest // i
 	all.Wait()
 }
 
+// What came last and the end are one event here, since the loop was busy.
+func TestATLSClientThatEndsInTheMiddleOfARequestIsLetGo(t *testing.T) {
+	t.Parallel()
+	versions(t, func(t *testing.T, config *tls.Config) {
+		t.Helper()
+		busy, free := make(chan struct{}), make(chan struct{})
+		takes := func(_, _, path string, _ exchange.Header) bool {
+			if path == "/busy" {
+				close(busy)
+				<-free
+			}
+			return true
+		}
+		r := newRig(t, secured(t, setup{loops: http1.LoopsConfig{Takes: takes}}), instance(t, echo))
+		other, _ := r.secure(config)
+		c, conn := r.secure(config)
+		c.get("/", 200, "/ ")
+		other.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n")
+		<-busy
+		c.send("GET / HTTP/1.1\r\n")
+		err := conn.NetConn().(*net.TCPConn).CloseWrite()
+		close(free)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(c.r); len(b) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%q, %v", b, err)
+		}
+	})
+}
+
 func TestAPortThatSpeaksTLSSaysSo(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, secured(t, setup{}), instance(t, echo))
