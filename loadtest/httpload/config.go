@@ -25,6 +25,7 @@ import (
 
 	"holdfast/internal/http1"
 	"holdfast/loadtest"
+	"holdfast/loadtest/check"
 )
 
 // Config says how users speak to their targets. The zero value of a field takes the default in its comment.
@@ -102,9 +103,8 @@ type request struct {
 	head       bool
 	repeatable bool
 	message    message
-	checks     []compiled
+	checks     check.List
 	keeps      bool // a check looks at the body
-	statuses   bool // a check decides which statuses are good
 }
 
 // New makes users for a Config, or says what is wrong with which request.
@@ -155,15 +155,10 @@ func (c *Client) prepare(r *Request) (request, error) {
 	if p.message, err = c.compose(r, method, u.Host, rest); err != nil {
 		return request{}, err
 	}
-	for i := range r.Checks {
-		k, err := r.Checks[i].compile()
-		if err != nil {
-			return request{}, fmt.Errorf("read check %d: %w", i+1, err)
-		}
-		p.checks = append(p.checks, k)
-		p.keeps = p.keeps || k.needsBody()
-		p.statuses = p.statuses || k.part == partStatus
+	if p.checks, err = check.Compile(r.Checks); err != nil {
+		return request{}, err
 	}
+	p.keeps = p.checks.NeedsBody()
 	return p, p.message.validate()
 }
 

@@ -34,7 +34,9 @@ func (u *user) exchange(s *loadtest.Shot, r *request, c *conn, out []byte) error
 		return err
 	}
 	s.Done = s.Now()
-	s.Class = u.judgeBody(s, r, verdict)
+	if s.Class = verdict; verdict == loadtest.OK {
+		s.Class = r.checks.Body(u.kept, u.whole)
+	}
 	if c.left > 0 {
 		c.left--
 	}

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/internal/http1"
 	"holdfast/loadtest"
+	"holdfast/loadtest/check"
 )
 
 const (
@@ -70,7 +71,7 @@ func (u *user) Do(ctx context.Context, s *loadtest.Shot) {
 			return
 		}
 		u.drop(c)
-		if !reused || !r.repeatable || u.have > 0 || !stale(err) || u.isCut() {
+		if !reused || !r.repeatable || u.have > 0 || !check.Stale(err) || u.isCut() {
 			s.Class, s.Err = classify(err, s), err
 			return
 		}
@@ -130,7 +131,7 @@ func (u *user) open(ctx context.Context, c *conn, t *target) error {
 func (u *user) dial(ctx context.Context, cancel context.CancelFunc, c *conn, t *target) error {
 	raw, err := u.client.config.Dial(ctx, "tcp", t.address)
 	if err != nil {
-		return connectError{err}
+		return check.ConnectError{Err: err}
 	}
 	*c = conn{Conn: raw, raw: raw, since: time.Now(), left: u.carries()}
 	if err := u.hold(raw, cancel); err != nil || t.tls == nil {
@@ -138,7 +139,7 @@ func (u *user) dial(ctx context.Context, cancel context.CancelFunc, c *conn, t *
 	}
 	secured := tls.Client(raw, t.tls)
 	if err := secured.HandshakeContext(ctx); err != nil {
-		return handshakeError{err}
+		return check.HandshakeError{Err: err}
 	}
 	c.Conn = secured
 	return nil

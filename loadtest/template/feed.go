@@ -1,4 +1,4 @@
-package httpload
+package template
 
 import (
 	"encoding/csv"
@@ -77,3 +77,5 @@ func (f *Feed) value(s *loadtest.Shot, column int) string {
 	}
 	return f.Rows[i%uint64(len(f.Rows))][column]
 }
+
+func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
