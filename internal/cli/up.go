@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ type upFlags struct {
 	to          []string
 	count       int
 	demo        bool
+	demoLedger  string
 	listen      string
 	adminListen string
 	logLevel    string
@@ -58,6 +60,7 @@ lost. If the new one does not become ready, the old one goes on.`,
 	c.Flags().StringSliceVar(&f.to, "to", nil, "address to forward to: :3000, host:3000, http://host:3000")
 	c.Flags().IntVarP(&f.count, "instances", "n", 1, "how many of the command after -- to run")
 	c.Flags().BoolVar(&f.demo, "demo", false, "run three demo functions to play with")
+	c.Flags().StringVar(&f.demoLedger, "demo-ledger", "", "file in which the demo's instances note each POST to /api/NAME/ledger (for drills)")
 	c.Flags().StringVar(&f.listen, "listen", "", "address for requests (default 127.0.0.1:8080; port 0: any)")
 	c.Flags().StringVar(&f.adminListen, "admin-listen", "", "address for metrics and health (default 127.0.0.1:8081)")
 	c.Flags().BoolVar(&f.replace, "replace", false, "take over from a running Holdfast with the same data directory, if there is one")
@@ -110,6 +113,8 @@ func (f *upFlags) check(c *cobra.Command, args []string) error {
 		return errors.New("--to has an empty address")
 	case c.Flags().Changed("instances") && len(args) == 0:
 		return errors.New("-n is how many of the command after -- to run, and there is none")
+	case f.demoLedger != "" && !f.demo:
+		return errors.New("--demo-ledger is for --demo; the command of your own function says where it keeps a ledger")
 	case f.patience <= 0:
 		return fmt.Errorf("--replace-timeout %s: must be more than 0", f.patience)
 	}
@@ -173,7 +178,7 @@ func (f *upFlags) source(g *global, args []string, self string) (config.Options,
 	case len(args) > 0:
 		base, err = config.ForCommand(args, f.count)
 	case f.demo:
-		base = demoConfig(self)
+		base, err = demoConfig(self, f.demoLedger)
 	default:
 		return f.fromFiles(g)
 	}
@@ -247,17 +252,29 @@ func explainProblems(err error) error {
 // demoFunctions are those of `up --demo`, and of a setup without a file.
 func demoFunctions() []string { return []string{"admin", "attempts", "public"} }
 
+// demoName is the place of a function's name in the command of its instances.
+const demoName = 3
+
 // demoConfig is the configuration of `up --demo`.
-func demoConfig(self string) *config.Config {
+func demoConfig(self, ledger string) (*config.Config, error) {
+	command := []string{self, "demo-function", "--name", "", "--id", "{id}", "--port", "{port}"}
+	if ledger != "" {
+		path, err := filepath.Abs(ledger)
+		if err != nil {
+			return nil, fmt.Errorf("--demo-ledger: %w", err)
+		}
+		command = append(command, "--ledger", path)
+	}
 	c := config.Default()
 	c.Functions = map[string]*config.Function{}
 	for _, name := range demoFunctions() {
 		f := config.NewFunction("function")
 		f.Routes = []config.Route{{Path: "/api/" + name + "/"}}
-		p := config.NewProcess([]string{self, "demo-function", "--name", name, "--id", "{id}", "--port", "{port}"}, 2)
+		command[demoName] = name
+		p := config.NewProcess(slices.Clone(command), 2)
 		f.Platform.Process = p
 		f.Health.Path, f.Health.Type = "/api/"+name+"/health", "http"
 		c.Functions[name] = f
 	}
-	return c
+	return c, nil
 }

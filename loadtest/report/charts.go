@@ -23,18 +23,35 @@ func figureOf(title, caption, chart string) figure {
 func (d *Document) figures() []figure {
 	list := []figure{}
 	if len(d.Series) > 1 {
-		list = append(list, d.rates(), d.heat(), d.gap())
+		list = append(list, d.shaded(d.rates()), d.shaded(d.heat()), d.shaded(d.gap()))
 	}
 	if len(d.Total.Response.Spectrum) > 2 {
 		list = append(list, d.spectrum())
 	}
 	if len(d.Series) > 1 {
 		if d.Total.Failed > 0 {
-			list = append(list, d.failures())
+			list = append(list, d.shaded(d.failures()))
 		}
-		list = append(list, d.inFlight(), d.generator())
+		list = append(list, d.shaded(d.inFlight()), d.shaded(d.generator()))
 	}
 	return list
+}
+
+// shaded lays the windows behind a chart over time.
+func (d *Document) shaded(f figure) figure {
+	head, rest, ok := strings.Cut(string(f.Chart), ">")
+	if !ok || len(d.Windows) == 0 {
+		return f
+	}
+	x := axis{to: max(d.end(), 1), a: marginLeft, b: chartWidth - marginRight}
+	var b strings.Builder
+	for _, w := range d.Windows {
+		from, to := x.at(min(max(w.From, 0), x.to)), x.at(min(max(w.To, 0), x.to))
+		fmt.Fprintf(&b, `<rect class="window" x="%.1f" y="%g" width="%.1f" height="%g"><title>%s</title></rect>`,
+			from, marginTop, max(to-from, 1.5), chartHeight-marginTop-marginUnder, attribute(w.What))
+	}
+	f.Chart = template.HTML(head + ">" + b.String() + rest) //nolint:gosec // every text in it went through attribute
+	return f
 }
 
 // column takes a value of each point, at the middle of its step.

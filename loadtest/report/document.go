@@ -31,6 +31,7 @@ type Document struct {
 	Endpoints   []Part            `json:"endpoints,omitempty"`
 	Errors      map[string]string `json:"errors,omitempty"` // the first of each class
 	Series      []Point           `json:"series"`
+	Windows     []Window          `json:"windows,omitempty"`
 	Setup       []Setting         `json:"setup"`       // how to do it again
 	Environment []Setting         `json:"environment"` // where it ran
 }
@@ -48,6 +49,14 @@ type Objective struct {
 	Text  string `json:"text"`  // as it was asked for
 	Value string `json:"value"` // what was measured
 	Met   bool   `json:"met"`
+}
+
+// Window is a stretch of the run that charts over time show shaded, in seconds since its begin: of a drill, when
+// something was broken. The caller fills it in.
+type Window struct {
+	From float64 `json:"from_seconds"`
+	To   float64 `json:"to_seconds"`
+	What string  `json:"what"`
 }
 
 // Setting is a line of a list.
