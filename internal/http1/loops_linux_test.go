@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -154,7 +155,7 @@ func (c *client) get(path string, status int, body string) {
 // closed wants the connection to end without another byte.
 func (c *client) closed() {
 	c.t.Helper()
-	if b, err := io.ReadAll(c.r); len(b) > 0 || errors.Is(err, context.DeadlineExceeded) {
+	if b, err := io.ReadAll(c.r); len(b) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
 		c.t.Fatalf("%q, %v", b, err)
 	}
 }
