@@ -18,6 +18,7 @@ needs=(
   "haproxy|haproxy|the comparison of gateways"
   "nginx|nginx|the comparison of gateways"
   "wrk|wrk|the comparison of gateways"
+  "h2load|nghttp2-client|the comparison of load generators"
 )
 
 missing=() packages=()

@@ -60,30 +60,36 @@ const caddyModule = "github.com/caddyserver/caddy/v2"
 // BuildCaddy builds the pinned Caddy into the user's cache, unless it is there,
 // and says which version that is.
 func BuildCaddy(ctx context.Context) (path, version string, err error) {
+	return BuildPinned(ctx, "bench/gateway/caddy", "caddy", caddyModule, "/cmd/caddy")
+}
+
+// BuildPinned builds the program name, package pkg of a module, at the version
+// that the go.mod in dir pins, into the user's cache unless it is there.
+func BuildPinned(ctx context.Context, dir, name, module, pkg string) (path, version string, err error) {
 	tree, err := root(ctx)
 	if err != nil {
 		return "", "", err
 	}
-	dir := filepath.Join(tree, "bench", "gateway", "caddy")
-	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", caddyModule)
+	dir = filepath.Join(tree, filepath.FromSlash(dir))
+	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", module) //nolint:gosec // the bench's own
 	list.Dir = dir
 	out, err := list.Output()
 	if err != nil {
-		return "", "", fmt.Errorf("find the version of Caddy: %w", explain(err))
+		return "", "", fmt.Errorf("find the version of %s: %w", name, explain(err))
 	}
 	version = strings.TrimPrefix(strings.TrimSpace(string(out)), "v")
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", "", err
 	}
-	path = filepath.Join(cache, "holdfast-bench", "caddy-"+version)
+	path = filepath.Join(cache, "holdfast-bench", name+"-"+version)
 	if _, err := os.Stat(path); err == nil {
 		return path, version, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", "", err
 	}
-	return path, version, build(ctx, dir, path, caddyModule+"/cmd/caddy", "-trimpath", "-ldflags", "-s -w")
+	return path, version, build(ctx, dir, path, module+pkg, "-trimpath", "-ldflags", "-s -w")
 }
 
 // build builds beside path and renames, so that what is there is whole.
@@ -101,7 +107,12 @@ var versionNumber = regexp.MustCompile(`\bv?\d+\.\d+[\w.+~-]*`)
 
 // Version asks a program for its version, by -v.
 func Version(ctx context.Context, program string) (string, error) {
-	out, err := exec.CommandContext(ctx, program, "-v").CombinedOutput() //nolint:gosec // found by us
+	return VersionBy(ctx, program, "-v")
+}
+
+// VersionBy asks a program for its version, by a flag of its own.
+func VersionBy(ctx context.Context, program, flag string) (string, error) {
+	out, err := exec.CommandContext(ctx, program, flag).CombinedOutput() //nolint:gosec // found by us
 	found := versionNumber.FindString(string(out))
 	if found == "" {
 		return "", fmt.Errorf("ask %s for its version: %w", program, errors.Join(err, errVersion))
