@@ -41,6 +41,7 @@ type client struct {
 	hup      bool // the client's side ended
 	fresh    bool // bytes came that were not parsed yet
 	knocks   bool // waits for its handshake
+	eager    bool // in loop.eagers
 	buf      []byte
 	have     int // bytes in buf
 	flight   *flight
@@ -133,8 +134,11 @@ func (c *client) leaves() {
 // nothing below it calls it.
 func (c *client) pump() {
 	defer c.leaves()
-	for c.state == reading && len(c.out) == 0 {
+	for step := 0; c.state == reading && len(c.out) == 0; step++ {
 		switch {
+		case step == maxSteps:
+			c.later()
+			return
 		case c.fresh:
 			c.fresh = false
 			c.take()
@@ -144,6 +148,14 @@ func (c *client) pump() {
 			c.rest()
 			return
 		}
+	}
+}
+
+// later lets the others have their turn first.
+func (c *client) later() {
+	if !c.eager {
+		c.eager = true
+		c.loop.eagers = append(c.loop.eagers, c)
 	}
 }
 
@@ -305,7 +317,11 @@ func (c *client) shut() {
 
 // drain reads what nobody wants.
 func (c *client) drain() {
-	for c.readable && c.state == draining {
+	for step := 0; c.readable && c.state == draining; step++ {
+		if step == maxSteps {
+			c.later()
+			return
+		}
 		n, err := readSocket(c.fd, c.loop.in)
 		switch {
 		case err == unix.EAGAIN:

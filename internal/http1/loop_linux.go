@@ -21,6 +21,7 @@ const (
 	maxFree       = 1024     // buffers and flights that are kept for later
 	maxAccepts    = 64       // connections taken in a row
 	maxTurns      = 4        // buffers of one answer moved in a row
+	maxSteps      = 64       // reads and requests of one client in a row
 
 	// quietTime is how long connections without a request are kept open after
 	// another process took over: a client that is about to send must not find its
@@ -52,6 +53,7 @@ type loop struct {
 	wheel    *wheel
 	sweeper  timer
 	busy     []*upstream // have more to read than their turn allowed
+	eagers   []*client   // so have these
 
 	in      []byte // what is read of an answer; kept for the length of an event only
 	head    []byte // a head that is written
@@ -204,7 +206,7 @@ func (l *loop) after(d time.Duration) time.Duration { return l.now.Add(d).Sub(l.
 
 // patience is how long the loop may sleep, in milliseconds.
 func (l *loop) patience() int {
-	if len(l.busy) > 0 || l.leaving.Load() != stays && !l.parting {
+	if len(l.busy)+len(l.eagers) > 0 || l.leaving.Load() != stays && !l.parting {
 		return 0
 	}
 	d := l.wheel.wait(l.now.Sub(l.start))
@@ -377,6 +379,14 @@ func (l *loop) finishTurns() {
 		l.busy = append(l.busy[:0], l.busy[1:]...)
 		u.waits = false
 		u.event(0)
+	}
+	list := l.eagers
+	l.eagers = nil
+	for _, c := range list {
+		if c.eager = false; c.state != gone {
+			l.tick()
+			c.event(0)
+		}
 	}
 }
 

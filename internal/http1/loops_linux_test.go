@@ -851,3 +851,45 @@ func TestAPanicCostsOneConnection(t *testing.T) {
 	}
 	await(t, "end of all exchanges", func() bool { return r.fn.InFlight() == 0 })
 }
+
+// Each request of the flood is answered at once and there is always another, or
+// the bytes nobody wants never end.
+func TestAClientThatNeverPausesLeavesTheOthersTheirTurn(t *testing.T) {
+	t.Parallel()
+	for name, flood := range map[string]string{
+		"requests": strings.Repeat("GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 me\r\n\r\n", 2000),
+		"garbage":  "garbage\r\n\r\n" + strings.Repeat("x", 1<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, setup{loops: http1.LoopsConfig{Via: "me"}}, instance(t, echo))
+			var floods sync.WaitGroup
+			defer floods.Wait()
+			greedy := r.dial()
+			defer greedy.Close()
+			begun := make(chan struct{})
+			floods.Go(func() { _, _ = io.Copy(io.Discard, greedy.Conn) })
+			floods.Go(func() {
+				for n := 0; ; n++ {
+					if _, err := io.WriteString(greedy, flood); err != nil {
+						if n < 10 {
+							close(begun)
+						}
+						return
+					}
+					if n == 10 {
+						close(begun)
+					}
+				}
+			})
+			<-begun
+			for range 20 {
+				start := time.Now()
+				r.dial().get("/x", 200, "/x ")
+				if took := time.Since(start); took > 2*time.Second {
+					t.Fatalf("another client waited for %v", took)
+				}
+			}
+		})
+	}
+}
