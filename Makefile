@@ -11,7 +11,7 @@ FUZZTIME ?= 30s
 TOOLS := bin/tools
 LINT := $(TOOLS)/golangci-lint
 
-.PHONY: help build run test lint fmt vuln fuzz bench soak dist image deps clean
+.PHONY: help build run test lint fmt vuln fuzz bench drill soak dist image deps clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 10
@@ -39,6 +39,15 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 
 bench: ## run all benchmarks, without tests
 	@go test -run '^$$' -bench . -benchmem ./... | grep -vE '^(ok|PASS|\?)'
+
+drill: build ## carry out every drill on the demo, in short form (faults need root on Linux)
+	@scripts/drill.sh
+
+load: build ## put load on a demo started for it; the report is load.html
+	@scripts/ondemo.sh bin/holdfast load GATEWAY/api/public/hello --rate 200 -d 10s --slo 'errors<1%' --report load.html
+
+stress: build ## find what a demo started for it carries (short steps)
+	@scripts/ondemo.sh bin/holdfast stress GATEWAY/api/public/hello --step 3s --min 100
 
 soak: ## run the long forms of the real-parts tests; the log stays in docs/soak
 	@scripts/soak.sh

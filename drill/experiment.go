@@ -95,6 +95,14 @@ func (e *Experiment) Stretch(by int) *Experiment {
 	return &out
 }
 
+// breaks says that something is done that somebody could detect; orders are
+// events themselves.
+func (e *Experiment) breaks() bool {
+	return e.Load.Surge > 0 || slices.ContainsFunc(e.Inject, func(s Step) bool {
+		return s.Do != Scale && s.Do != Drain
+	})
+}
+
 // Length is how long it takes.
 func (e *Experiment) Length() time.Duration { return e.Baseline + e.Fault + e.Recovery }
 

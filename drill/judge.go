@@ -144,7 +144,7 @@ func (r *run) did(out *Result, m *moments) {
 		}
 	}
 	v, ok := firstAfter(out.Events, from, detects)
-	keep("detect", v, ok)
+	keep("detect", v, ok && r.x.breaks())
 	v, ok = firstAfter(out.Events, from, func(e *Event) bool { return e.Kind == "breaker" && e.To == "open" })
 	keep("open", v, ok)
 	if ok {

@@ -86,7 +86,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if _, err := TakeBack(ctx, c.Server, c.Dir); err != nil {
 		return nil, fmt.Errorf("take back what an earlier drill left: %w", err)
 	}
-	if left, err := c.missing(ctx); err != nil || left != "" {
+	if left, err := c.enough(ctx); err != nil || left != "" {
 		return &Result{Experiment: c.Experiment.Name, About: c.Experiment.About, Function: c.Function, Begun: time.Now(), Skipped: left}, err
 	}
 	var out *Result
@@ -101,6 +101,23 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		return nil, fmt.Errorf("drill %s: %w", c.Experiment.Name, err)
 	}
 	return out, nil
+}
+
+// patience is how long an installation may take to be complete: it may just
+// have been started, or have had another drill.
+const patience = 10 * time.Second
+
+// enough waits until nothing is missing, and says in the end what still is.
+func (c *Config) enough(ctx context.Context) (string, error) {
+	for deadline := time.Now().Add(patience); ; {
+		left, err := c.missing(ctx)
+		if err != nil || left == "" || time.Now().After(deadline) {
+			return left, err
+		}
+		if err := wait(ctx, time.Now().Add(patience/100)); err != nil {
+			return "", err
+		}
+	}
 }
 
 // missing says what the installation lacks for the experiment.
