@@ -14,11 +14,11 @@ import (
 	"holdfast/loadtest"
 )
 
-// ConnectError is one of opening a connection, HandshakeError one of TLS on it.
-type (
-	ConnectError   struct{ Err error }
-	HandshakeError struct{ Err error }
-)
+// ConnectError is an error of opening a connection.
+type ConnectError struct{ Err error }
+
+// HandshakeError is an error of TLS on a new connection.
+type HandshakeError struct{ Err error }
 
 // Error implements error.
 func (e ConnectError) Error() string { return e.Err.Error() }

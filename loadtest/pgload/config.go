@@ -1,0 +1,163 @@
+package pgload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"holdfast/loadtest"
+	"holdfast/loadtest/template"
+)
+
+// Protocol is how statements are sent.
+type Protocol uint8
+
+// The protocols.
+const (
+	// Extended parses, binds and executes with the unnamed statement, which any pooler carries.
+	Extended Protocol = iota
+	// Prepared prepares each statement once per connection under a name, which poolers by transaction have to know how
+	// to carry. The first use pays for it.
+	Prepared
+	// Simple sends text, with parameters quoted into it.
+	Simple
+)
+
+// Config says what is asked, and how. The zero value of a field takes the default in its comment.
+type Config struct {
+	// URL is postgres://USER@HOST:PORT/DATABASE?sslmode=disable, or the same as keywords and values. What it leaves
+	// out is taken from PGHOST and its like, as psql does. Without sslmode, TLS is tried first and costs a connection
+	// more where the server has none.
+	URL string
+	// Queries are what Shot.Endpoint chooses from: at least one.
+	Queries []Query
+	// Protocol is Extended.
+	Protocol Protocol
+	// ConnectTimeout bounds opening a connection, login included: 5 s.
+	ConnectTimeout time.Duration
+	// ConnAge is how old a connection gets: any age. ConnQueries is how many statements it carries: any number; with 1
+	// each statement pays for its connection, as clients without a pool do.
+	ConnAge     time.Duration
+	ConnQueries int
+	// Feed fills in variables: none.
+	Feed *template.Feed
+	// Dial opens connections: TCP, or the unix socket that URL names. It is called from many goroutines.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Query is a kind of request.
+type Query struct {
+	Name   string   // in errors
+	SQL    string   // one statement, with $1, $2 for Args
+	Args   []string // as text, with variables of package template
+	Checks []Check
+}
+
+// Client is a loadtest.Client. Make it with New.
+type Client struct {
+	config  Config
+	session *pgx.ConnConfig
+	queries []query
+
+	mu     sync.Mutex
+	states map[string]int64
+}
+
+var _ loadtest.Client = (*Client)(nil)
+
+// query is a Query made ready.
+type query struct {
+	name   string // of the prepared statement
+	sql    string
+	args   []template.Template
+	checks []*compiled
+}
+
+// New makes users for a Config, or says what is wrong with it. It does not connect.
+func New(c Config) (*Client, error) { //nolint:gocritic // the copy is the point: defaults go into it
+	if len(c.Queries) == 0 {
+		return nil, errors.New("name at least one query to send")
+	}
+	if c.ConnAge < 0 || c.ConnQueries < 0 || c.ConnectTimeout < 0 || c.Protocol > Simple {
+		return nil, errors.New("age, number of queries and timeout must not be negative, and the protocol is one of three")
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = 5 * time.Second
+	}
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{}).DialContext
+	}
+	session, err := pgx.ParseConfig(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read the address of PostgreSQL: %w", err)
+	}
+	session.ConnectTimeout = c.ConnectTimeout
+	session.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	client := &Client{config: c, session: session, states: map[string]int64{}}
+	for i := range c.Queries {
+		q, err := c.Queries[i].prepare(c.Feed)
+		if err != nil {
+			return nil, fmt.Errorf("prepare query %d %s: %w", i+1, c.Queries[i].Name, err)
+		}
+		q.name = fmt.Sprintf("holdfast_load_%d", i)
+		client.queries = append(client.queries, q)
+	}
+	return client, nil
+}
+
+func (q *Query) prepare(feed *template.Feed) (query, error) {
+	p := query{sql: q.SQL}
+	if q.SQL == "" {
+		return p, errors.New("the query has no SQL")
+	}
+	for i, text := range q.Args {
+		arg, err := template.Parse(text, feed, false)
+		if err != nil {
+			return p, fmt.Errorf("read argument $%d: %w", i+1, err)
+		}
+		p.args = append(p.args, arg)
+	}
+	for i := range q.Checks {
+		k, err := q.Checks[i].compile()
+		if err != nil {
+			return p, fmt.Errorf("read check %d: %w", i+1, err)
+		}
+		p.checks = append(p.checks, k)
+	}
+	return p, nil
+}
+
+// NewUser implements loadtest.Client.
+func (c *Client) NewUser(int) (loadtest.User, error) { return &user{client: c}, nil }
+
+// States says how often the server answered with which SQLSTATE.
+func (c *Client) States() map[string]int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.states)
+}
+
+func (c *Client) count(state string) {
+	c.mu.Lock()
+	c.states[state]++
+	c.mu.Unlock()
+}
+
+// Failed says how often each check failed, by its text. Where several checks of one answer fail, the first counts.
+func (c *Client) Failed() map[string]int64 {
+	counts := map[string]int64{}
+	for i := range c.queries {
+		for _, k := range c.queries[i].checks {
+			if n := k.failed.Load(); n > 0 {
+				counts[k.check.String()] += n
+			}
+		}
+	}
+	return counts
+}
