@@ -17,7 +17,15 @@ func (c *client) handOver() {
 		c.handOverTLS()
 		return
 	}
-	early := slices.Clone(c.buf[:c.have])
+	early, l, peer := slices.Clone(c.buf[:c.have]), c.loop, c.peer
+	if tcp := c.release(); tcp != nil {
+		l.config.HandOver(&earlyConn{TCPConn: tcp, early: early, origin: origin{loop: l, peer: peer}})
+	}
+}
+
+// release makes the client's descriptor a connection of the runtime's; nil: it
+// is closed. The client is gone.
+func (c *client) release() *net.TCPConn {
 	l, fd := c.loop, c.fd
 	c.forget()
 	l.poll.forget(fd)
@@ -27,9 +35,48 @@ func (c *client) handOver() {
 	_ = file.Close() // the connection has a duplicate
 	tcp, ok := conn.(*net.TCPConn)
 	if err != nil || !ok {
-		return // closed with the file
+		return nil
 	}
-	l.config.HandOver(&earlyConn{TCPConn: tcp, early: early, loop: l, peer: c.peer})
+	return tcp
+}
+
+// origin is where a connection came from that was handed over.
+type origin struct {
+	loop *loop
+	peer netip.Addr
+	view *flight // through which requests are looked at
+}
+
+// carries implements homecomer.
+func (o *origin) carries(r *Request, n int) bool {
+	if o.view == nil {
+		o.view = &flight{loop: o.loop}
+	}
+	o.view.request, o.view.headLen = *r, n
+	return o.view.carries()
+}
+
+// takeBack gives the loop that has the fewest a duplicate of the descriptor;
+// nobody may read or write meanwhile. False: no loop takes it.
+func (o *origin) takeBack(tcp *net.TCPConn, a arrival) bool {
+	if len(a.early) > requestBuffer {
+		return false
+	}
+	fd, err := duplicate(tcp)
+	if err != nil {
+		return false
+	}
+	a.fd, a.peer, a.back = fd, o.peer, true
+	l := o.loop.idlest()
+	l.load.Add(1)
+	if l.full() || !l.receive(a) {
+		l.load.Add(-1)
+		_ = unix.Close(fd) // the connection has another
+		return false
+	}
+	l.returned.Add(1)
+	_ = tcp.Close() // the loop has the duplicate
+	return true
 }
 
 // earlyConn is a connection of which the first bytes were read before, by a
@@ -37,37 +84,12 @@ func (c *client) handOver() {
 type earlyConn struct {
 	*net.TCPConn
 	early []byte
-	loop  *loop
-	peer  netip.Addr
-	view  *flight // through which requests are looked at
+	origin
 }
 
-// carries implements homecomer.
-func (c *earlyConn) carries(r *Request, n int) bool {
-	if c.view == nil {
-		c.view = &flight{loop: c.loop}
-	}
-	c.view.request, c.view.headLen = *r, n
-	return c.view.carries()
-}
-
-// comeHome implements homecomer. The loop that has the fewest gets a duplicate
-// of the descriptor, and nobody else reads or writes meanwhile.
+// comeHome implements homecomer.
 func (c *earlyConn) comeHome(early []byte) bool {
-	l := c.loop.idlest()
-	fd, err := duplicate(c.TCPConn)
-	if err != nil {
-		return false
-	}
-	l.load.Add(1)
-	if l.full() || !l.receive(arrival{fd: fd, peer: c.peer, back: true, early: slices.Concat(early, c.early)}) {
-		l.load.Add(-1)
-		_ = unix.Close(fd) // the connection has another
-		return false
-	}
-	l.returned.Add(1)
-	_ = c.Close() // the loop has the duplicate
-	return true
+	return c.takeBack(c.TCPConn, arrival{early: slices.Concat(early, c.early)})
 }
 
 // welcomeBack goes on with what was read of the connection elsewhere.
@@ -75,7 +97,8 @@ func (c *client) welcomeBack(early []byte) {
 	defer c.guard()
 	c.buf = c.loop.buffer()
 	c.have = copy(c.buf, early)
-	c.fresh = true
+	c.fresh = c.have > 0
+	c.readable = c.secure != nil // crypto/tls may have more
 	c.pump()
 }
 

@@ -85,10 +85,11 @@ type loop struct {
 // arrival is a connection another loop accepted, or one that was handed over
 // and came back, perhaps with what was read of it.
 type arrival struct {
-	fd    int
-	peer  netip.Addr
-	back  bool
-	early []byte
+	fd     int
+	peer   netip.Addr
+	back   bool
+	early  []byte
+	secure *secure // nil: its TLS has not begun, or it has none
 }
 
 // slot is what a descriptor is.
@@ -322,6 +323,10 @@ func (l *loop) welcome(a *arrival) {
 	_ = unix.SetsockoptInt(a.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)             // it works without
 	_ = unix.SetsockoptInt(a.fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSent) // as well
 	c := newClient(l, a.fd, a.peer)
+	if a.secure != nil {
+		c.state, c.secure = reading, a.secure
+		a.secure.comesHome(a.fd)
+	}
 	if l.left && len(a.early) == 0 || l.add(a.fd, c, nil) != nil {
 		_ = unix.Close(a.fd) // nothing was exchanged
 		l.load.Add(-1)
@@ -335,7 +340,7 @@ func (l *loop) welcome(a *arrival) {
 		limit = l.config.IdleTimeout
 	}
 	c.setTimer(l.after(limit))
-	if len(a.early) > 0 {
+	if len(a.early) > 0 || a.secure != nil {
 		c.welcomeBack(a.early)
 	}
 }

@@ -1,11 +1,13 @@
 package http1_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,6 +94,79 @@ func TestAConnectionReturnsToTheLoopsWithTheRequestTheyCarry(t *testing.T) {
 			t.Fatalf("returned %d times, want %d", got, n+1)
 		}
 		c.get("/4", 200, "/4 ")
+	}
+}
+
+func TestATLSConnectionReturnsToTheLoops(t *testing.T) {
+	t.Parallel()
+	versions(t, func(t *testing.T, config *tls.Config) {
+		t.Helper()
+		r := newRig(t, secured(t, setup{count: 2}), instance(t, echo))
+		r.behind(http1.StrictConfig{IdleTimeout: time.Minute})
+		c, _ := r.secure(config)
+		for n := range int64(3) {
+			c.send(chunkedRequest("/1", strings.Repeat("x", 100_000)))
+			c.gets("behind /1 " + strings.Repeat("x", 100_000) + " <nil>")
+			c.get("/2", 200, "/2 ") // with the request
+			await(t, "return", func() bool { return r.loops.Returned() == 2*n+1 })
+			c.send(chunkedRequest("/3", "abc") + chunkedRequest("/4", "d"))
+			c.gets("behind /3 abc <nil>")
+			c.gets("behind /4 d <nil>")
+			await(t, "return", func() bool { return r.loops.Returned() == 2*n+2 }) // out of silence
+			c.get("/5", 200, "/5 ")
+		}
+	})
+}
+
+// Of what was sent at once, nothing gets lost between the tiers, in whichever
+// records it came.
+func TestPipelinedTLSRequestsOfBothKindsAreAnsweredInOrder(t *testing.T) {
+	t.Parallel()
+	versions(t, func(t *testing.T, config *tls.Config) {
+		t.Helper()
+		for _, size := range []int{1 << 20, 100, 7} { // of a record's content, at most
+			r := newRig(t, secured(t, setup{}), instance(t, echo))
+			r.behind(http1.StrictConfig{})
+			c, _ := r.secure(config)
+			var sent strings.Builder
+			var want []string
+			for n := range 40 {
+				fmt.Fprintf(&sent, "GET /%d HTTP/1.1\r\nHost: a\r\n\r\n", n)
+				want = append(want, fmt.Sprintf("/%d ", n))
+				if n%8 == 0 {
+					sent.WriteString(chunkedRequest("/c", "xyz"))
+					want = append(want, "behind /c xyz <nil>")
+				}
+			}
+			go func() {
+				for text := range slices.Chunk([]byte(sent.String()), size) {
+					_, _ = c.Write(text) // else an answer is missing
+				}
+			}()
+			for _, w := range want {
+				c.gets(w)
+			}
+			if r.loops.Returned() == 0 {
+				t.Error("it never returned")
+			}
+		}
+	})
+}
+
+// What was read ahead of a client's requests may be more than a loop's buffer.
+func TestNothingIsLostOfManyPipelinedRequests(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{}, instance(t, echo))
+	r.behind(http1.StrictConfig{})
+	c := r.dial()
+	const many = 1500 // 45 KB
+	text := chunkedRequest("/c", strings.Repeat("x", 10_000)) + strings.Repeat("GET /a HTTP/1.1\r\nHost: a\r\n\r\n", many)
+	go func() { _, _ = io.WriteString(c, text) }()
+	c.gets("behind /c " + strings.Repeat("x", 10_000) + " <nil>")
+	for range many {
+		if res, _ := c.answer("GET"); res.StatusCode != http.StatusOK {
+			t.Fatal(res.StatusCode)
+		}
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"os"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,7 +17,7 @@ import (
 //
 //	during the handshake   blocking, in a goroutine that the loop wakes
 //	in the loop            not blocking: errAgain where there is nothing; what is written is kept in out
-//	handed over            blocking, on a connection of the runtime's
+//	handed over            blocking, on a connection of the runtime's, until it comes home
 //
 // A read that ends in errAgain can be repeated: crypto/tls keeps what it has and
 // the error is one that it takes for temporary. An error of a write would stay
@@ -60,17 +60,15 @@ type transport secure
 func (t *transport) Read(b []byte) (int, error) {
 	s := (*secure)(t)
 	if len(s.rest) > 0 {
-		n := copy(b, s.rest)
-		if s.conn == nil {
-			n = s.record.take(b[:n])
-		}
+		n := s.record.take(b[:copy(b, s.rest)])
 		if s.rest = s.rest[n:]; len(s.rest) == 0 {
 			s.rest = nil
 		}
 		return n, nil
 	}
 	if s.conn != nil {
-		return s.conn.Read(b)
+		n, err := s.conn.Read(b)
+		return s.pass(b[:n]), err
 	}
 	if s.shake != nil {
 		return s.shake.await(func() (int, error) { return s.readRecord(b) })
@@ -94,11 +92,16 @@ func (s *secure) readRecord(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	s.dry = n < len(b)
-	mine := s.record.take(b[:n])
-	if mine < n {
-		s.rest = append(s.rest, b[mine:n]...)
+	return s.pass(b[:n]), nil
+}
+
+// pass keeps what is behind the end of a record.
+func (s *secure) pass(b []byte) int {
+	mine := s.record.take(b)
+	if mine < len(b) {
+		s.rest = append(s.rest, b[mine:]...)
 	}
-	return mine, nil
+	return mine
 }
 
 // Write implements io.Writer.
@@ -262,40 +265,79 @@ func (c *client) dismiss() {
 func (c *client) handOverTLS() {
 	s, early := c.secure, slices.Clone(c.buf[:c.have])
 	s.out = append(slices.Clone(c.out), s.out...)
-	l, fd := c.loop, c.fd
-	c.forget()
-	l.poll.forget(fd)
-	l.slots[fd] = slot{}
-	file := os.NewFile(uintptr(fd), "client")
-	conn, err := net.FileConn(file)
-	_ = file.Close() // the connection has a duplicate
-	tcp, ok := conn.(*net.TCPConn)
-	if err != nil || !ok {
-		return // closed with the file
+	l, peer, tcp := c.loop, c.peer, c.release()
+	if tcp == nil {
+		return
 	}
 	s.conn = tcp
-	if len(early) == 0 {
+	if s.ConnectionState().NegotiatedProtocol == "h2" {
 		l.config.HandOver(s.Conn)
-	} else {
-		l.config.HandOver(&earlySecure{Conn: s.Conn, early: early})
+		return
 	}
+	l.config.HandOver(&earlySecure{secure: s, early: early, tcp: tcp, origin: origin{loop: l, peer: peer}})
 }
 
-// earlySecure is a TLS connection of which the first bytes were read before.
+// earlySecure is earlyConn for a client that speaks TLS. Once it is home, what
+// the server still does with it must not reach what is the loop's.
 type earlySecure struct {
-	*tls.Conn
+	*secure
 	early []byte
+	tcp   *net.TCPConn
+	origin
+	mu   sync.Mutex
+	over bool // it was closed, or is home
 }
+
+// comeHome implements homecomer.
+func (c *earlySecure) comeHome(early []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over || len(c.out) > 0 {
+		return false
+	}
+	c.over = c.takeBack(c.tcp, arrival{secure: c.secure, early: slices.Concat(early, c.early)})
+	return c.over
+}
+
+// comesHome makes the TLS side the loop's again.
+func (s *secure) comesHome(fd int) { s.fd, s.conn, s.dry = fd, nil, false }
 
 // Read implements io.Reader.
 func (c *earlySecure) Read(b []byte) (int, error) {
 	if len(c.early) == 0 {
-		return c.Conn.Read(b)
+		return c.secure.Read(b)
 	}
 	n := copy(b, c.early)
 	c.early = c.early[n:]
 	return n, nil
 }
+
+// Close implements net.Conn.
+func (c *earlySecure) Close() error {
+	c.mu.Lock()
+	was := c.over
+	c.over = true
+	c.mu.Unlock()
+	if was {
+		return net.ErrClosed
+	}
+	return c.secure.Close()
+}
+
+// LocalAddr implements net.Conn.
+func (c *earlySecure) LocalAddr() net.Addr { return c.tcp.LocalAddr() }
+
+// RemoteAddr implements net.Conn.
+func (c *earlySecure) RemoteAddr() net.Addr { return c.tcp.RemoteAddr() }
+
+// SetDeadline implements net.Conn.
+func (c *earlySecure) SetDeadline(t time.Time) error { return c.tcp.SetDeadline(t) }
+
+// SetReadDeadline implements net.Conn.
+func (c *earlySecure) SetReadDeadline(t time.Time) error { return c.tcp.SetReadDeadline(t) }
+
+// SetWriteDeadline implements net.Conn.
+func (c *earlySecure) SetWriteDeadline(t time.Time) error { return c.tcp.SetWriteDeadline(t) }
 
 // recordReader knows where in a stream of TLS records it is.
 type recordReader struct {
