@@ -68,7 +68,14 @@ const (
 //	  - {do: set, path: health.path, text: /nowhere}              # configuration of the function
 //	  - {do: lose-store}
 //	expect: ["availability>=99%", "detect<5s", duplicates<=0]
-func Parse(data []byte, name string) (*Experiment, error) {
+func Parse(data []byte, name string) (x *Experiment, err error) {
+	// The YAML library panics on some texts that it cannot decode, tags without a value among them.
+	defer func() {
+		if recover() != nil {
+			x, err = nil, fmt.Errorf("%s: this is no YAML that can be read; leave out tags (!), anchors (&) and aliases (*)", name)
+		}
+	}()
+
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%s: the experiment has %d bytes, and %d at most are read", name, len(data), maxFile)
 	}
