@@ -28,11 +28,13 @@ func generate(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	runtime.GOMAXPROCS(j.Threads)
-	client, err := httpload.New(httpload.Config{Requests: []httpload.Request{{URL: j.URL}}})
+	// Ten thousand connections at once take a busy machine a while; the others wait for them without end.
+	const patience = 30 * time.Second
+	client, err := httpload.New(httpload.Config{Requests: []httpload.Request{{URL: j.URL}}, ConnectTimeout: patience})
 	if err != nil {
 		return err
 	}
-	c := loadtest.Config{Client: client, Concurrency: j.Users, Duration: time.Duration(j.Seconds) * time.Second, Rate: float64(j.Rate)}
+	c := loadtest.Config{Client: client, Concurrency: j.Users, Duration: j.length(), Rate: float64(j.Rate), Timeout: patience}
 	if j.Rate > 0 {
 		c.MaxInFlight = j.Users
 	}
