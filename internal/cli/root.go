@@ -36,6 +36,8 @@ const (
 	exitError       = 1
 	exitFailed      = 2
 	exitUnreachable = 3
+	exitGenerator   = 4
+	exitInterrupted = 130
 )
 
 // exitError carries an exit code other than 1.
@@ -107,6 +109,7 @@ func newRoot(env *Environment) *cobra.Command {
 	}
 	root.AddCommand(upCommand(g), demoFunctionCommand(g), guardCommand(g), versionCommand(g), upgradeCommand(g), healthcheckCommand(g))
 	root.AddCommand(commandsOfARunningOne(g)...)
+	root.AddCommand(loadCommand(g), stressCommand(g), compareCommand(g))
 	return root
 }
 

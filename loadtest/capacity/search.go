@@ -246,7 +246,7 @@ func (s *Search) again() {
 		s.phase = Done
 		return
 	}
-	s.phase, s.rate = Bisect, s.high*(1-2*s.config.Precision)
+	s.phase, s.rate = Bisect, s.high/(1+2*s.config.Precision)
 }
 
 func (s *Search) overload() {

@@ -30,6 +30,9 @@ type StressTester struct {
 	Suspect func(*loadtest.Result) bool
 	// OnStep is told of each step of Breakpoint before it runs. May be nil.
 	OnStep func(capacity.Step)
+	// OnLook is told of each window of Breakpoint and what was made of it. May be
+	// nil.
+	OnLook func(capacity.Look)
 }
 
 // Result is what a suite found.
@@ -88,13 +91,20 @@ func (t *StressTester) search(ctx context.Context) (*Result, error) {
 		if out.Load = r; ctx.Err() != nil {
 			out.Interrupted = true
 		} else if step.Phase != capacity.Recover {
-			s.Observe(t.window(step, r))
+			t.observe(s, t.window(step, r))
 		}
 	}
 	found := s.Result()
 	out.Found = &found
 	out.Knee = knee(found.Looks)
 	return out, nil
+}
+
+func (t *StressTester) observe(s *capacity.Search, w capacity.Window) { //nolint:gocritic // as Observe has it
+	s.Observe(w)
+	if looks := s.Result().Looks; t.OnLook != nil {
+		t.OnLook(looks[len(looks)-1])
+	}
 }
 
 // step puts the load of a step on. The recovery ends as soon as the service is

@@ -186,7 +186,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // get N PATH sends requests to the gateway whose first line of output is in
-// up.out. $ID is the id of the last one, $STATUS its status.
+// up.out. $ID is the id of the last one, $STATUS its status, $GATEWAY the
+// gateway's address.
 func get(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: get N PATH")
@@ -195,6 +196,7 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	line, _, _ := strings.Cut(ts.ReadFile("up.out"), "\n")
 	base := strings.TrimSpace(strings.TrimPrefix(line, "gateway"))
+	ts.Setenv("GATEWAY", base)
 	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
 	for range n {
 		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, base+args[1], nil)

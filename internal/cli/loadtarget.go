@@ -1,0 +1,375 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/loadtest"
+	"holdfast/loadtest/httpload"
+	"holdfast/loadtest/scenario"
+	"holdfast/loadtest/source"
+)
+
+// targetFlags say what is asked for and how, in holdfast load and stress.
+type targetFlags struct {
+	method, body, bodyFile  string
+	headers, checks         []string
+	noKeepAlive, cookies    bool
+	insecure, polite, own   bool
+	connRequests            string
+	connAge, timeout        time.Duration
+	maxInFlight             int
+	seed                    uint64
+	feed, scenario          string
+	accessLog, har, openAPI string
+	given                   func(name string) bool
+}
+
+func (f *targetFlags) add(c *cobra.Command, g *global) {
+	fs := c.Flags()
+	fs.StringVarP(&f.method, "method", "X", "GET", "method of the request")
+	fs.StringArrayVarP(&f.headers, "header", "H", nil, "'NAME: VALUE' of each request; may be given more than once")
+	fs.StringVar(&f.body, "body", "", "body of the request; {{seq}}, {{user}}, {{rand}} and columns of --feed are filled in")
+	fs.StringVar(&f.bodyFile, "body-file", "", "file with the body")
+	fs.StringArrayVar(&f.checks, "check", nil, "what an answer has to be like, see above; may be given more than once")
+	fs.BoolVar(&f.noKeepAlive, "no-keepalive", false, "a new connection for each request")
+	fs.StringVar(&f.connRequests, "conn-requests", "", "requests per connection: 100, or 50-150 (drawn for each)")
+	fs.DurationVar(&f.connAge, "conn-age", 0, "how old a connection gets")
+	fs.BoolVar(&f.cookies, "cookies", false, "each user keeps the cookies it gets")
+	fs.BoolVar(&f.insecure, "insecure", false, "take any certificate")
+	fs.StringVar(&g.caFile, "ca-file", "", "certificates to trust besides the system's (and for --url)")
+	fs.DurationVar(&f.timeout, "timeout", 10*time.Second, "for a whole answer")
+	fs.IntVar(&f.maxInFlight, "max-in-flight", 0, "requests under way at most with a rate (default 4 times -n, at least 1000)")
+	fs.Uint64Var(&f.seed, "seed", 0, "of everything that is drawn, to repeat a run")
+	fs.BoolVar(&f.polite, "polite", false, "honour Retry-After")
+	fs.StringVar(&f.feed, "feed", "", "CSV file whose rows fill in {{COLUMN}}, in turn")
+	fs.StringVarP(&f.scenario, "file", "f", "", "scenario (YAML); flags go over what it says")
+	fs.StringVar(&f.accessLog, "access-log", "", "send what this access log has, as often")
+	fs.StringVar(&f.har, "har", "", "send what a browser recorded")
+	fs.StringVar(&f.openAPI, "openapi", "", "send the GETs of an OpenAPI document")
+	fs.BoolVar(&f.own, "i-own-this", false, "allow more than 50/s on a target that is not on this machine or a private network")
+	f.given = fs.Changed
+}
+
+// target is what a load is put on.
+type target struct {
+	name       string // for people
+	load       loadtest.Config
+	http       httpload.Config
+	run        string // id, sent with each request
+	scenario   bool
+	notes      []string
+	mostFactor float64 // how far the rate may be raised; 0: at will
+}
+
+// target reads what the flags name.
+func (f *targetFlags) target(g *global, url string) (*target, error) {
+	t := &target{run: runID()}
+	url, err := completeURL(url)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.requests(t, url); err != nil {
+		return nil, err
+	}
+	if t.name = url; url == "" {
+		t.name = t.http.Requests[0].URL
+		if len(t.http.Requests) > 1 {
+			t.name = f.scenario + f.har
+		}
+	}
+	if err := f.transport(g, t); err != nil {
+		return nil, err
+	}
+	f.limits(t)
+	identify(t)
+	if _, err := httpload.New(t.http); err != nil {
+		if inner := errors.Unwrap(err); inner != nil && t.load.Endpoints == nil {
+			return nil, inner // of the only request it need not be said which
+		}
+		return nil, err
+	}
+	return t, nil
+}
+
+// requests finds what is sent: exactly one of the flags or the URL says it.
+func (f *targetFlags) requests(t *target, url string) error {
+	sources := 0
+	for _, file := range []string{f.scenario, f.accessLog, f.har, f.openAPI} {
+		if file != "" {
+			sources++
+		}
+	}
+	switch {
+	case sources > 1:
+		return errors.New("give only one of --file, --access-log, --har and --openapi")
+	case sources > 0 && (f.given("method") || f.body != "" || f.bodyFile != "" || len(f.checks) > 0):
+		return errors.New("--method, --body, --body-file and --check are for a single URL: a file says it for each of its requests")
+	case f.scenario != "" && url != "":
+		return fmt.Errorf("the scenario %s names its target: leave %s out", f.scenario, url)
+	case f.scenario != "":
+		return f.fromScenario(t)
+	case f.accessLog != "" || f.har != "" || f.openAPI != "":
+		return f.fromSource(t, url)
+	case url == "":
+		return errors.New("give the URL to load, such as http://127.0.0.1:8080/, or a scenario with -f")
+	}
+	return f.single(t, url)
+}
+
+func (f *targetFlags) fromScenario(t *target) error {
+	s, err := scenario.Read(f.scenario)
+	if err != nil {
+		return err
+	}
+	t.load, t.http, t.scenario = s.Load, s.HTTP, true
+	return nil
+}
+
+func (f *targetFlags) fromSource(t *target, url string) error {
+	path, read := f.accessLog, source.Log
+	switch {
+	case f.har != "":
+		path, read = f.har, source.HAR
+	case f.openAPI != "":
+		path, read = f.openAPI, source.OpenAPI
+	}
+	if url == "" && f.har == "" {
+		return fmt.Errorf("%s says what to ask for and not where: give the URL it goes to", path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	found, err := read(bytes.NewReader(data), url)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	t.http.Requests, t.load.Endpoints, t.notes = found.HTTP, found.Endpoints, found.Skipped
+	return nil
+}
+
+func (f *targetFlags) single(t *target, url string) error {
+	r := httpload.Request{Method: f.method, URL: url, Body: f.body}
+	if f.bodyFile != "" {
+		if f.body != "" {
+			return errors.New("give either --body or --body-file")
+		}
+		data, err := os.ReadFile(f.bodyFile)
+		if err != nil {
+			return err
+		}
+		r.Body = string(data)
+	}
+	for _, text := range f.checks {
+		k, err := parseCheck(text)
+		if err != nil {
+			return fmt.Errorf("--check %q: %w", text, err)
+		}
+		r.Checks = append(r.Checks, k)
+	}
+	t.http.Requests = []httpload.Request{r}
+	return nil
+}
+
+// transport is how connections are used.
+func (f *targetFlags) transport(g *global, t *target) error {
+	h := &t.http
+	h.NoKeepAlive, h.Cookies = h.NoKeepAlive || f.noKeepAlive, h.Cookies || f.cookies
+	if f.connAge > 0 {
+		h.ConnAge = f.connAge
+	}
+	if f.connRequests != "" {
+		least, most, _ := strings.Cut(f.connRequests, "-")
+		if most == "" {
+			most = least
+		}
+		a, errA := strconv.Atoi(least)
+		b, errB := strconv.Atoi(most)
+		if errA != nil || errB != nil || a < 1 || b < a {
+			return fmt.Errorf("--conn-requests %q: want a number such as 100, or a range such as 50-150", f.connRequests)
+		}
+		h.ConnRequests = httpload.Range{Min: a, Max: b}
+	}
+	if f.feed != "" {
+		data, err := os.ReadFile(f.feed)
+		if err != nil {
+			return err
+		}
+		if h.Feed, err = httpload.ReadFeed(bytes.NewReader(data)); err != nil {
+			return fmt.Errorf("%s: %w", f.feed, err)
+		}
+	}
+	for _, text := range f.headers {
+		name, value, ok := strings.Cut(text, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return fmt.Errorf("-H %q: want 'NAME: VALUE'", text)
+		}
+		for i := range h.Requests {
+			setHeader(&h.Requests[i], strings.TrimSpace(name), strings.TrimSpace(value))
+		}
+	}
+	return f.trust(g, h)
+}
+
+// trust reads the certificates to trust.
+func (f *targetFlags) trust(g *global, h *httpload.Config) error {
+	if !f.insecure && g.caFile == "" {
+		return nil
+	}
+	h.TLS = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.insecure} //nolint:gosec // it was asked for by name
+	if g.caFile == "" {
+		return nil
+	}
+	data, err := os.ReadFile(g.caFile)
+	if err != nil {
+		return err
+	}
+	if h.TLS.RootCAs, err = x509.SystemCertPool(); err != nil {
+		h.TLS.RootCAs = x509.NewCertPool()
+	}
+	if !h.TLS.RootCAs.AppendCertsFromPEM(data) {
+		return fmt.Errorf("%s holds no certificate (PEM)", g.caFile)
+	}
+	return nil
+}
+
+// limits are those of requests.
+func (f *targetFlags) limits(t *target) {
+	l := &t.load
+	if f.given("timeout") || !t.scenario {
+		l.Timeout = f.timeout
+	}
+	if f.maxInFlight != 0 {
+		l.MaxInFlight = f.maxInFlight
+	}
+	if f.given("seed") {
+		l.Seed = f.seed
+	}
+	l.Polite = l.Polite || f.polite
+}
+
+// setHeader lets a flag take the place of what a file says.
+func setHeader(r *httpload.Request, name, value string) {
+	r.Header = slices.DeleteFunc(slices.Clone(r.Header), func(h httpload.Field) bool { return strings.EqualFold(h.Name, name) })
+	r.Header = append(r.Header, httpload.Field{Name: name, Value: value})
+}
+
+// runHeader tells the target's operators which run a request belongs to.
+const runHeader = "X-Load-Run"
+
+// identify puts the id of the run into all requests.
+func identify(t *target) {
+	for i := range t.http.Requests {
+		setHeader(&t.http.Requests[i], runHeader, t.run)
+	}
+}
+
+func runID() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// completeURL lets people leave out what is clear: :8080, host/path.
+func completeURL(text string) (string, error) {
+	scheme, _, ok := strings.Cut(text, "://")
+	switch {
+	case text == "" || ok && (scheme == "http" || scheme == "https"):
+		return text, nil
+	case ok:
+		return "", fmt.Errorf("%q is no URL to load: want http://HOST or https://HOST", clean(text))
+	case strings.HasPrefix(text, ":"):
+		return "http://127.0.0.1" + text, nil
+	}
+	return "http://" + text, nil
+}
+
+// parseCheck reads PART [NAME] [equals|contains|matches TEXT].
+func parseCheck(text string) (httpload.Check, error) {
+	var k httpload.Check
+	part, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	rest = strings.TrimSpace(rest)
+	switch part {
+	case "status":
+		if k.Status = rest; rest == "" {
+			return k, errors.New(`want the good ones behind status, such as "status 2xx"`)
+		}
+		return k, nil
+	case "header":
+		k.Header, rest, _ = strings.Cut(rest, " ")
+	case "json":
+		k.JSON, rest, _ = strings.Cut(rest, " ")
+	case "body":
+	default:
+		return k, errors.New("begin with status, header NAME, json $.PATH or body")
+	}
+	if part != "body" && k.Header == "" && k.JSON == "" {
+		return k, fmt.Errorf("name what to look at behind %s", part)
+	}
+	how, want, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	switch how {
+	case "equals":
+		k.Equals = want
+	case "contains":
+		k.Contains = want
+	case "matches":
+		k.Matches = want
+	case "":
+		if part == "body" {
+			return k, errors.New("say equals, contains or matches behind body, and what")
+		}
+		return k, nil
+	default:
+		return k, fmt.Errorf("want equals, contains or matches, not %q", how)
+	}
+	if want == "" {
+		return k, fmt.Errorf("say what it %s", how)
+	}
+	return k, nil
+}
+
+// notes tells what is worth knowing before a run.
+func notes(c *cobra.Command, list []string) {
+	for _, line := range list {
+		_, _ = io.WriteString(c.ErrOrStderr(), clean(line)+"\n") // nobody is left to tell
+	}
+}
+
+// prepare looks before the first request whether the load is allowed and
+// somebody is there to take it. Peak 0: the rate is unbounded.
+func (t *target) prepare(ctx context.Context, own bool, peak float64) error {
+	places, err := placesOf(t.http.Requests)
+	if err != nil {
+		return err
+	}
+	for i := range places {
+		if err := places[i].lookUp(ctx); err != nil {
+			return err
+		}
+		if !own && !places[i].private() {
+			if peak == 0 || peak > publicRate {
+				return places[i].tooMuch(peak)
+			}
+			t.mostFactor = publicRate / peak
+		}
+		if err := places[i].reach(ctx, t.http.TLS); err != nil {
+			return err
+		}
+	}
+	return nil
+}
