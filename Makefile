@@ -11,7 +11,7 @@ FUZZTIME ?= 30s
 TOOLS := bin/tools
 LINT := $(TOOLS)/golangci-lint
 
-.PHONY: help build run test lint fmt vuln fuzz bench drill soak dist image deps clean
+.PHONY: help build run test lint fmt vuln fuzz bench drill load stress soak dist image deps clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 10
