@@ -30,7 +30,8 @@
 //	                              ▲                                                  │ each second
 //	                           sweeper (timeouts)                                 series, objectives, self-check
 //
-// A Client makes Users; package httpload has the one for HTTP/1.1. The backlog of an open run is no queue but the part of
+// A Client makes Users; package httpload has the one for HTTP/1.1, and http2load, wsload, grpcload and pgload those for other
+// protocols. The backlog of an open run is no queue but the part of
 // the schedule between the next request and now, so it takes no memory. All histograms are of fixed size, and the series
 // of points coarsens when it gets long: a run of days takes what one of minutes does.
 //

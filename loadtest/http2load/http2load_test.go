@@ -97,8 +97,11 @@ func TestRequestsAreSentAndChecked(t *testing.T) {
 				Requests: []httpload.Request{{
 					Method: "post", URL: v.URL + "/{{city}}", Body: "n {{seq}}", Header: []httpload.Field{{Name: "X-City", Value: "{{city}}"}},
 					Checks: []httpload.Check{
-						{Status: "2xx"}, {Header: "x-city", Equals: "São Paulo"}, {JSON: "$.path", Equals: "/S%C3%A3o%20Paulo"},
-						{JSON: "$.method", Equals: "POST"}, {JSON: "$.body", Matches: "^n [0-9]+$"},
+						{Status: "2xx"},
+						{Header: "x-city", Equals: "São Paulo"},
+						{JSON: "$.path", Equals: "/S%C3%A3o%20Paulo"},
+						{JSON: "$.method", Equals: "POST"},
+						{JSON: "$.body", Matches: "^n [0-9]+$"},
 					},
 				}},
 			}}, 4, 100, 10*time.Second)
@@ -140,9 +143,9 @@ func TestAnswersAreClassified(t *testing.T) {
 		check  httpload.Check
 		class  loadtest.Class
 	}{
-		"not found":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, httpload.Check{}, loadtest.BadStatus},
-		"wanted":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, httpload.Check{Status: "404"}, loadtest.OK},
-		"too many":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, httpload.Check{}, loadtest.RateLimited},
+		"not found":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, httpload.Check{}, loadtest.BadStatus},
+		"wanted":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, httpload.Check{Status: "404"}, loadtest.OK},
+		"too many":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, httpload.Check{}, loadtest.RateLimited},
 		"wrong body": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "a") }, httpload.Check{Equals: "b"}, loadtest.CheckFailed},
 		"too long":   {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "abcdefghijkl") }, httpload.Check{Equals: "abcdefghijkl"}, loadtest.CheckFailed},
 		"no header":  {func(http.ResponseWriter, *http.Request) {}, httpload.Check{Header: "X"}, loadtest.CheckFailed},

@@ -62,7 +62,7 @@ func (u *user) connect(ctx context.Context, s *loadtest.Shot) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, u.client.config.ConnectTimeout)
 	defer cancel()
-	conn, answer, err := websocket.Dial(ctx, u.client.config.URL, &websocket.DialOptions{
+	conn, answer, err := websocket.Dial(ctx, u.client.config.URL, &websocket.DialOptions{ //nolint:bodyclose // the library says that it is never to be closed
 		HTTPClient: u.client.http, HTTPHeader: u.client.header.Clone(), Subprotocols: u.client.config.Subprotocols,
 	})
 	if err != nil && answer != nil && answer.StatusCode != http.StatusSwitchingProtocols {

@@ -35,8 +35,8 @@ func serve(t *testing.T, answer func(ctx context.Context, c *websocket.Conn, kin
 		conns.Add(1)
 		defer c.CloseNow()
 		for {
-			kind, text, err := c.Read(t.Context())
-			if err != nil || answer(t.Context(), c, kind, text) != nil {
+			kind, text, err := c.Read(r.Context())
+			if err != nil || answer(r.Context(), c, kind, text) != nil {
 				return
 			}
 		}
