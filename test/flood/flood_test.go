@@ -50,7 +50,7 @@ func floods() []flood {
 		{name: "silent connections", clients: 10_000, long: 20_000, attack: silent, gone: headerTimeout, rss: 96},
 		{name: "pipelining", clients: 50, long: 200, attack: pipeline, again: true, gone: rateGrace, rss: 96},
 		{name: "chunk extensions", clients: 50, long: 200, attack: extensions, again: true, gone: rateGrace, rss: 96},
-		{name: "slow chunked upload", clients: 300, long: 2000, attack: trickleBody, rss: 96},
+		{name: "slow chunked upload", clients: 300, long: 2000, attack: trickleBody, gone: 2 * rateGrace, rss: 96},
 	}
 }
 
