@@ -100,8 +100,13 @@ func readReport(name string) (*report.Document, error) {
 
 func writeComparison(s *screen, found *compare.Comparison) error {
 	t := &table{columns: []column{
-		{name: "METRIC"}, {name: "BEFORE", right: true}, {name: "AFTER", right: true}, {name: "CHANGE", right: true},
-		{name: "95 % INTERVAL", right: true}, {name: "P", right: true}, {name: "OUTCOME"},
+		{name: "METRIC"},
+		{name: "BEFORE", right: true},
+		{name: "AFTER", right: true},
+		{name: "CHANGE", right: true},
+		{name: "95 % INTERVAL", right: true},
+		{name: "P", right: true},
+		{name: "OUTCOME"},
 	}}
 	for i := range found.Metrics {
 		m := &found.Metrics[i]

@@ -92,7 +92,7 @@ func (p *place) reach(ctx context.Context, config *tls.Config) error {
 	if err != nil {
 		return withCode(exitUnreachable, fmt.Errorf("nobody answers at %s: %s", clean(address), whyUnreachable(err)))
 	}
-	defer conn.Close() //nolint:errcheck // nothing was written
+	defer conn.Close()
 	if p.scheme != "https" {
 		return nil
 	}

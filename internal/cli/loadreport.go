@@ -30,16 +30,18 @@ func (f *reportFlags) add(c *cobra.Command) {
 }
 
 // formats are what a report can be.
-var formats = map[string]func(*report.Document, io.Writer) error{
-	".html": (*report.Document).HTML, ".json": (*report.Document).JSON, ".csv": (*report.Document).CSV,
-	".md": (*report.Document).Markdown, ".xml": (*report.Document).JUnit,
+func formats() map[string]func(*report.Document, io.Writer) error {
+	return map[string]func(*report.Document, io.Writer) error{
+		".html": (*report.Document).HTML, ".json": (*report.Document).JSON, ".csv": (*report.Document).CSV,
+		".md": (*report.Document).Markdown, ".xml": (*report.Document).JUnit,
+	}
 }
 
 // checkReports finds before a run what would be in vain after it.
 func (f *reportFlags) checkReports() error {
 	for _, name := range f.reports {
-		if formats[filepath.Ext(name)] == nil {
-			return fmt.Errorf("--report %s: want a name that ends in %s", name, strings.Join(slices.Sorted(maps.Keys(formats)), ", "))
+		if formats()[filepath.Ext(name)] == nil {
+			return fmt.Errorf("--report %s: want a name that ends in %s", name, strings.Join(slices.Sorted(maps.Keys(formats())), ", "))
 		}
 		dir := filepath.Dir(name)
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
@@ -53,7 +55,7 @@ func (f *reportFlags) write(d *report.Document) error {
 	var all []error
 	for _, name := range f.reports {
 		var b bytes.Buffer
-		if err := formats[filepath.Ext(name)](d, &b); err != nil {
+		if err := formats()[filepath.Ext(name)](d, &b); err != nil {
 			all = append(all, fmt.Errorf("make %s: %w", name, err))
 			continue
 		}
@@ -118,7 +120,9 @@ func document(t *target, r *loadtest.Result) *report.Document {
 	}
 	d.Setup = setup(t, r)
 	d.Environment = []report.Setting{
-		{Name: "holdfast", Value: version}, {Name: "go", Value: runtime.Version()}, {Name: "system", Value: runtime.GOOS + "/" + runtime.GOARCH},
+		{Name: "holdfast", Value: version},
+		{Name: "go", Value: runtime.Version()},
+		{Name: "system", Value: runtime.GOOS + "/" + runtime.GOARCH},
 		{Name: "cpus", Value: fmt.Sprintf("%.3g", selfcheck.Capacity())},
 	}
 	if host, err := os.Hostname(); err == nil {
@@ -131,8 +135,11 @@ func document(t *target, r *loadtest.Result) *report.Document {
 // lines and bodies.
 func setup(t *target, r *loadtest.Result) []report.Setting {
 	list := []report.Setting{
-		{Name: "target", Value: clean(t.name)}, {Name: "load", Value: describe(&t.load)}, {Name: "run", Value: t.run},
-		{Name: "seed", Value: fmt.Sprint(t.load.Seed)}, {Name: "timeout", Value: t.load.Timeout.String()},
+		{Name: "target", Value: clean(t.name)},
+		{Name: "load", Value: describe(&t.load)},
+		{Name: "run", Value: t.run},
+		{Name: "seed", Value: fmt.Sprint(t.load.Seed)},
+		{Name: "timeout", Value: t.load.Timeout.String()},
 	}
 	if t.http.NoKeepAlive {
 		list = append(list, report.Setting{Name: "connections", Value: "a new one for each request"})
@@ -246,11 +253,12 @@ func failures(b *strings.Builder, d *report.Document) {
 		}
 		b.WriteString(cut(line, defaultWidth) + "\n")
 	}
-	line := "  by status    "
+	var line strings.Builder
+	line.WriteString("  by status    ")
 	for _, status := range slices.Sorted(maps.Keys(d.Total.Statuses)) {
-		line += fmt.Sprintf(" %d: %d", status, d.Total.Statuses[status])
+		fmt.Fprintf(&line, " %d: %d", status, d.Total.Statuses[status])
 	}
-	b.WriteString(cut(line, defaultWidth) + "\n")
+	b.WriteString(cut(line.String(), defaultWidth) + "\n")
 }
 
 func verdict(b *strings.Builder, d *report.Document) {

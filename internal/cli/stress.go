@@ -251,8 +251,10 @@ func codeOf(r *stress.Result, v *foundView) error {
 }
 
 // causes are what broke first, in words.
-var causes = map[capacity.Cause]string{
-	capacity.Nothing: "nothing", capacity.Generator: "the generator", capacity.Limited: "429 or 503 with Retry-After",
-	capacity.Resets: "connections were refused or reset", capacity.Errors: "answers failed",
-	capacity.Queue: "requests piled up", capacity.Latency: "p99 over the limit",
+func causes() map[capacity.Cause]string {
+	return map[capacity.Cause]string{
+		capacity.Nothing: "nothing", capacity.Generator: "the generator", capacity.Limited: "429 or 503 with Retry-After",
+		capacity.Resets: "connections were refused or reset", capacity.Errors: "answers failed",
+		capacity.Queue: "requests piled up", capacity.Latency: "p99 over the limit",
+	}
 }

@@ -121,7 +121,7 @@ func (v *foundView) write(s *screen, limits *limited) error {
 		add("sustainable   none of the rates tried")
 	}
 	if v.High > 0 {
-		add("broke first   %s", causes[causeOf(v.Cause)])
+		add("broke first   %s", causes()[causeOf(v.Cause)])
 	}
 	if v.Knee > 0 {
 		add("knee          about %s/s (where goodput bends: a heuristic)", perSecond(v.Knee))
@@ -140,7 +140,7 @@ func (v *foundView) write(s *screen, limits *limited) error {
 }
 
 func causeOf(name string) capacity.Cause {
-	for cause := range causes {
+	for cause := range causes() {
 		if cause.String() == name {
 			return cause
 		}

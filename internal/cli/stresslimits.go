@@ -86,12 +86,18 @@ func (l *limited) suggest(found *capacity.Found, v *foundView) {
 	each := math.Ceil(max(scaleUpAt*inFlight/float64(l.instances()), 1))
 	fn := l.function
 	v.Limits = []suggestion{
-		{"concurrency.max_in_flight", float64(fn.Concurrency.MaxInFlight), inFlight,
-			fmt.Sprintf("%s/s x p99 %s (usual: %.3g, by p50)", perSecond(rate), live.Short(at.P99), usual)},
-		{"retry.budget.min_per_second", fn.Retry.Budget.MinPerSecond, math.Max(math.Floor(retryShare*rate), 1),
-			"1 % of the rate: retries must not be what breaks it"},
-		{"scaling.scale_up_threshold.active_connections", float64(fn.Scaling.ScaleUpThreshold.ActiveConnections), each,
-			fmt.Sprintf("80 %% of that, by %s", counted(l.instances(), "instance"))},
+		{
+			"concurrency.max_in_flight", float64(fn.Concurrency.MaxInFlight), inFlight,
+			fmt.Sprintf("%s/s x p99 %s (usual: %.3g, by p50)", perSecond(rate), live.Short(at.P99), usual),
+		},
+		{
+			"retry.budget.min_per_second", fn.Retry.Budget.MinPerSecond, math.Max(math.Floor(retryShare*rate), 1),
+			"1 % of the rate: retries must not be what breaks it",
+		},
+		{
+			"scaling.scale_up_threshold.active_connections", float64(fn.Scaling.ScaleUpThreshold.ActiveConnections), each,
+			fmt.Sprintf("80 %% of that, by %s", counted(l.instances(), "instance")),
+		},
 	}
 	for i := range v.Limits {
 		v.Limits[i].Path = "functions." + l.name + "." + v.Limits[i].Path

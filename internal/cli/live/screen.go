@@ -148,16 +148,17 @@ func (s *screen) rateLine() string {
 // failures are those since the begin.
 func (s *screen) failures() string {
 	t := &s.all
-	text := fmt.Sprintf("  failed     %d of %d", t.failed, t.failed+t.good)
+	var text strings.Builder
+	fmt.Fprintf(&text, "  failed     %d of %d", t.failed, t.failed+t.good)
 	for _, k := range []struct {
 		n    int64
 		name string
 	}{{t.notSent, "not sent"}, {t.timeouts, "timeouts"}, {t.limited, "429"}, {t.remaining, "other"}} {
 		if k.n > 0 {
-			text += fmt.Sprintf("   %s %d", k.name, k.n)
+			fmt.Fprintf(&text, "   %s %d", k.name, k.n)
 		}
 	}
-	return text
+	return text.String()
 }
 
 // bar shows how far the run is.
