@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/url"
@@ -27,6 +28,27 @@ func TestTheStrictEngineConforms(t *testing.T) {
 	enginetest.Run(t, startStrict(slices.Max(engines())))
 }
 
+// The suite with clients that use TLS.
+func TestTheStrictEngineConformsOverTLS(t *testing.T) {
+	t.Parallel()
+	enginetest.Run(t, func(t *testing.T, c middleware.Config, ln net.Listener) enginetest.Gateway {
+		t.Helper()
+		if _, ok := ln.(*net.TCPListener); !ok {
+			return startStrict(0)(t, c, ln) // on virtual time: a handshake needs no longer there
+		}
+		cert, roots := certificate(t)
+		n := slices.Max(engines())
+		if c.Dial != nil {
+			n = 0
+		}
+		g := serveStrict(t, c, ln, gateway.ServeConfig{
+			Loops: n, TLS: &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12},
+		})
+		g.TLS = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
+		return g
+	})
+}
+
 // The same without loops, as on other systems.
 func TestTheSecondTierConforms(t *testing.T) {
 	t.Parallel()
@@ -50,11 +72,11 @@ func startStrict(loops int) enginetest.Start {
 		if c.Dial != nil {
 			n = 0 // loops dial themselves
 		}
-		return serveStrict(t, c, ln, n)
+		return serveStrict(t, c, ln, gateway.ServeConfig{Loops: n})
 	}
 }
 
-func serveStrict(t *testing.T, c middleware.Config, ln net.Listener, loops int) enginetest.Gateway {
+func serveStrict(t *testing.T, c middleware.Config, ln net.Listener, serve gateway.ServeConfig) enginetest.Gateway {
 	t.Helper()
 	g := gateway.New(gateway.Config{
 		Logger: slog.New(loud{t}), Events: event.NewBus(64), Secret: c.Secret, TrustedProxies: c.TrustedProxies,
@@ -71,7 +93,8 @@ func serveStrict(t *testing.T, c middleware.Config, ln net.Listener, loops int) 
 	ctx, cut := context.WithCancel(context.Background()) //nolint:usetesting // ended by Cut, not by the test
 	ended := make(chan error, 1)
 	go func() {
-		ended <- g.Run(ctx, ln, gateway.ServeConfig{Loops: loops, HeaderTimeout: time.Minute, IdleTimeout: time.Minute})
+		serve.HeaderTimeout, serve.IdleTimeout = time.Minute, time.Minute
+		ended <- g.Run(ctx, ln, serve)
 	}()
 	t.Cleanup(func() {
 		cut()

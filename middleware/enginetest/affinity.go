@@ -92,7 +92,7 @@ func cookieAttributes(t *testing.T, start Start) {
 	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	w := newWorld(t, start, c)
 	_, k := w.visit(t, nil)
-	if k.Path != "/" || k.MaxAge != 3600 || !k.HttpOnly || k.Secure || k.SameSite != http.SameSiteLaxMode {
+	if k.Path != "/" || k.MaxAge != 3600 || !k.HttpOnly || k.Secure != (w.TLS != nil) || k.SameSite != http.SameSiteLaxMode {
 		t.Errorf("plain: %+v", k)
 	}
 	r := w.request(t, "GET", "/", nil)

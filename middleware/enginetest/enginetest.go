@@ -12,6 +12,7 @@ package enginetest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -34,6 +35,8 @@ type Gateway struct {
 	Function func(name string) *exchange.Function
 	// Records are those of the exchanges.
 	Records *exchange.Ring
+	// TLS is what clients use with it; nil: none.
+	TLS *tls.Config
 	// Cut ends the exchanges under way, as a server does whose time for
 	// shutting down is over.
 	Cut func()

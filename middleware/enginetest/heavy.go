@@ -300,7 +300,7 @@ func thousandWebSockets(t *testing.T, start Start) {
 	conns := make([]*websocket.Conn, many)
 	for i := range conns {
 		var err error
-		if conns[i], _, err = websocket.Dial(t.Context(), "ws://"+w.addr+"/", nil); err != nil { //nolint:bodyclose // it has none
+		if conns[i], _, err = websocket.Dial(t.Context(), "ws://"+w.addr+"/", &websocket.DialOptions{HTTPClient: w.client}); err != nil { //nolint:bodyclose // it has none
 			t.Fatal(err)
 		}
 		defer conns[i].CloseNow()

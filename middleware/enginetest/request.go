@@ -244,7 +244,7 @@ func strangersAreNotHeard(t *testing.T, start Start) {
 	a := w.do(t, r)
 	a.sees(t, "X-Forwarded-For", "127.0.0.1")
 	a.sees(t, "X-Forwarded-Host", "real.test")
-	a.sees(t, "X-Forwarded-Proto", "http")
+	a.sees(t, "X-Forwarded-Proto", w.proto())
 	a.sees(t, "X-Real-Ip", "127.0.0.1")
 	for _, name := range []string{"X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Anything", "Forwarded", "Proxy"} {
 		a.sees(t, name)
@@ -273,7 +273,7 @@ func trustedIsContinued(t *testing.T, start Start) {
 	a.sees(t, "X-Forwarded-Port", "443")
 	a.sees(t, "X-Real-Ip", "9.9.9.9")
 	a.sees(t, "X-Request-Id", "given-by.the/proxy")
-	a.sees(t, "Forwarded", `for=9.9.9.9;proto=https, for=127.0.0.1;host="`+w.addr+`";proto=http`)
+	a.sees(t, "Forwarded", `for=9.9.9.9;proto=https, for=127.0.0.1;host="`+w.addr+`";proto=`+w.proto())
 	// Two lines or one list are the same to everybody (RFC 9110, 5.3).
 	if via := strings.Split(strings.Join(a.field("Via"), ", "), ", "); len(via) != 2 || via[0] != "1.1 edge" || !strings.HasPrefix(via[1], "1.1 ") {
 		t.Errorf("instance saw Via %q", via)

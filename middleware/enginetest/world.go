@@ -3,6 +3,7 @@ package enginetest
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -36,10 +37,33 @@ func newWorld(t *testing.T, start Start, c middleware.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{addr: ln.Addr().String(), client: newClient(new(net.Dialer).DialContext)}
+	w := &world{addr: ln.Addr().String()}
+	w.client = newClient(w.connect)
 	w.Gateway = start(t, c, ln)
 	t.Cleanup(w.client.CloseIdleConnections)
 	return w
+}
+
+// connect opens a connection to the gateway, with TLS where that wants it.
+func (w *world) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil || w.TLS == nil {
+		return conn, err
+	}
+	secure := tls.Client(conn, w.TLS)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close() // the handshake's error is the one to tell
+		return nil, err
+	}
+	return secure, nil
+}
+
+// proto is what clients use with the gateway.
+func (w *world) proto() string {
+	if w.TLS != nil {
+		return "https"
+	}
+	return "http"
 }
 
 func newClient(dial func(context.Context, string, string) (net.Conn, error)) *http.Client {
@@ -131,6 +155,9 @@ func reset(conn net.Conn) {
 	if b, ok := conn.(buffered); ok {
 		conn = b.Conn
 	}
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
@@ -198,7 +225,7 @@ func (a answer) is(t *testing.T, status int, body string) {
 // dial opens a connection to the gateway.
 func (w *world) dial(t *testing.T) net.Conn {
 	t.Helper()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", w.addr)
+	conn, err := w.connect(t.Context(), "tcp", w.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
