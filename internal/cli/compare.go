@@ -17,10 +17,9 @@ func compareCommand(g *global) *cobra.Command {
 	var seed uint64
 	c := &cobra.Command{
 		Use: "compare BEFORE AFTER", Short: "Say whether two load tests differ, and how sure that is", Args: cobra.ExactArgs(2),
-		Long: `Compare JSON reports of holdfast load. With four and more of each side (commas
+		Long: `Compare JSON reports of holdfast load. With five and more of each side (commas
 between them) runs are compared, else stretches of ten seconds of them; the
-requests of a run depend on each other and prove nothing by their number. With
-four of each nothing reaches 5 % after the correction; give five or more.
+requests of a run depend on each other and prove nothing by their number.
 
 A change counts when it is beyond --threshold and its corrected p is below 5 %;
 "same" needs the whole 95 % interval within the threshold. Exit code 2:

@@ -52,7 +52,7 @@ type Options struct {
 }
 
 const (
-	leastRuns    = 4
+	leastRuns    = 5
 	leastSeconds = 20 // of a run that is compared by stretches
 	block        = 10 // seconds of a stretch
 	resamples    = 2000

@@ -2,9 +2,9 @@
 //
 // Requests of a run depend on each other, so they are no independent samples:
 // with millions of them any test finds a difference. What is compared are runs,
-// when there are four or more of each side (fewer cannot reach 5 % in a
-// Mann-Whitney test: 3 and 3 give 10 % at best), and else stretches of ten
-// seconds of the runs, drawn again and again (block bootstrap).
+// when there are five or more of each side (fewer cannot reach 5 % in a
+// Mann-Whitney test of five metrics: 4 and 4 give 14 % at best), and else
+// stretches of ten seconds of the runs, drawn again and again (block bootstrap).
 //
 // Each metric gets a change with its 95 % confidence interval and a p-value,
 // corrected for the number of metrics (Holm). It is
