@@ -119,14 +119,18 @@ func Open(c Config) (*Spool, error) {
 }
 
 // lockTries is how often a directory may be removed under the one who is about to take it.
-const lockTries = 5
+const lockTries = 50
 
 // takeLock makes the directory and takes it. Who removes it (see Remove) does so with the lock, so a lock counts only when
 // its file is the one that is there.
 func (s *Spool) takeLock() error {
 	path := filepath.Join(s.cfg.Dir, "lock")
 	for range lockTries {
-		if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+		err := os.MkdirAll(s.cfg.Dir, 0o700)
+		if errors.Is(err, os.ErrExist) { // it was there and is not any more; a file in its place is another error
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
