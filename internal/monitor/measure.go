@@ -23,7 +23,7 @@ type followed struct {
 }
 
 // measure takes the figures of one function.
-func (m *Monitor) measure(fn *exchange.Function, usage map[int]usage, now time.Time) FunctionFigures {
+func (m *Monitor) measure(fn *exchange.Function, used func() map[int]usage, now time.Time) FunctionFigures {
 	was := m.followed[fn]
 	if was == nil {
 		was = &followed{instances: map[string]*window{}}
@@ -40,12 +40,12 @@ func (m *Monitor) measure(fn *exchange.Function, usage map[int]usage, now time.T
 		v.P50, v.P95, v.P99 = ms(latency.Quantile(0.5)), ms(latency.Quantile(0.95)), ms(latency.Quantile(0.99))
 	}
 	v.InFlight = fn.InFlight()
-	v.Instances = m.measureInstances(fn, was, usage, now)
+	v.Instances = m.measureInstances(fn, was, used, now)
 	v.mean(v.Instances)
 	return v
 }
 
-func (m *Monitor) measureInstances(fn *exchange.Function, was *followed, usage map[int]usage, now time.Time) []InstanceFigures {
+func (m *Monitor) measureInstances(fn *exchange.Function, was *followed, used func() map[int]usage, now time.Time) []InstanceFigures {
 	stats := fn.Balancer().Stats(now)
 	list := make([]InstanceFigures, len(stats.Instances))
 	windows := make(map[string]*window, len(list))
@@ -56,22 +56,24 @@ func (m *Monitor) measureInstances(fn *exchange.Function, was *followed, usage m
 			w = &window{}
 		}
 		windows[i.ID] = w
-		list[n] = InstanceFigures{i.ID, m.instance(fn.Name(), i, w, usage, now)}
+		list[n] = InstanceFigures{i.ID, m.instance(fn.Name(), i, w, used, now)}
 	}
 	was.instances = windows
 	return list
 }
 
-func (m *Monitor) instance(function string, i *balancer.InstanceStats, w *window, usage map[int]usage, now time.Time) Figures {
+func (m *Monitor) instance(function string, i *balancer.InstanceStats, w *window, used func() map[int]usage, now time.Time) Figures {
 	f := w.figures(counts{at: now, all: i.Successes + i.Failures, failed: i.Failures})
 	f.InFlight = i.InFlight
 	if i.P50 > 0 {
 		f.P50, f.P95, f.P99 = ms(i.P50), ms(i.P95), ms(i.P99)
 	}
 	if m.config.Group != nil {
-		if u, ok := usage[m.config.Group(function, i.ID)]; ok {
-			f.CPU, f.RSS = u.cpu, u.rss
-			f.Memory = percent(u.rss, m.memoryLimit)
+		if group := m.config.Group(function, i.ID); group > 0 {
+			u, ok := used()[group]
+			if ok {
+				f.CPU, f.RSS, f.Memory = u.cpu, u.rss, percent(u.rss, m.memoryLimit)
+			}
 		}
 	}
 	if m.config.Numbers != nil {

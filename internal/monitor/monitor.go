@@ -106,10 +106,8 @@ func (m *Monitor) Snapshot() Snapshot {
 
 // look measures and judges once.
 func (m *Monitor) look(ctx context.Context, now time.Time) {
-	var used map[int]usage
-	if m.config.Group != nil {
-		used = m.groups.sum(processes(), now)
-	}
+	// Looked at only where an instance runs on this machine.
+	used := sync.OnceValue(func() map[int]usage { return m.groups.sum(processes(), now) })
 	m.next = map[*exchange.Function]*followed{}
 	s := Snapshot{Own: m.own.measure(now)}
 	for _, fn := range m.config.Functions() {

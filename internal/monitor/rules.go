@@ -60,13 +60,13 @@ type Anomaly struct {
 
 // finding is what a rule looks at.
 type finding struct {
-	value   float64 // NaN: unknown
-	limit   float64
-	clear   float64 // at or below it the anomaly ends
-	hold    time.Duration
-	window  time.Duration
-	numbers map[string]float64
-	text    string
+	value  float64 // NaN: unknown
+	limit  float64
+	clear  float64 // at or below it the anomaly ends
+	hold   time.Duration
+	window time.Duration
+	// tell makes the numbers and the sentence; it is called for anomalies only.
+	tell func() (numbers map[string]float64, text string)
 }
 
 const (
@@ -144,6 +144,7 @@ func (w *watch) copied() *Anomaly {
 }
 
 func (a *Anomaly) update(f *finding) {
-	a.Value, a.Limit, a.Window, a.Numbers, a.Text = f.value, f.limit, f.window, f.numbers, f.text
+	a.Value, a.Limit, a.Window = f.value, f.limit, f.window
+	a.Numbers, a.Text = f.tell()
 	a.Worst = max(a.Worst, f.value)
 }

@@ -11,7 +11,7 @@ import (
 func follow(values []float64) (began, ended []int, last *Anomaly) {
 	w, now := &watch{}, time.Unix(1000, 0)
 	for i, v := range values {
-		change := w.look(Memory, Subject{"f", "i"}, &finding{value: v, limit: 90, clear: 85, hold: 20 * time.Second, window: tick, text: "x"}, now)
+		change := w.look(Memory, Subject{"f", "i"}, &finding{value: v, limit: 90, clear: 85, hold: 20 * time.Second, window: tick, tell: func() (map[string]float64, string) { return nil, "x" }}, now)
 		switch {
 		case change == nil:
 		case change.Ended.IsZero():

@@ -116,8 +116,11 @@ func (w *weeks) finding(name string, limit float64) finding {
 	if c.today-c.before < leastSlower {
 		f.value = min(f.value, 1)
 	}
-	f.numbers = map[string]float64{"p95_ms": c.today, "p95_ms_last_week": c.before, "rate": c.rate, "rate_last_week": c.then}
-	f.text = fmt.Sprintf("p95 is %.0f ms over the last %s and was %.0f ms at this hour last week (%.1f times, above %.1f; %.3g and %.3g requests/s)",
-		c.today, "15 min", c.before, f.value, limit, c.rate, c.then)
+	slower := f.value
+	f.tell = func() (map[string]float64, string) {
+		return map[string]float64{"p95_ms": c.today, "p95_ms_last_week": c.before, "rate": c.rate, "rate_last_week": c.then},
+			fmt.Sprintf("p95 is %.0f ms over the last 15 min and was %.0f ms at this hour last week (%.1f times, above %.1f; %.3g and %.3g requests/s)",
+				c.today, c.before, slower, limit, c.rate, c.then)
+	}
 	return f
 }
