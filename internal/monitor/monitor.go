@@ -128,13 +128,19 @@ func (m *Monitor) judge(s *Snapshot, now time.Time) {
 	seen := map[watched]bool{}
 	apply := func(rule Rule, about Subject, f finding) {
 		key := watched{rule, about}
-		seen[key] = true
 		w := m.watches[key]
 		if w == nil {
+			if !(f.value > f.limit) {
+				return // all is ordinary, as it nearly always is: nothing to remember
+			}
 			w = &watch{}
 			m.watches[key] = w
 		}
+		seen[key] = true
 		m.tell(w.look(rule, about, &f, now))
+		if w.current == nil && w.over.IsZero() {
+			delete(m.watches, key)
+		}
 	}
 	m.judgeOwn(&s.Own, apply)
 	for i := range s.Functions {

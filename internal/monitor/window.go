@@ -19,16 +19,23 @@ type counts struct {
 	all, failed uint64
 }
 
-// window keeps the counts of the last minute. The zero value is empty.
+// window keeps the counts of the last minute. The zero value is empty. There is
+// one for each instance, so it is small.
 type window struct {
-	ring [windowTicks + 1]counts
+	ring [windowTicks + 1]kept
 	n    int // that were ever put in
+}
+
+// kept is counts with the time in nanoseconds since 1970.
+type kept struct {
+	at          int64
+	all, failed uint64
 }
 
 // put notes what the counters say now and returns what was added since the
 // oldest that is kept, and over which time.
 func (w *window) put(c counts) (all, failed uint64, over time.Duration) {
-	w.ring[w.n%len(w.ring)] = c
+	w.ring[w.n%len(w.ring)] = kept{c.at.UnixNano(), c.all, c.failed}
 	w.n++
 	oldest := w.ring[0]
 	if w.n > len(w.ring) {
@@ -38,7 +45,7 @@ func (w *window) put(c counts) (all, failed uint64, over time.Duration) {
 		*w = window{}
 		return w.put(c)
 	}
-	return c.all - oldest.all, c.failed - oldest.failed, c.at.Sub(oldest.at)
+	return c.all - oldest.all, c.failed - oldest.failed, time.Duration(c.at.UnixNano() - oldest.at)
 }
 
 // latencies keep a function's histogram as it was one to two minutes ago.
