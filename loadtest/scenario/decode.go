@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -106,13 +107,19 @@ type document struct {
 	file file
 }
 
-func decode(data []byte, from *Place) (*document, error) {
-	d := &document{from: from}
+func decode(data []byte, from *Place) (d *document, err error) {
+	// The YAML library panics on some texts that it cannot decode, tags without a value among them.
+	defer func() {
+		if recover() != nil {
+			d, err = nil, fmt.Errorf("%s: this is no YAML that can be read; leave out tags (!), anchors (&) and aliases (*)", from.Name)
+		}
+	}()
+
+	d = &document{from: from}
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%s: the scenario has %d bytes, and %d at most are read", from.Name, len(data), maxFile)
 	}
-	data, err := d.expand(data)
-	if err != nil {
+	if data, err = d.expand(data); err != nil {
 		return nil, err
 	}
 	if d.tree, err = parser.ParseBytes(data, 0); err != nil {
@@ -142,24 +149,35 @@ func (v *duration) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
-// expand fills in ${NAME}. What is filled in cannot add lines, so it cannot add keys.
+// expand fills in ${NAME}. What is filled in cannot add lines, so it cannot add keys, and lines stay what they were.
 func (d *document) expand(data []byte) ([]byte, error) {
-	var err error
-	out := regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`).ReplaceAllFunc(data, func(m []byte) []byte {
-		name := string(m[2 : len(m)-1])
-		value, ok := "", false
-		if d.from.Lookup != nil {
-			value, ok = d.from.Lookup(name)
+	var out []byte
+	var all error
+	line, done := 1, 0
+	for _, at := range regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`).FindAllIndex(data, -1) {
+		before, name := data[done:at[0]], string(data[at[0]+2:at[1]-1])
+		line, done = line+bytes.Count(before, []byte("\n")), at[1]
+		value, err := d.variable(name)
+		if err != nil {
+			all = errors.Join(all, fmt.Errorf("%s:%d: %w", d.from.Name, line, err))
 		}
-		switch {
-		case !ok:
-			err = errors.Join(err, fmt.Errorf("%s: the environment has no %s, which the scenario asks for", d.from.Name, name))
-		case strings.ContainsAny(value, "\r\n\"'\\"):
-			err = errors.Join(err, fmt.Errorf("%s: the value of %s in the environment has a line end, quote or backslash, which would end the text it stands in", d.from.Name, name))
-		}
-		return []byte(value)
-	})
-	return out, err
+		out = append(append(out, before...), value...)
+	}
+	return append(out, data[done:]...), all
+}
+
+func (d *document) variable(name string) (string, error) {
+	value, ok := "", false
+	if d.from.Lookup != nil {
+		value, ok = d.from.Lookup(name)
+	}
+	switch {
+	case !ok:
+		return "", fmt.Errorf("the environment has no %s, which the scenario asks for", name)
+	case strings.ContainsAny(value, "\r\n\"'\\"):
+		return "", fmt.Errorf("the value of %s in the environment has a line end, quote or backslash, which would end the text it stands in", name)
+	}
+	return value, nil
 }
 
 // syntax is an error of the YAML library, in one line with its place.

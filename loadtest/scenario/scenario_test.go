@@ -151,7 +151,7 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		one + "auth: {bearer: a, user: b}":                                     "shop.yaml:2: auth is either bearer or user and password",
 		one + "objectives:\n- p99<1s\n- p99{endpoint=x}<1s":                    "shop.yaml:4: the objective p99{endpoint=x}<1s names no endpoint of this run",
 		one + "objectives: [p99]":                                              `shop.yaml:2: read the objective "p99": want <, <=, > or >= between a metric and its limit, as in p99<250ms`,
-		one + "headers: {X: \"${HOME}\"}":                                      "shop.yaml: the environment has no HOME, which the scenario asks for",
+		one + "headers: {X: \"${HOME}\"}":                                      "shop.yaml:2: the environment has no HOME, which the scenario asks for",
 		"requests:\n- path: /x":                                                "shop.yaml:2: a path needs a target to go to: set target, or give a url",
 		"target: http://a\nrequests:\n- path: x":                               `shop.yaml:3: a path begins with /, and "x" does not`,
 		"requests:\n- {}":                                                      "shop.yaml:2: a request has either a path or a url",
@@ -159,6 +159,7 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"requests:\n- {url: \"http://a\"}\n- {url: \"http://a\"}":              `shop.yaml:3: requests have names of their own and weights of 0 or more; "GET http://a" with 0 has not`,
 		"requests:\n- url: \"http://a/{{x}}\"":                                 "shop.yaml:2: prepare request 1 GET http://a/{{x}}: there is no variable {{x}}: want seq, user, rand or a column of the feed",
 		"requests: [":                                                          "shop.yaml:1: sequence end token ']' not found",
+		one + "stages:\n !0 #" + strings.Repeat("0", 60):                  "shop.yaml: this is no YAML that can be read; leave out tags (!), anchors (&) and aliases (*)", // a panic of the YAML library
 		one + "---\n" + one:                                                    "shop.yaml: a scenario is one document, and here are 2",
 	} {
 		_, err := scenario.Parse([]byte(text), place())
@@ -190,6 +191,7 @@ func TestAScenarioIsReadFromItsFile(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(full)
 	f.Add("requests: [{url: \"http://a/{{seq}}\", checks: [{json: $.a[0]}]}]\nstages: [{shape: sine, rate: 5, amplitude: 5, duration: 1s}]")
+	f.Add("requests:\n !0 #" + strings.Repeat("0", 60))
 	f.Add("requests: &a [{url: \"http://a\"}]\nobjectives: [*a]")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := scenario.Parse([]byte(text), place())
