@@ -159,7 +159,7 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"requests:\n- {url: \"http://a\"}\n- {url: \"http://a\"}":              `shop.yaml:3: requests have names of their own and weights of 0 or more; "GET http://a" with 0 has not`,
 		"requests:\n- url: \"http://a/{{x}}\"":                                 "shop.yaml:2: prepare request 1 GET http://a/{{x}}: there is no variable {{x}}: want seq, user, rand or a column of the feed",
 		"requests: [":                                                          "shop.yaml:1: sequence end token ']' not found",
-		one + "stages:\n !0 #" + strings.Repeat("0", 60):                  "shop.yaml: this is no YAML that can be read; leave out tags (!), anchors (&) and aliases (*)", // a panic of the YAML library
+		one + "stages:\n !0 #" + strings.Repeat("0", 60):                       "shop.yaml: this is no YAML that can be read; leave out tags (!), anchors (&) and aliases (*)", // a panic of the YAML library
 		one + "---\n" + one:                                                    "shop.yaml: a scenario is one document, and here are 2",
 	} {
 		_, err := scenario.Parse([]byte(text), place())
