@@ -310,7 +310,7 @@ func (c *client) end() {
 
 // shut ends our side once all is sent.
 func (c *client) shut() {
-	if len(c.out) == 0 && unix.Shutdown(c.fd, unix.SHUT_WR) != nil {
+	if len(c.out) == 0 && !endSocket(c.fd) {
 		c.abandon()
 	}
 }

@@ -133,6 +133,8 @@ func (l *loop) open(ln *net.TCPListener) (err error) {
 	if err != nil {
 		return err
 	}
+	_ = unix.SetsockoptInt(l.listener, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)             // for those it accepts; it works without
+	_ = unix.SetsockoptInt(l.listener, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSent) // as well
 	if err := l.poll.watch(l.bell, 0, unix.EPOLLIN|unix.EPOLLET); err != nil {
 		return err
 	}
@@ -254,7 +256,7 @@ func (l *loop) add(fd int, c *client, u *upstream) error {
 
 func (l *loop) drop(fd int) {
 	l.slots[fd] = slot{}
-	_ = unix.Close(fd) // whoever is to hear of it hears of it otherwise
+	closeSocket(fd)
 }
 
 func (l *loop) accept() {
@@ -263,10 +265,10 @@ func (l *loop) accept() {
 			l.pause()
 			return
 		}
-		fd, sa, err := unix.Accept4(l.listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		fd, peer, err := acceptSocket(l.listener)
 		switch err {
-		case nil:
-			l.place(fd, addrOf(sa))
+		case 0:
+			l.place(fd, peer)
 		case unix.EINTR, unix.ECONNABORTED:
 		case unix.EAGAIN:
 			return
@@ -320,8 +322,6 @@ func (l *loop) receive(a arrival) bool {
 
 // welcome begins with a connection that load counts already.
 func (l *loop) welcome(a *arrival) {
-	_ = unix.SetsockoptInt(a.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)             // it works without
-	_ = unix.SetsockoptInt(a.fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSent) // as well
 	c := newClient(l, a.fd, a.peer)
 	if a.secure != nil {
 		c.state, c.secure = reading, a.secure

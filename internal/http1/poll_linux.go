@@ -31,6 +31,30 @@ func writeSocket(fd int, b []byte) (n int, err syscall.Errno) {
 	}
 }
 
+// acceptSocket returns a connection that does not block, and whose it is.
+func acceptSocket(listener int) (fd int, peer netip.Addr, err syscall.Errno) {
+	var sa unix.RawSockaddrInet6
+	size := uint32(unix.SizeofSockaddrInet6)
+	r, _, e := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)),
+		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	switch sa.Family {
+	case unix.AF_INET:
+		peer = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&sa)).Addr)
+	case unix.AF_INET6:
+		peer = netip.AddrFrom16(sa.Addr).Unmap()
+	}
+	return int(r), peer, e
+}
+
+// endSocket says that nothing follows; false: the connection is broken.
+func endSocket(fd int) bool {
+	_, _, e := unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
+	return e == 0
+}
+
+// closeSocket closes what does not linger. Whoever is to hear of it hears of it otherwise.
+func closeSocket(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
 // silent says whether an idle connection can be used: there is nothing to read
 // of it, and no end.
 func silent(fd int) bool {
@@ -87,17 +111,7 @@ func (p *poller) found(n uintptr, err syscall.Errno) ([]unix.EpollEvent, error) 
 	return p.events[:n], nil
 }
 
-func addrOf(sa unix.Sockaddr) netip.Addr {
-	switch a := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(a.Addr)
-	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(a.Addr).Unmap()
-	}
-	return netip.Addr{}
-}
-
-// sockaddr is the reverse of addrOf.
+// sockaddr is what connect wants to know.
 func sockaddr(a netip.AddrPort) (domain int, sa unix.Sockaddr) {
 	if ip := a.Addr().Unmap(); ip.Is4() {
 		return unix.AF_INET, &unix.SockaddrInet4{Port: int(a.Port()), Addr: ip.As4()}

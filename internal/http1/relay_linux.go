@@ -246,16 +246,19 @@ func (f *flight) taken() {
 
 // land closes the books on an exchange whose answer the client has.
 func (f *flight) land() {
-	l, c, keep, used := f.loop, f.client, f.keep, f.requestLen()
+	l, c, keep, used, last := f.loop, f.client, f.keep, f.requestLen(), !f.request.KeepAlive()
 	if f.attempt != noAttempt {
 		f.x.Done(f.attempt, exchange.Outcome{Kind: retry.OK, Sent: true, Bytes: f.bytes}, l.now)
 	}
 	f.x.End(l.now)
 	c.flight = nil
 	l.putFlight(f)
-	if keep {
+	switch {
+	case keep:
 		c.next(used)
-	} else {
+	case last && used == c.have && !c.readable && c.secure == nil:
+		c.abandon() // it said that nothing follows
+	default:
 		c.end()
 	}
 }
