@@ -227,12 +227,14 @@ func TestFaultsChangeUnderLoad(t *testing.T) {
 			}
 		})
 	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	for i := 0; ctx.Err() == nil; i++ {
 		all := []string{"latency=1ms~1ms", "reset=5%", "slice=2B", "", "limit=30B@50%", "blackhole", "bandwidth=1MiB/s, up.latency=1ms"}
 		if err := p.Set(parse(t, all[i%len(all)])...); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Millisecond)
+		<-tick.C
 	}
 	if err := p.Set(); err != nil {
 		t.Fatal(err)

@@ -29,6 +29,8 @@ func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
 		{sysfault.Network{Port: 80, Way: 9}, "the way is unknown"},
 		{sysfault.Network{Port: 80, Percent: math.NaN()}, "the share of packets"},
 		{sysfault.Network{Port: 80, Namespace: "x"}, "absolute and clean"},
+		{sysfault.Redirect{Port: 80}, "the port must"},
+		{sysfault.Redirect{Port: 80, To: 80}, "another one"},
 		{sysfault.Disk{Dir: "/", Bytes: 1 << 20}, "absolute and clean"},
 		{sysfault.Disk{Dir: "/tmp/../etc", Bytes: 1 << 20}, "absolute and clean"},
 		{sysfault.Disk{Dir: "/tmp/x", Bytes: 1 << 40}, "between 64KiB and 1GiB"},
@@ -44,6 +46,7 @@ func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
 		sysfault.CPU{Target: other, Percent: 5},
 		sysfault.Memory{Target: other, Bytes: 1 << 20},
 		sysfault.Network{Port: 80},
+		sysfault.Redirect{Port: 80, To: 8080},
 		sysfault.Disk{Dir: "/x", Bytes: 1 << 20},
 		sysfault.Fill{Dir: "/x"},
 	} {

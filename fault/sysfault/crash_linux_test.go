@@ -70,6 +70,8 @@ func stage(t *testing.T, most time.Duration) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The guard outlives the driver by a moment, and opens the journal once more: its directory must not go before.
+	t.Cleanup(func() { until(t, "the guard has ended", func() bool { return find(guardRole, t.Name()) == 0 }) })
 	s.driver = started(t, cmd)
 	said, err := bufio.NewReader(out).ReadString('\n')
 	if strings.Contains(said, sysfault.ErrUnsupported.Error()) {

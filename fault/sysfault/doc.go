@@ -6,6 +6,7 @@
 //	CPU      they get a share of one CPU (cgroup)
 //	Memory   what they allocate from now on is limited; beyond it the kernel kills (cgroup)
 //	Network  packets of a TCP port are dropped or refused (nftables), also in another network namespace
+//	Redirect connections to a port of this machine go through a proxy first (nftables), one of package fault
 //	Disk     a directory becomes a small, perhaps full, file system (tmpfs)
 //	Fill     a small file system that is there already becomes full
 //

@@ -28,6 +28,9 @@ var ErrGuardLost = errors.New("the guard of faults ended")
 // MaxFaults is how many faults a driver holds at the same time.
 const MaxFaults = 256
 
+// mostPast is how many faults that were taken back are remembered, to look after what they left.
+const mostPast = 1024
+
 // Driver injects faults. Its methods may be called from any goroutine.
 type Driver struct {
 	log     *fault.Log
@@ -39,6 +42,7 @@ type Driver struct {
 	closed bool
 	active map[string]*injected
 	order  []string
+	past   []*injected // that were taken back, the last of them
 }
 
 // injected is a fault that is in force.
@@ -220,6 +224,9 @@ func (d *Driver) leave(i *injected) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.active, i.id)
+	if d.past = append(d.past, i); len(d.past) > mostPast {
+		d.past = slices.Delete(d.past, 0, len(d.past)-mostPast/2)
+	}
 	if len(d.order) > 2*MaxFaults {
 		kept := d.order[:0]
 		for _, id := range d.order {
@@ -273,6 +280,24 @@ func (d *Driver) revertAll() (err error) {
 		return errors.Join(err, failed)
 	}
 	return nil
+}
+
+// Left looks for what faults that were taken back left all the same: a process that is still stopped, a control group, a
+// table, a mount. There should be nothing; each is one sentence. Of very many faults it looks at the last.
+func (d *Driver) Left() []string {
+	d.mu.Lock()
+	past := slices.Clone(d.past)
+	d.mu.Unlock()
+	left := []string{}
+	for _, i := range past {
+		switch there, err := i.undo.remains(); {
+		case err != nil:
+			left = append(left, fmt.Sprintf("%s: cannot be looked for: %v", i.text, err))
+		case there:
+			left = append(left, i.text+": it is still there")
+		}
+	}
+	return left
 }
 
 // Events returns the last events, oldest first, and how many were dropped before them.

@@ -107,6 +107,11 @@ type Network struct {
 	Namespace string  // file of a network namespace, as /run/netns/NAME, that stays until the fault is taken back; "": the own one
 }
 
+// Redirect sends what this machine's own programs connect to at Port of this machine to the port To of its loopback,
+// where a proxy of package fault listens, say. Connections that exist are reset, so that their clients make new ones;
+// those that a [Bypass] made go to Port as ever, or the proxy would reach itself.
+type Redirect struct{ Port, To int }
+
 // Disk lays a small file system in memory over an existing directory; what is below is untouched and comes back.
 type Disk struct {
 	Dir   string
@@ -130,6 +135,7 @@ var (
 	errShare   = errors.New("the share of a CPU must lie between 1 and 100 percent")
 	errMemory  = errors.New("the memory must be at least 1MiB")
 	errPort    = errors.New("the port must lie between 1 and 65535")
+	errSelf    = errors.New("the port to redirect to must be another one")
 	errWay     = errors.New("the way is unknown: use both, requests or answers")
 	errPackets = errors.New("the share of packets must be at least 0.01 and at most 100 percent, or 0 for all")
 	errPath    = errors.New("the path must be absolute and clean")
@@ -174,6 +180,17 @@ func (f Network) Check() error {
 		return checked(f, errPackets)
 	case f.Namespace != "" && !clean(f.Namespace):
 		return checked(f, errPath)
+	}
+	return nil
+}
+
+// Check implements Fault.
+func (f Redirect) Check() error {
+	switch {
+	case min(f.Port, f.To) < 1 || max(f.Port, f.To) > 65535:
+		return checked(f, errPort)
+	case f.Port == f.To:
+		return checked(f, errSelf)
 	}
 	return nil
 }
@@ -250,6 +267,11 @@ func (f Network) String() string {
 		text += " in " + f.Namespace
 	}
 	return text
+}
+
+// String says what is done to whom.
+func (f Redirect) String() string {
+	return fmt.Sprintf("redirection of port %d to port %d", f.Port, f.To)
 }
 
 // String says what is done to whom.

@@ -107,3 +107,31 @@ func FuzzAnswers(f *testing.F) {
 		}
 	})
 }
+
+// A driver that forgot a fault would pass over what it left, so each kind is looked for where it would be.
+func TestWhatIsLeftBehindIsFound(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "left")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := &Driver{active: map[string]*injected{}}
+	for _, i := range []*injected{
+		{text: "file", undo: undo{Kind: undoFile, File: file}},
+		{text: "no file", undo: undo{Kind: undoFile, File: file + "-none"}},
+		{text: "group", undo: undo{Kind: undoCgroup, Groups: []moved{{Dir: filepath.Dir(file)}}}},
+		{text: "no mount", undo: undo{Kind: undoMount, Dir: "/", Source: "nothing"}},
+		{text: "this process", undo: undo{Kind: undoThaw, Processes: []process{{PID: os.Getpid()}}}},
+	} {
+		d.leave(i)
+	}
+	if got := strings.Join(d.Left(), "; "); got != "file: it is still there; group: it is still there" {
+		t.Errorf("left behind is %q", got)
+	}
+	for range 2 * mostPast {
+		d.leave(&injected{})
+	}
+	if n := len(d.past); n > mostPast {
+		t.Errorf("%d faults are remembered", n)
+	}
+}

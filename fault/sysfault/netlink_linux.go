@@ -66,6 +66,11 @@ func (b *batch) message(kind, flags uint16, family uint8, resource uint16, attrs
 func (b *batch) send() error {
 	wanted := int(b.count) - 1 // answers: none about the begin
 	b.message(unix.NFNL_MSG_BATCH_END, 0, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES)
+	return b.exchange(wanted)
+}
+
+// exchange sends what there is and waits until the kernel has said of so many messages how they went.
+func (b *batch) exchange(wanted int) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return fmt.Errorf("reach nftables: %w", err)
@@ -96,7 +101,8 @@ func (b *batch) send() error {
 
 var errAnswer = errors.New("nftables gave an answer that cannot be understood")
 
-// readAnswers counts messages that went well; the first that did not is the error.
+// readAnswers counts messages that went well; the first that did not is the error. What was asked for is passed over: that
+// it went well says enough.
 func readAnswers(b []byte) (n int, err error) {
 	for len(b) > 0 {
 		if len(b) < unix.SizeofNlMsghdr+4 {
@@ -104,7 +110,13 @@ func readAnswers(b []byte) (n int, err error) {
 		}
 		length := int(binary.NativeEndian.Uint32(b))
 		kind := binary.NativeEndian.Uint16(b[4:])
-		if length < unix.SizeofNlMsghdr+4 || length > len(b) || kind != unix.NLMSG_ERROR {
+		switch {
+		case length < unix.SizeofNlMsghdr+4 || length > len(b):
+			return n, errAnswer
+		case kind == nftables|unix.NFT_MSG_NEWTABLE:
+			b = b[min(len(b), (length+3)&^3):]
+			continue
+		case kind != unix.NLMSG_ERROR:
 			return n, errAnswer
 		}
 		if code := int32(binary.NativeEndian.Uint32(b[unix.SizeofNlMsghdr:])); code != 0 {

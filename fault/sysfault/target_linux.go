@@ -43,6 +43,12 @@ func (p process) alive() bool {
 	return err == nil && s.Start == p.Start && s.state != 'Z'
 }
 
+// stopped says whether this very process is still frozen.
+func (p process) stopped() bool {
+	s, err := look(p.PID)
+	return err == nil && s.Start == p.Start && s.state == 'T'
+}
+
 // members are the processes of a target that run; none is an error.
 func (t Target) members() ([]status, error) {
 	pids := []string{strconv.Itoa(t.PID)}
