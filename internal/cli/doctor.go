@@ -83,7 +83,7 @@ func (d *doctor) look(ctx context.Context) {
 		return
 	}
 	d.lookAtDataDir()
-	d.lookAtCertificate()
+	d.lookAtCertificates()
 	if !d.running {
 		d.lookAtPorts()
 		d.lookAtStore(ctx)

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,9 +22,8 @@ import (
 
 // fewFiles is what a gateway with some hundred clients and instances needs.
 const (
-	fewFiles     = 4096
-	fewWaiting   = 512
-	certificateD = 14 * 24 * time.Hour
+	fewFiles   = 4096
+	fewWaiting = 512
 )
 
 // lookAtLimits asks what the system lets a process have.
@@ -113,36 +110,6 @@ func (d *doctor) lookAtDataDir() {
 		return
 	}
 	d.ok("data directory", "%s can be written", dir)
-}
-
-// lookAtCertificate reads the certificate of the admin listener.
-func (d *doctor) lookAtCertificate() {
-	const page = "operations.md#certificates"
-	t := d.config.Admin.TLS
-	if t.Cert == "" {
-		return
-	}
-	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-	if err != nil {
-		d.add(problem, "certificate", err.Error(), "admin.tls.cert and key must be PEM files that belong together", page)
-		return
-	}
-	leaf, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil {
-		d.add(problem, "certificate", err.Error(), "make it anew", page)
-		return
-	}
-	left := time.Until(leaf.NotAfter)
-	switch {
-	case left <= 0:
-		d.add(problem, "certificate", fmt.Sprintf("%s ended at %s", t.Cert, leaf.NotAfter.Local().Format(time.DateTime)), "renew it; the running Holdfast takes the new file by itself", page)
-	case time.Now().Before(leaf.NotBefore):
-		d.add(problem, "certificate", fmt.Sprintf("%s begins at %s", t.Cert, leaf.NotBefore.Local().Format(time.DateTime)), "set the clock, or wait", page)
-	case left < certificateD:
-		d.add(warning, "certificate", fmt.Sprintf("%s ends in %d days", t.Cert, int(left.Hours()/24)), "renew it; the running Holdfast takes the new file by itself", page)
-	default:
-		d.ok("certificate", "%s is good for %d days", t.Cert, int(left.Hours()/24))
-	}
 }
 
 // lookAtPorts tries to listen where Holdfast will.

@@ -76,39 +76,65 @@ func TestTheDoctorTellsWhatTheStoreWaitsFor(t *testing.T) {
 	}
 }
 
-func TestTheDoctorReadsTheCertificate(t *testing.T) {
+func TestTheDoctorReadsBothCertificates(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	for _, c := range []struct {
 		name          string
 		begins, ends  time.Time
+		names         []string
 		state, detail string
 	}{
-		{"ended", now.Add(-48 * time.Hour), now.Add(-time.Hour), problem, "ended at"},
-		{"not yet", now.Add(time.Hour), now.Add(48 * time.Hour), problem, "begins at"},
-		{"soon", now.Add(-time.Hour), now.Add(73 * time.Hour), warning, "ends in 3 days"},
-		{"good", now.Add(-time.Hour), now.Add(1000 * time.Hour), fine, "is good for 41 days"},
+		{"ended", now.Add(-48 * time.Hour), now.Add(-time.Hour), nil, problem, "ended at"},
+		{"not yet", now.Add(time.Hour), now.Add(48 * time.Hour), nil, problem, "begins at"},
+		{"soon", now.Add(-time.Hour), now.Add(73 * time.Hour), nil, warning, "ends in 3 days"},
+		{"good", now.Add(-time.Hour), now.Add(1000 * time.Hour), nil, fine, "is good for 41 days"},
+		{"no name", now.Add(-time.Hour), now.Add(1000 * time.Hour), nil, warning, "is for no name"},
+		{"other names", now.Add(-time.Hour), now.Add(1000 * time.Hour), []string{"a.test", "*.c.test"}, warning, "is not for *.b.test, b.test"},
 	} {
-		d := &doctor{config: &config.Config{}}
-		d.config.Admin.TLS.Cert, d.config.Admin.TLS.Key = certificateFiles(t, c.begins, c.ends)
-		d.lookAtCertificate()
-		d.wants(t, c.state, "certificate", c.detail)
+		cert, key := certificateFiles(t, c.begins, c.ends, c.names...)
+		gateway, control := &doctor{config: &config.Config{}}, &doctor{config: &config.Config{}}
+		gateway.config.TLS.Cert, gateway.config.TLS.Key = cert, key
+		gateway.config.Functions = map[string]*config.Function{"f": {Routes: []config.Route{
+			{Host: "a.test"}, {Host: "b.test"}, {Host: "*.b.test"}, {Host: "x.c.test"}, {Host: "b.test", Path: "/b/"}, {},
+		}}}
+		control.config.Admin.TLS.Cert, control.config.Admin.TLS.Key = cert, key
+		control.config.Admin.Hosts = []string{"a.test", "*.b.test", "b.test"}
+		for _, d := range []*doctor{gateway, control} {
+			d.lookAtCertificates()
+			d.wants(t, c.state, "certificate", c.detail)
+		}
 	}
+}
+
+func TestTheDoctorIsContentWithACertificateForAllHosts(t *testing.T) {
+	t.Parallel()
+	d := &doctor{config: &config.Config{Functions: map[string]*config.Function{"f": {Routes: []config.Route{{Host: "a.test"}, {Host: "*.b.test"}}}}}}
+	d.config.TLS.Cert, d.config.TLS.Key = certificateFiles(t, time.Now().Add(-time.Hour), time.Now().Add(1000*time.Hour), "a.test", "*.b.test")
+	d.lookAtCertificates()
+	if len(d.list) != 1 || d.list[0].State != fine {
+		t.Errorf("it found %+v", d.list)
+	}
+}
+
+func TestTheDoctorFindsAKeyOfAnotherCertificate(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
 	d := &doctor{config: &config.Config{}}
-	d.config.Admin.TLS.Cert, _ = certificateFiles(t, now, now.Add(time.Hour))
-	_, d.config.Admin.TLS.Key = certificateFiles(t, now, now.Add(time.Hour))
-	d.lookAtCertificate()
+	d.config.TLS.Cert, _ = certificateFiles(t, now, now.Add(time.Hour))
+	_, d.config.TLS.Key = certificateFiles(t, now, now.Add(time.Hour))
+	d.lookAtCertificates()
 	d.wants(t, problem, "certificate", "does not match")
 }
 
-// certificateFiles makes a certificate that is good from begins to ends.
-func certificateFiles(t *testing.T, begins, ends time.Time) (cert, key string) {
+// certificateFiles makes a certificate that is good for names from begins to ends.
+func certificateFiles(t *testing.T, begins, ends time.Time, names ...string) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, NotBefore: begins, NotAfter: ends}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, NotBefore: begins, NotAfter: ends, DNSNames: names}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
 		t.Fatal(err)
