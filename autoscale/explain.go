@@ -1,0 +1,66 @@
+package autoscale
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Explain tells a decision to people, a line for each thing that counted.
+func (d *Decision) Explain() []string {
+	lines := []string{d.headline(), fmt.Sprintf("instances: %d wanted so far, %d ready, %d starting; %d to %d allowed", d.Current, d.Ready, d.Starting, d.Min, d.Max)}
+	for i := range d.Proposals {
+		p := &d.Proposals[i]
+		line := fmt.Sprintf("%s: %d, %s", p.Rule, p.Instances, p.Reason)
+		if p.Dismissed != "" {
+			line += "; does not count: " + string(p.Dismissed)
+		}
+		lines = append(lines, line)
+	}
+	if len(d.Proposals) == 0 {
+		lines = append(lines, "no rule proposes anything")
+	}
+	for _, c := range d.Constraints {
+		lines = append(lines, fmt.Sprintf("%s: %d becomes %d, %s", c.Rule, c.From, c.To, c.Reason))
+	}
+	if d.Incident != "" {
+		lines = append(lines, "incident: "+d.Incident)
+	}
+	if f := d.Forecast; f != nil {
+		lines = append(lines, fmt.Sprintf("forecast: proposes %d, which would have made it %d; it decides nothing", f.Proposal.Instances, f.Result))
+	}
+	return append(lines, d.signals())
+}
+
+func (d *Decision) headline() string {
+	at := d.At.Format(time.RFC3339)
+	does := "stays at"
+	switch {
+	case d.Result > d.Current:
+		does = fmt.Sprintf("scales up from %d to", d.Current)
+	case d.Result < d.Current:
+		does = fmt.Sprintf("scales down from %d to", d.Current)
+	}
+	line := fmt.Sprintf("%s %s %d: %s", at, does, d.Result, d.Reason)
+	if !d.Act {
+		line += " (not carried out)"
+	}
+	return line
+}
+
+// signals are what was measured, in the order of their names.
+func (d *Decision) signals() string {
+	var list []string
+	for _, name := range []Signal{
+		ActiveConnections, CPUPercent, ErrorRatePercent, IdleSeconds, InFlight, MemoryPercent,
+		OfferedRate, QueueAgeMS, QueueLength, ResponseTimeMS, ServedRate, ServiceTimeMS,
+	} {
+		if v, _, ok := d.Inputs.Signals.value(name); ok {
+			list = append(list, fmt.Sprintf("%s %.4g", name, v))
+		}
+	}
+	if len(list) == 0 {
+		return "measured: nothing"
+	}
+	return "measured: " + strings.Join(list, ", ")
+}

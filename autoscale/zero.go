@@ -1,0 +1,41 @@
+package autoscale
+
+// byZero proposes none when nobody needs any, and one when somebody waits and
+// there is none. The first decision counts as a request: what was just made is
+// not taken away.
+func (d *deciding) byZero() {
+	if d.current == 0 {
+		d.wake()
+		return
+	}
+	if d.low > 0 || d.current > 1 || d.Down.Never {
+		return
+	}
+	idle, _, ok := d.in.value(IdleSeconds)
+	after := d.Zero.After
+	switch inside, known := d.in.Values[InFlight]; {
+	case !ok:
+		d.missed(ByZero, IdleSeconds)
+	case !known:
+		d.missed(ByZero, InFlight)
+	case inside > 0 || d.in.Values[QueueLength] > 0:
+		d.add(Proposal{Rule: ByZero, Signal: InFlight, Instances: 1, Value: inside}, "there are requests inside")
+	case idle < after.Seconds() || d.now.Sub(d.next.Since) < after:
+		d.add(Proposal{Rule: ByZero, Signal: IdleSeconds, Instances: 1, Value: idle, Limit: after.Seconds()}, "not idle for %s yet", after)
+	default:
+		d.add(Proposal{Rule: ByZero, Signal: IdleSeconds, Value: idle, Limit: after.Seconds()}, "nobody asked for anything for %.0f s", idle)
+	}
+}
+
+// wake asks for the first instance. Nothing but the bounds, the budget and the
+// mode may stand against it: somebody is waiting.
+func (d *deciding) wake() {
+	for _, name := range []Signal{QueueLength, InFlight, OfferedRate} {
+		v := max(d.in.Values[name], d.in.Burst[name])
+		if v > 0 {
+			d.waking = true
+			d.add(Proposal{Rule: ByZero, Signal: name, Instances: 1, Value: v}, "somebody waits, and there is no instance")
+			return
+		}
+	}
+}

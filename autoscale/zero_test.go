@@ -1,0 +1,65 @@
+package autoscale_test
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"holdfast/autoscale"
+)
+
+func TestTheLastInstanceGoesWhenNobodyNeedsIt(t *testing.T) {
+	t.Parallel()
+	p := autoscale.FunctionPolicy()
+	p.Min = 0
+	idle := values{
+		autoscale.CPUPercent: 0, autoscale.MemoryPercent: 5, autoscale.OfferedRate: 0,
+		autoscale.InFlight: 0, autoscale.QueueLength: 0, autoscale.IdleSeconds: 900,
+	}
+	for _, c := range []struct {
+		name    string
+		state   autoscale.State
+		desired int
+		change  values
+		result  int
+		rule    autoscale.Rule
+	}{
+		{"idle", settledState(1), 1, nil, 0, autoscale.ByZero},
+		{"not for long", settledState(1), 1, values{autoscale.IdleSeconds: 299}, 1, autoscale.ByNothing},
+		{"a long request", settledState(1), 1, values{autoscale.InFlight: 0.2}, 1, autoscale.ByNothing},
+		{"just made", autoscale.State{}, 1, nil, 1, autoscale.ByNothing},
+		{"two: one after the other", settledState(2), 2, nil, 1, autoscale.ByThreshold},
+		{"busy for another rule", settledState(1), 1, values{autoscale.CPUPercent: 95}, 2, autoscale.ByThreshold},
+	} {
+		v := maps.Clone(idle)
+		maps.Copy(v, c.change)
+		p.Down.Hold = -1
+		d := autoscale.Decide(p, c.state, autoscale.Signals{Desired: c.desired, Values: v}, at(0))
+		if d.Result != c.result || d.Rule != c.rule {
+			t.Errorf("%s: %d by %s, want %d by %s\n%s", c.name, d.Result, d.Rule, c.result, c.rule, lines(&d))
+		}
+	}
+	delete(idle, autoscale.InFlight)
+	want(t, autoscale.Decide(p, settledState(1), autoscale.Signals{Desired: 1, Values: idle}, at(0)), 1, autoscale.ByNothing)
+}
+
+func TestTheFirstInstanceComesAtOnceWhenSomebodyWaits(t *testing.T) {
+	t.Parallel()
+	p := autoscale.FunctionPolicy()
+	p.Min, p.Up.Hold = 0, time.Hour
+	state := settledState(0)
+	state.Changes = []autoscale.Change{{At: at(-time.Second), From: 1}} // in the middle of the cooldown
+	want(t, autoscale.Decide(p, state, autoscale.Signals{}, at(0)), 0, autoscale.ByNothing)
+	for _, name := range []autoscale.Signal{autoscale.QueueLength, autoscale.InFlight, autoscale.OfferedRate} {
+		want(t, autoscale.Decide(p, state, autoscale.Signals{Values: values{name: 1}}, at(0)), 1, autoscale.ByZero)
+		d := autoscale.Decide(p, state, autoscale.Signals{Burst: values{name: 1}, Deploying: true}, at(0))
+		want(t, d, 1, autoscale.ByZero)
+	}
+}
+
+func TestWithAMinimumTheLastInstanceStays(t *testing.T) {
+	t.Parallel()
+	p := quick(1, 5)
+	v := values{autoscale.IdleSeconds: 1e6, autoscale.InFlight: 0, autoscale.QueueLength: 0}
+	want(t, autoscale.Decide(p, settledState(1), autoscale.Signals{Desired: 1, Values: v}, at(0)), 1, autoscale.ByNothing)
+}
