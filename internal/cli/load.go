@@ -9,7 +9,6 @@ import (
 
 	"holdfast/internal/cli/live"
 	"holdfast/loadtest"
-	"holdfast/loadtest/httpload"
 	"holdfast/loadtest/schedule"
 )
 
@@ -27,8 +26,13 @@ rate>=0.98*target, p99@steady<1s (of a stage); "abort" behind it ends the run.
 --stages is a list of DURATION:RATE: 30s:100 (step), 1m:100-400 (line),
 1m:300~100/10s (sine), 2s:3000! (spike); users instead of a rate: 30s:20u.
 A stage may be NAMEd: peak=2s:3000!.
---check is "status 2xx", "body contains TEXT", "header NAME equals TEXT" or
-"json $.PATH matches REGEXP". -f reads all of it from a YAML file.
+--check is "status 2xx", "body contains TEXT", "header NAME equals TEXT",
+"json $.PATH matches REGEXP", "rows 1-10" or "column NAME equals TEXT".
+-f reads all of it from a YAML file.
+
+The scheme says what is spoken: http and https (with --http2 HTTP/2), ws and wss
+with --message, grpc and grpcs://HOST:PORT/package.Service/Method with --data
+(JSON, by server reflection), postgres:// with --query and --param.
 
 While it runs: q or Ctrl-C stops with a report, + and - change the rate.
 Exit codes: 2 an objective was missed, 3 nobody answers, 4 the generator was
@@ -36,7 +40,10 @@ the limit (--strict: also by its own judgement), 130 interrupted with a report.`
 		Example: `  holdfast load :8080/api/public/hello --rate 500 -d 30s --slo 'p99<250ms'
   holdfast load http://127.0.0.1:8080/ -n 50 -d 1m --report run.html
   holdfast load :8080 --stages 30s:100,1m:100-400 --access-log access.log
-  holdfast load -f shop.yaml --report run.json --report run.xml`,
+  holdfast load -f shop.yaml --report run.json --report run.xml
+  holdfast load ws://127.0.0.1:8080/chat --message 'hello {{seq}}' --echo
+  holdfast load grpc://:9000/shop.Stock/Get --data '{"item": "{{rand}}"}'
+  holdfast load postgres://shop@127.0.0.1/shop --query 'SELECT $1' --param '{{seq}}'`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, args []string) error { return runLoad(c, g, f, first(args)) },
@@ -201,12 +208,7 @@ func lengthOf(l *loadtest.Config) time.Duration {
 func runLive(
 	ctx context.Context, c *cobra.Command, g *global, t *target, run func(context.Context, loadtest.Config) (*loadtest.Result, error),
 ) (*loadtest.Result, error) {
-	client, err := httpload.New(t.http)
-	if err != nil {
-		return nil, err
-	}
 	load := t.load
-	load.Client = client
 	view := live.Config{
 		Title: t.name + ": " + describe(&t.load), Length: lengthOf(&t.load), Open: load.Open,
 		Input: g.env.Stdin, Output: c.ErrOrStderr(), Environ: g.env.Environ,
@@ -216,7 +218,7 @@ func runLive(
 		view.Throttle, view.MostFactor = load.Throttle, t.mostFactor
 	}
 	var r *loadtest.Result
-	err = live.Run(ctx, view, func(ctx context.Context, tell func(loadtest.Point)) (err error) {
+	err := live.Run(ctx, view, func(ctx context.Context, tell func(loadtest.Point)) (err error) {
 		load.OnPoint = tell
 		r, err = run(ctx, load)
 		return err

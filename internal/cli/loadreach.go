@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"net/url"
@@ -13,7 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"holdfast/loadtest/httpload"
+	"holdfast/loadtest/anyload"
+	"holdfast/loadtest/pgload"
 )
 
 // publicRate is the most that may be sent to a target whose owner may be
@@ -25,34 +27,63 @@ const reachTimeout = 5 * time.Second
 // place is a host and port that requests go to.
 type place struct {
 	scheme, host, port string
+	secure, http2      bool
 	addresses          []netip.Addr
 }
 
-// placesOf are those of all requests.
-func placesOf(requests []httpload.Request) ([]place, error) {
+// placesOf are where the requests of a load go, each once.
+func placesOf(c *anyload.Config) ([]place, error) {
 	var list []place
-	for i := range requests {
-		scheme, rest, _ := strings.Cut(requests[i].URL, "://")
-		if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-			rest = rest[:end]
-		}
-		u, err := url.Parse(scheme + "://" + rest)
+	for i := range c.Requests {
+		r := &c.Requests[i]
+		found, err := placesOfOne(r)
 		if err != nil {
-			return nil, fmt.Errorf("read the URL: %w", err)
+			return nil, err
 		}
-		p := place{scheme: scheme, host: u.Hostname(), port: u.Port()}
-		if p.port == "" {
-			p.port = map[string]string{"http": "80", "https": "443"}[scheme]
-		}
-		if !slices.ContainsFunc(list, func(o place) bool { return o.scheme == p.scheme && o.host == p.host && o.port == p.port }) {
-			list = append(list, p)
+		for _, p := range found {
+			p.http2 = r.Kind() == anyload.GRPC || r.Kind() == anyload.HTTP && (r.HTTP2 || c.HTTP2)
+			same := func(o place) bool {
+				return o.scheme == p.scheme && o.host == p.host && o.port == p.port && o.http2 == p.http2
+			}
+			if !slices.ContainsFunc(list, same) {
+				list = append(list, p)
+			}
 		}
 	}
 	return list, nil
 }
 
+func placesOfOne(r *anyload.Request) (list []place, err error) {
+	if r.Kind() == anyload.Query {
+		hosts, err := pgload.Hosts(r.URL)
+		for _, h := range hosts {
+			list = append(list, place{scheme: "postgres", host: h[0], port: h[1]})
+		}
+		return list, err
+	}
+	scheme, rest, _ := strings.Cut(r.URL, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	u, err := url.Parse(scheme + "://" + rest)
+	if err != nil {
+		return nil, fmt.Errorf("read the URL: %w", err)
+	}
+	p := place{scheme: scheme, host: u.Hostname(), port: u.Port()}
+	p.secure = scheme == "https" || scheme == "wss" || scheme == "grpcs"
+	if p.port == "" {
+		if p.port = "80"; p.secure {
+			p.port = "443"
+		}
+	}
+	return []place{p}, nil
+}
+
 // lookUp finds the addresses of the host.
 func (p *place) lookUp(ctx context.Context) error {
+	if p.socket() {
+		return nil
+	}
 	ctx, stop := context.WithTimeout(ctx, reachTimeout)
 	defer stop()
 	list, err := net.DefaultResolver.LookupNetIP(ctx, "ip", p.host)
@@ -64,6 +95,9 @@ func (p *place) lookUp(ctx context.Context) error {
 	}
 	return nil
 }
+
+// socket says that the host is a directory with a socket of PostgreSQL.
+func (p *place) socket() bool { return strings.HasPrefix(p.host, "/") }
 
 // private says that all addresses are of this machine or of networks that do
 // not reach beyond their owner.
@@ -85,6 +119,9 @@ func (p *place) tooMuch(peak float64) error {
 // reach opens one connection, as the first request would, so that a mistake is
 // one sentence and not a report full of failures.
 func (p *place) reach(ctx context.Context, config *tls.Config) error {
+	if p.socket() {
+		return nil // logging in tells more
+	}
 	ctx, stop := context.WithTimeout(ctx, reachTimeout)
 	defer stop()
 	address := net.JoinHostPort(p.host, p.port)
@@ -93,8 +130,8 @@ func (p *place) reach(ctx context.Context, config *tls.Config) error {
 		return withCode(exitUnreachable, fmt.Errorf("nobody answers at %s: %s", clean(address), whyUnreachable(err)))
 	}
 	defer conn.Close()
-	if p.scheme != "https" {
-		return nil
+	if !p.secure {
+		return p.greet(ctx, conn)
 	}
 	if config == nil {
 		config = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -102,11 +139,41 @@ func (p *place) reach(ctx context.Context, config *tls.Config) error {
 	config = config.Clone()
 	config.ServerName = p.host
 	config.NextProtos = []string{"http/1.1"}
-	if err := tls.Client(conn, config).HandshakeContext(ctx); err != nil {
-		return withCode(exitUnreachable, whyNoTLS(clean(address), err))
+	if p.http2 {
+		config.NextProtos = []string{"h2"}
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return withCode(exitUnreachable, p.whyNoTLS(clean(address), err))
+	}
+	if p.http2 && secure.ConnectionState().NegotiatedProtocol != "h2" {
+		return withCode(exitUnreachable, fmt.Errorf("%s speaks no HTTP/2 over TLS", clean(address)))
 	}
 	return nil
 }
+
+// greet looks whether a target of HTTP/2 without TLS answers its first bytes (RFC 9113, 3.4) with settings.
+func (p *place) greet(ctx context.Context, conn net.Conn) error {
+	if !p.http2 {
+		return nil
+	}
+	end, _ := ctx.Deadline()
+	var head [9]byte
+	err := conn.SetDeadline(end)
+	if err == nil {
+		_, err = io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	}
+	if err == nil {
+		_, err = io.ReadFull(conn, head[:])
+	}
+	if err != nil || head[3] != 4 {
+		return withCode(exitUnreachable, fmt.Errorf("%s speaks no HTTP/2 without TLS (with prior knowledge)", clean(net.JoinHostPort(p.host, p.port))))
+	}
+	return nil
+}
+
+// errNoProtocol is the alert of RFC 7301.
+const errNoProtocol = tls.AlertError(120)
 
 func whyUnreachable(err error) string {
 	switch {
@@ -122,13 +189,16 @@ func whyUnreachable(err error) string {
 	return clean(err.Error())
 }
 
-func whyNoTLS(address string, err error) error {
+func (p *place) whyNoTLS(address string, err error) error {
 	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fmt.Errorf("the certificate of %s is not good (%s): name its authority with --ca-file, or take any with --insecure",
 			address, clean(bad.Err.Error()))
 	}
+	if alert, ok := errors.AsType[tls.AlertError](err); ok && p.http2 && alert == errNoProtocol {
+		return fmt.Errorf("%s speaks no HTTP/2 over TLS", address)
+	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return fmt.Errorf("%s does not speak TLS: use http://", address)
+		return fmt.Errorf("%s does not speak TLS: use %s://", address, strings.TrimSuffix(p.scheme, "s"))
 	}
 	return fmt.Errorf("no agreement on TLS with %s: %s", address, clean(err.Error()))
 }

@@ -141,7 +141,7 @@ func setup(t *target, r *loadtest.Result) []report.Setting {
 		{Name: "seed", Value: fmt.Sprint(t.load.Seed)},
 		{Name: "timeout", Value: t.load.Timeout.String()},
 	}
-	if t.http.NoKeepAlive {
+	if t.to.Transport.NoKeepAlive {
 		list = append(list, report.Setting{Name: "connections", Value: "a new one for each request"})
 	}
 	for _, change := range r.Changes {

@@ -10,15 +10,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"holdfast/loadtest"
+	"holdfast/loadtest/anyload"
+	"holdfast/loadtest/grpcload"
 	"holdfast/loadtest/httpload"
 	"holdfast/loadtest/scenario"
 	"holdfast/loadtest/source"
@@ -36,6 +40,7 @@ type targetFlags struct {
 	seed                    uint64
 	feed, scenario          string
 	accessLog, har, openAPI string
+	protocols               protocolFlags
 	given                   func(name string) bool
 }
 
@@ -61,6 +66,7 @@ func (f *targetFlags) add(c *cobra.Command, g *global) {
 	fs.StringVar(&f.accessLog, "access-log", "", "send what this access log has, as often")
 	fs.StringVar(&f.har, "har", "", "send what a browser recorded")
 	fs.StringVar(&f.openAPI, "openapi", "", "send the GETs of an OpenAPI document")
+	f.protocols.add(c)
 	fs.BoolVar(&f.own, "i-own-this", false, "allow more than 50/s on a target that is not on this machine or a private network")
 	f.given = fs.Changed
 }
@@ -69,7 +75,8 @@ func (f *targetFlags) add(c *cobra.Command, g *global) {
 type target struct {
 	name       string // for people
 	load       loadtest.Config
-	http       httpload.Config
+	to         anyload.Config
+	client     *anyload.Client
 	run        string // id, sent with each request
 	scenario   bool
 	notes      []string
@@ -87,22 +94,24 @@ func (f *targetFlags) target(g *global, url string) (*target, error) {
 		return nil, err
 	}
 	if t.name = url; url == "" {
-		t.name = t.http.Requests[0].URL
-		if len(t.http.Requests) > 1 {
+		t.name = t.to.Requests[0].URL
+		if len(t.to.Requests) > 1 {
 			t.name = f.scenario + f.har
 		}
 	}
+	t.name = anyload.Redacted(t.name)
 	if err := f.transport(g, t); err != nil {
+		return nil, err
+	}
+	if err := f.protocols.transport(t); err != nil {
 		return nil, err
 	}
 	f.limits(t)
 	identify(t)
-	if _, err := httpload.New(t.http); err != nil {
-		if inner := errors.Unwrap(err); inner != nil && t.load.Endpoints == nil {
-			return nil, inner // of the only request it need not be said which
-		}
+	if t.client, err = anyload.New(t.to); err != nil {
 		return nil, err
 	}
+	t.load.Client = t.client
 	return t, nil
 }
 
@@ -117,8 +126,8 @@ func (f *targetFlags) requests(t *target, url string) error {
 	switch {
 	case sources > 1:
 		return errors.New("give only one of --file, --access-log, --har and --openapi")
-	case sources > 0 && (f.given("method") || f.body != "" || f.bodyFile != "" || len(f.checks) > 0):
-		return errors.New("--method, --body, --body-file and --check are for a single URL: a file says it for each of its requests")
+	case sources > 0 && (f.given("method") || f.body != "" || f.bodyFile != "" || len(f.checks) > 0 || f.protocols.single()):
+		return errors.New("--method, --body, --check and what else says what is sent are for a single URL: a file says it for each of its requests")
 	case f.scenario != "" && url != "":
 		return fmt.Errorf("the scenario %s names its target: leave %s out", f.scenario, url)
 	case f.scenario != "":
@@ -136,7 +145,7 @@ func (f *targetFlags) fromScenario(t *target) error {
 	if err != nil {
 		return err
 	}
-	t.load, t.http, t.scenario = s.Load, s.HTTP, true
+	t.load, t.to, t.scenario = s.Load, s.Target, true
 	return nil
 }
 
@@ -151,7 +160,12 @@ func (f *targetFlags) fromSource(t *target, url string) error {
 	if url == "" && f.har == "" {
 		return fmt.Errorf("%s says what to ask for and not where: give the URL it goes to", path)
 	}
-	data, err := os.ReadFile(path)
+	if url != "" {
+		if kind, err := anyload.KindOf(url); err != nil || kind != anyload.HTTP {
+			return fmt.Errorf("what %s has is for HTTP: give a URL with http or https", path)
+		}
+	}
+	data, err := readFile(path)
 	if err != nil {
 		return err
 	}
@@ -159,21 +173,46 @@ func (f *targetFlags) fromSource(t *target, url string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	t.http.Requests, t.load.Endpoints, t.notes = found.HTTP, found.Endpoints, found.Skipped
+	for _, r := range found.HTTP {
+		t.to.Requests = append(t.to.Requests, anyload.Request{Request: r})
+	}
+	t.load.Endpoints, t.notes = found.Endpoints, found.Skipped
 	return nil
 }
 
+// readFile reads a file that a flag names, and says in a sentence why not.
+func readFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no file %s", path)
+	case errors.Is(err, syscall.EISDIR):
+		return nil, fmt.Errorf("%s is a directory, not a file", path)
+	}
+	return data, err
+}
+
 func (f *targetFlags) single(t *target, url string) error {
-	r := httpload.Request{Method: f.method, URL: url, Body: f.body}
+	r := anyload.Request{Request: httpload.Request{URL: url, Body: f.body}}
+	kind, err := anyload.KindOf(url)
+	if err != nil {
+		return err
+	}
+	if kind == anyload.HTTP || f.given("method") {
+		r.Method = f.method
+	}
 	if f.bodyFile != "" {
 		if f.body != "" {
 			return errors.New("give either --body or --body-file")
 		}
-		data, err := os.ReadFile(f.bodyFile)
+		data, err := readFile(f.bodyFile)
 		if err != nil {
 			return err
 		}
-		r.Body = string(data)
+		r.Body, r.Verbatim = string(data), kind == anyload.GRPC // in bytes nothing is filled in
+	}
+	if err := f.protocols.request(&r, kind); err != nil {
+		return err
 	}
 	for _, text := range f.checks {
 		k, err := parseCheck(text)
@@ -182,13 +221,13 @@ func (f *targetFlags) single(t *target, url string) error {
 		}
 		r.Checks = append(r.Checks, k)
 	}
-	t.http.Requests = []httpload.Request{r}
+	t.to.Requests = []anyload.Request{r}
 	return nil
 }
 
 // transport is how connections are used.
 func (f *targetFlags) transport(g *global, t *target) error {
-	h := &t.http
+	h := &t.to.Transport
 	h.NoKeepAlive, h.Cookies = h.NoKeepAlive || f.noKeepAlive, h.Cookies || f.cookies
 	if f.connAge > 0 {
 		h.ConnAge = f.connAge
@@ -206,7 +245,7 @@ func (f *targetFlags) transport(g *global, t *target) error {
 		h.ConnRequests = httpload.Range{Min: a, Max: b}
 	}
 	if f.feed != "" {
-		data, err := os.ReadFile(f.feed)
+		data, err := readFile(f.feed)
 		if err != nil {
 			return err
 		}
@@ -219,8 +258,8 @@ func (f *targetFlags) transport(g *global, t *target) error {
 		if !ok || strings.TrimSpace(name) == "" {
 			return fmt.Errorf("-H %q: want 'NAME: VALUE'", text)
 		}
-		for i := range h.Requests {
-			setHeader(&h.Requests[i], strings.TrimSpace(name), strings.TrimSpace(value))
+		for i := range t.to.Requests {
+			setHeader(&t.to.Requests[i].Request, strings.TrimSpace(name), strings.TrimSpace(value))
 		}
 	}
 	return f.trust(g, h)
@@ -235,7 +274,7 @@ func (f *targetFlags) trust(g *global, h *httpload.Config) error {
 	if g.caFile == "" {
 		return nil
 	}
-	data, err := os.ReadFile(g.caFile)
+	data, err := readFile(g.caFile)
 	if err != nil {
 		return err
 	}
@@ -272,10 +311,12 @@ func setHeader(r *httpload.Request, name, value string) {
 // runHeader tells the target's operators which run a request belongs to.
 const runHeader = "X-Load-Run"
 
-// identify puts the id of the run into all requests.
+// identify puts the id of the run into all requests that have headers.
 func identify(t *target) {
-	for i := range t.http.Requests {
-		setHeader(&t.http.Requests[i], runHeader, t.run)
+	for i := range t.to.Requests {
+		if r := &t.to.Requests[i]; r.Kind() != anyload.Query {
+			setHeader(&r.Request, runHeader, t.run)
+		}
 	}
 }
 
@@ -287,12 +328,12 @@ func runID() string {
 
 // completeURL lets people leave out what is clear: :8080, host/path.
 func completeURL(text string) (string, error) {
-	scheme, _, ok := strings.Cut(text, "://")
 	switch {
-	case text == "" || ok && (scheme == "http" || scheme == "https"):
-		return text, nil
-	case ok:
-		return "", fmt.Errorf("%q is no URL to load: want http://HOST or https://HOST", clean(text))
+	case text == "":
+		return "", nil
+	case strings.Contains(text, "://"):
+		_, err := anyload.KindOf(clean(text))
+		return strings.Replace(text, "://:", "://127.0.0.1:", 1), err
 	case strings.HasPrefix(text, ":"):
 		return "http://127.0.0.1" + text, nil
 	}
@@ -314,11 +355,18 @@ func parseCheck(text string) (httpload.Check, error) {
 		k.Header, rest, _ = strings.Cut(rest, " ")
 	case "json":
 		k.JSON, rest, _ = strings.Cut(rest, " ")
+	case "rows":
+		if k.Rows = rest; rest == "" {
+			return k, errors.New(`want how many behind rows, such as "rows 1" or "rows 1-10"`)
+		}
+		return k, nil
+	case "column":
+		k.Column, rest, _ = strings.Cut(rest, " ")
 	case "body":
 	default:
-		return k, errors.New("begin with status, header NAME, json $.PATH or body")
+		return k, errors.New("begin with status, header NAME, json $.PATH, body, rows or column NAME")
 	}
-	if part != "body" && k.Header == "" && k.JSON == "" {
+	if part != "body" && k.Header == "" && k.JSON == "" && k.Column == "" {
 		return k, fmt.Errorf("name what to look at behind %s", part)
 	}
 	how, want, _ := strings.Cut(strings.TrimSpace(rest), " ")
@@ -353,7 +401,7 @@ func notes(c *cobra.Command, list []string) {
 // prepare looks before the first request whether the load is allowed and
 // somebody is there to take it. Peak 0: the rate is unbounded.
 func (t *target) prepare(ctx context.Context, own bool, peak float64) error {
-	places, err := placesOf(t.http.Requests)
+	places, err := placesOf(&t.to)
 	if err != nil {
 		return err
 	}
@@ -367,9 +415,16 @@ func (t *target) prepare(ctx context.Context, own bool, peak float64) error {
 			}
 			t.mostFactor = publicRate / peak
 		}
-		if err := places[i].reach(ctx, t.http.TLS); err != nil {
+		if err := places[i].reach(ctx, t.to.Transport.TLS); err != nil {
 			return err
 		}
+	}
+	err = t.client.Ready(ctx)
+	if unfit, ok := errors.AsType[grpcload.UnfitError](err); ok {
+		return unfit
+	}
+	if err != nil {
+		return withCode(exitUnreachable, fmt.Errorf("the target does not take this load: %s", clean(err.Error())))
 	}
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 
 	"holdfast/loadtest"
 	"holdfast/loadtest/capacity"
-	"holdfast/loadtest/httpload"
 	"holdfast/loadtest/stress"
 )
 
@@ -143,11 +142,6 @@ func runStress(c *cobra.Command, g *global, f *stressFlags, url string) error {
 		return err
 	}
 	notes(c, t.notes)
-	client, err := httpload.New(t.http)
-	if err != nil {
-		return err
-	}
-	t.load.Client = client
 	if f.scalability {
 		return f.scale(ctx, c, g, t)
 	}

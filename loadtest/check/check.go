@@ -17,15 +17,28 @@ import (
 )
 
 // Check is what an answer has to be like. It looks at one part: Status, the header line named Header, the value at the
-// path JSON, or else the body. Of that it wants Equals, Contains or Matches (a regular expression of package regexp); a
-// Header or JSON without any of them only has to be there.
+// path JSON, of the result of a query Rows or Column of its first row, or else the body (of a result: the first column).
+// Of that it wants Equals, Contains or Matches (a regular expression of package regexp); a Header, JSON or Column without
+// any of them only has to be there, and not null.
 type Check struct {
 	Status string // good ones: "200", "2xx", "200-204", or several with commas
 	Header string
 	JSON   string // $.items[0].name
+	Rows   string // returned or changed: "1", or "1-10"
+	Column string // in PostgreSQL's text form
 
 	Equals, Contains, Matches string
 }
+
+// Kind is what answers are, and so what a check can look at.
+type Kind uint8
+
+// The kinds.
+const (
+	HTTP    Kind = iota // status, header, json and body
+	Message             // json and body
+	Result              // rows and columns
+)
 
 type part uint8
 
@@ -34,13 +47,17 @@ const (
 	partStatus
 	partHeader
 	partJSON
+	partRows
+	partColumn
 )
 
 // Compiled is a Check made ready. It counts how often it failed and may be used from many goroutines.
 type Compiled struct {
 	check    Check
+	kind     Kind
 	part     part
 	statuses [][2]int
+	rows     [2]int64
 	path     path
 	pattern  *regexp.Regexp
 	failed   atomic.Int64
@@ -49,11 +66,14 @@ type Compiled struct {
 // List is the checks of one kind of request. The zero List wants nothing.
 type List []*Compiled
 
-// Compile makes checks ready, or says which cannot be.
-func Compile(checks []Check) (List, error) {
+// Compile makes checks of answers of HTTP ready, or says which cannot be.
+func Compile(checks []Check) (List, error) { return CompileFor(HTTP, checks) }
+
+// CompileFor makes checks of a kind of answers ready, or says which cannot be.
+func CompileFor(kind Kind, checks []Check) (List, error) {
 	var list List
 	for i := range checks {
-		k, err := checks[i].compile()
+		k, err := checks[i].compile(kind)
 		if err != nil {
 			return nil, fmt.Errorf("read check %d: %w", i+1, err)
 		}
@@ -70,11 +90,6 @@ func (l List) NeedsBody() bool {
 // Statuses says that a check decides which statuses are good.
 func (l List) Statuses() bool {
 	return slices.ContainsFunc(l, func(k *Compiled) bool { return k.part == partStatus })
-}
-
-// Headers says that a check looks at a header.
-func (l List) Headers() bool {
-	return slices.ContainsFunc(l, func(k *Compiled) bool { return k.part == partHeader })
 }
 
 // Head judges an answer of HTTP by its head. header says whether a line of the header is what a check wants (see
@@ -114,25 +129,64 @@ func (l List) Body(b []byte, whole bool) loadtest.Class {
 	return loadtest.OK
 }
 
+// Row judges the result of a query by how many rows it had and the first of them; no first: there was none. A value
+// that is nil is NULL.
+func (l List) Row(rows int64, columns []string, first [][]byte) loadtest.Class {
+	for _, k := range l {
+		if !k.row(rows, columns, first) {
+			k.failed.Add(1)
+			return loadtest.CheckFailed
+		}
+	}
+	return loadtest.OK
+}
+
+func (k *Compiled) row(rows int64, columns []string, first [][]byte) bool {
+	at := 0
+	switch k.part {
+	case partRows:
+		return rows >= k.rows[0] && rows <= k.rows[1]
+	case partColumn:
+		at = slices.Index(columns, k.check.Column)
+	case partBody, partStatus, partHeader, partJSON:
+	}
+	return at >= 0 && at < len(first) && first[at] != nil && k.text(string(first[at]))
+}
+
 // AddFailed adds how often each check failed, by its text. Where several checks of one answer fail, the first counts.
 func (l List) AddFailed(counts map[string]int64) {
 	for _, k := range l {
 		if n := k.failed.Load(); n > 0 {
-			counts[k.check.String()] += n
+			counts[k.name()] += n
 		}
 	}
 }
 
 // String says what is wanted.
-func (c *Check) String() string {
-	of := "body"
+func (c *Check) String() string { return c.of("body") }
+
+// name says what is wanted of the kind of answers that it is for.
+func (k *Compiled) name() string {
+	if k.kind == Result {
+		return k.check.of("the first column")
+	}
+	return k.check.String()
+}
+
+// of says what is wanted; body is what a check looks at that names nothing.
+func (c *Check) of(body string) string {
+	of := body
 	switch {
 	case c.Status != "":
 		return "status " + c.Status
+	case c.Rows != "":
+		return "rows " + c.Rows
 	case c.Header != "":
 		of = "header " + c.Header
 	case c.JSON != "":
 		of = "json " + c.JSON
+	case c.Column != "":
+		of = "column " + c.Column
 	}
 	switch {
 	case c.Equals != "":
@@ -145,16 +199,37 @@ func (c *Check) String() string {
 	return of + " exists"
 }
 
-func (c *Check) compile() (*Compiled, error) {
-	k := &Compiled{check: *c}
-	if count(c.Status, c.Header, c.JSON) > 1 {
-		return nil, errors.New("a check looks at one of status, header and json")
-	}
-	if count(c.Equals, c.Contains, c.Matches) > 1 {
-		return nil, errors.New("a check wants one of equals, contains and matches")
-	}
-	var err error
+// fits says whether answers of a kind have what a check looks at.
+func (c *Check) fits(kind Kind) error {
 	switch {
+	case kind == HTTP && count(c.Rows, c.Column) > 0:
+		return errors.New("only the result of a query has rows and columns to check")
+	case kind == Message && count(c.Status, c.Header, c.Rows, c.Column) > 0:
+		return errors.New("a message has neither status nor header, rows nor columns to check")
+	case kind == Result && count(c.Status, c.Header, c.JSON) > 0:
+		return errors.New("the result of a query has rows and columns to check, and neither status, header nor json")
+	case kind == Result && count(c.Rows, c.Column) > 1, kind == Result && c.Rows != "" && count(c.Equals, c.Contains, c.Matches) > 0:
+		return errors.New("a check wants rows, or one of equals, contains and matches of a column")
+	case count(c.Status, c.Header, c.JSON) > 1:
+		return errors.New("a check looks at one of status, header and json")
+	case count(c.Equals, c.Contains, c.Matches) > 1:
+		return errors.New("a check wants one of equals, contains and matches")
+	}
+	return nil
+}
+
+func (c *Check) compile(kind Kind) (*Compiled, error) {
+	k := &Compiled{check: *c, kind: kind}
+	err := c.fits(kind)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case c.Rows != "":
+		k.part = partRows
+		k.rows, err = parseRows(c.Rows)
+	case c.Column != "":
+		k.part = partColumn
 	case c.Status != "":
 		k.part = partStatus
 		if count(c.Equals, c.Contains, c.Matches) > 0 {
@@ -166,7 +241,7 @@ func (c *Check) compile() (*Compiled, error) {
 	case c.JSON != "":
 		k.part = partJSON
 		k.path, err = parsePath(c.JSON)
-	case count(c.Equals, c.Contains, c.Matches) == 0:
+	case count(c.Equals, c.Contains, c.Matches) == 0 && kind != Result:
 		return nil, errors.New("the check wants nothing: give status, header, json, equals, contains or matches")
 	}
 	if err == nil && c.Matches != "" {
@@ -188,6 +263,21 @@ func count(list ...string) int {
 		}
 	}
 	return n
+}
+
+// parseRows reads 1, or 1-10.
+func parseRows(text string) (rows [2]int64, err error) {
+	low, top, ranged := strings.Cut(text, "-")
+	if !ranged {
+		top = low
+	}
+	var err1, err2 error
+	rows[0], err1 = strconv.ParseInt(strings.TrimSpace(low), 10, 64)
+	rows[1], err2 = strconv.ParseInt(strings.TrimSpace(top), 10, 64)
+	if err1 != nil || err2 != nil || rows[0] > rows[1] || rows[0] < 0 {
+		return rows, fmt.Errorf("%q is no number of rows: want 1 or 1-10", text)
+	}
+	return rows, nil
 }
 
 // parseStatuses reads "2xx,304,400-404".

@@ -1,8 +1,9 @@
 // Package grpcload makes the users of a load test that call unary methods of gRPC.
 //
-// A call sends the bytes of a message as they were encoded before (from a file, or put together by the caller) and counts
-// the bytes of the answer: nothing here knows a .proto file. Variables of package template are filled into a payload that is
-// not Verbatim; they must keep the length that a length prefix around them says, as {{rand}} does with its 16 bytes.
+// A call sends a message written as JSON, or its bytes. For JSON the messages have to be known: from Config.Schema, or by
+// server reflection (Client.Ready). A message without variables of package template is encoded once; one with variables
+// for each call, before the service time begins. Into bytes that are not Verbatim variables are filled too; they must keep
+// the length that a length prefix around them says, as {{rand}} does with its 16 bytes.
 //
 // Config.UsersPerConn users share a connection. A call that takes too long resets its stream and leaves the connection to
 // the others.
@@ -15,6 +16,7 @@ package grpcload
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -50,6 +52,8 @@ type Config struct {
 	MaxMessage int
 	// Feed fills in variables: none.
 	Feed *template.Feed
+	// Schema knows the messages of calls with JSON: what Client.Ready finds out.
+	Schema *Schema
 	// Dial opens connections: TCP. It is called from many goroutines.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -58,10 +62,11 @@ type Config struct {
 type Call struct {
 	Name     string // in errors
 	Method   string // /package.Service/Method
-	Payload  string // the bytes of the message
-	Verbatim bool   // no variables in Payload
-	// Checks look at the bytes of the answer: those for status and header do not fit. {Equals: ""} is not to be had:
-	// any answer with code OK is good without a check.
+	JSON     string // the message
+	Payload  string // or its bytes
+	Verbatim bool   // no variables in either
+	// Checks look at the answer as JSON without blanks where JSON is given, else at its bytes: those for status and header
+	// do not fit. {Equals: ""} is not to be had: any answer with code OK is good without a check.
 	Checks []check.Check
 }
 
@@ -80,8 +85,11 @@ var _ loadtest.Client = (*Client)(nil)
 // call is a Call made ready.
 type call struct {
 	method  string
-	payload template.Template
+	payload template.Template // JSON when json is set and shape does not know it as bytes
 	checks  check.List
+	json    bool
+	shape   *shape // of JSON; nil: not known yet
+	fixed   []byte // the message, when it is always the same; nil: it is made for each call
 }
 
 // New makes users for a Config, or says what is wrong with it. It does not connect.
@@ -110,7 +118,7 @@ func New(c Config) (*Client, error) { //nolint:gocritic // the copy is the point
 		client.header.Append(f.Name, f.Value)
 	}
 	for i := range c.Calls {
-		p, err := c.Calls[i].prepare(c.Feed)
+		p, err := c.Calls[i].prepare(&c)
 		if err != nil {
 			return nil, fmt.Errorf("prepare call %d %s: %w", i+1, c.Calls[i].Name, err)
 		}
@@ -119,21 +127,72 @@ func New(c Config) (*Client, error) { //nolint:gocritic // the copy is the point
 	return client, nil
 }
 
-func (c *Call) prepare(feed *template.Feed) (call, error) {
-	p := call{method: c.Method, payload: template.Verbatim(c.Payload)}
+func (c *Call) prepare(config *Config) (call, error) {
+	p := call{method: c.Method, json: c.JSON != ""}
 	if parts := strings.Split(c.Method, "/"); len(parts) != 3 || parts[0] != "" || parts[1] == "" || parts[2] == "" {
 		return p, fmt.Errorf("%q is no method: want /package.Service/Method", c.Method)
 	}
+	text := c.Payload + c.JSON
+	if c.JSON != "" && c.Payload != "" {
+		return p, errors.New("a message is either JSON or bytes")
+	}
 	var err error
-	if !c.Verbatim {
-		if p.payload, err = template.Parse(c.Payload, feed, false); err != nil {
+	if p.payload = template.Verbatim(text); !c.Verbatim {
+		if p.payload, err = template.Parse(text, config.Feed, false); err != nil {
 			return p, err
 		}
 	}
-	if p.checks, err = check.Compile(c.Checks); err == nil && (p.checks.Statuses() || p.checks.Headers()) {
-		err = errors.New("a call has neither status nor header to check")
+	if p.checks, err = check.CompileFor(check.Message, c.Checks); err != nil {
+		return p, err
 	}
-	return p, err
+	switch {
+	case p.json && p.payload.Constant() && !json.Valid([]byte(text)):
+		return p, fmt.Errorf("the message %q is no JSON", text)
+	case p.json && config.Schema != nil:
+		return p, p.know(config.Schema)
+	}
+	return p, nil
+}
+
+// know takes the messages of a method with JSON over from a schema.
+func (c *call) know(s *Schema) error {
+	found, err := s.find(c.method)
+	if err != nil {
+		return err
+	}
+	if c.payload.Constant() {
+		if c.fixed, err = found.encode(c.payload.Append(nil, &loadtest.Shot{})); err != nil {
+			return err
+		}
+		c.fixed = append([]byte{}, c.fixed...) // an empty message is one too
+	}
+	c.shape = found
+	return nil
+}
+
+// message makes the bytes of a call.
+func (c *call) message(s *loadtest.Shot) ([]byte, error) {
+	switch {
+	case c.fixed != nil:
+		return append([]byte(nil), c.fixed...), nil // gRPC may read a message after the call has ended, so each call has its own
+	case !c.json:
+		return c.payload.Append(nil, s), nil
+	case c.shape == nil:
+		return nil, errors.New("what the message is like is not known: Client.Ready asks the target")
+	}
+	return c.shape.encode(c.payload.Append(nil, s))
+}
+
+// judge looks at an answer.
+func (c *call) judge(answer []byte) (loadtest.Class, error) {
+	if c.shape == nil || len(c.checks) == 0 {
+		return c.checks.Body(answer, true), nil
+	}
+	text, err := c.shape.decode(answer)
+	if err != nil {
+		return loadtest.Malformed, err
+	}
+	return c.checks.Body(text, true), nil
 }
 
 // NewUser implements loadtest.Client.

@@ -238,12 +238,12 @@ func TestMistakesAreNamed(t *testing.T) {
 	t.Parallel()
 	one := []grpcload.Call{{Method: method}}
 	for want, c := range map[string]grpcload.Config{
-		`"a" is no address to load`:                     {Address: "a", Calls: one},
-		"name at least one call to send":                {Address: "a:1"},
-		"ages, numbers and limits must not be negative": {Address: "a:1", Calls: one, ConnAge: -1},
-		`prepare call 1 : "Check" is no method`:         {Address: "a:1", Calls: []grpcload.Call{{Method: "Check"}}},
-		"prepare call 1 : there is no variable {{x}}":   {Address: "a:1", Calls: []grpcload.Call{{Method: method, Payload: "{{x}}"}}},
-		"prepare call 1 : a call has neither":           {Address: "a:1", Calls: []grpcload.Call{{Method: method, Checks: []check.Check{{Status: "200"}}}}},
+		`"a" is no address to load`:                            {Address: "a", Calls: one},
+		"name at least one call to send":                       {Address: "a:1"},
+		"ages, numbers and limits must not be negative":        {Address: "a:1", Calls: one, ConnAge: -1},
+		`prepare call 1 : "Check" is no method`:                {Address: "a:1", Calls: []grpcload.Call{{Method: "Check"}}},
+		"prepare call 1 : there is no variable {{x}}":          {Address: "a:1", Calls: []grpcload.Call{{Method: method, Payload: "{{x}}"}}},
+		"prepare call 1 : read check 1: a message has neither": {Address: "a:1", Calls: []grpcload.Call{{Method: method, Checks: []check.Check{{Status: "200"}}}}},
 	} {
 		if _, err := grpcload.New(c); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -219,20 +219,28 @@ func (u *user) connect(ctx context.Context, s *loadtest.Shot, l *link) error {
 
 func (u *user) call(ctx context.Context, s *loadtest.Shot, l *link) error {
 	c := &u.client.calls[s.Endpoint]
-	// gRPC may read a message after the call has ended, so each call has its own.
-	out := c.payload.Append(nil, s)
+	out, err := c.message(s)
+	if err != nil {
+		return messageError{err}
+	}
 	s.Written, s.BytesOut = max(s.Now(), 1), int64(len(out))
-	err := l.conn.Invoke(metadata.NewOutgoingContext(ctx, u.client.header), c.method, &out, &u.in)
+	err = l.conn.Invoke(metadata.NewOutgoingContext(ctx, u.client.header), c.method, &out, &u.in)
 	if err != nil {
 		return err
 	}
 	s.BytesIn = int64(len(u.in))
-	s.Class = c.checks.Body(u.in, true)
+	s.Class, s.Err = c.judge(u.in)
 	return nil
 }
 
+// messageError is a message that could not be made; nothing was sent.
+type messageError struct{ error }
+
 // classify says what kind of failure an error is: see the comment of the package.
 func classify(err error, s *loadtest.Shot) loadtest.Class {
+	if _, ok := errors.AsType[messageError](err); ok {
+		return loadtest.OtherFailure
+	}
 	answer, ok := status.FromError(err)
 	if !ok {
 		return check.Network(err, s)

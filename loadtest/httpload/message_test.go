@@ -108,7 +108,7 @@ func TestRequestsThatCannotBeAreRefused(t *testing.T) {
 func TestFeedsThatCannotBeAreRefused(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"":                  "read the names of the feed's columns: EOF",
+		"":                  "the feed is empty: want the names of the columns in its first line",
 		"a,b\n":             "the feed has no rows",
 		"a,b\n1,2\n3\n":     "read the feed: record on line 3: wrong number of fields",
 		"a\n\"x\ry\"\n":     "row 1 of the feed holds a control character, which no header may",

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"holdfast/loadtest"
+	"holdfast/loadtest/check"
 	"holdfast/loadtest/template"
 )
 
@@ -28,6 +32,19 @@ const (
 	// Simple sends text, with parameters quoted into it.
 	Simple
 )
+
+// ParseProtocol reads a protocol's name: extended ("" too), prepared or simple.
+func ParseProtocol(name string) (Protocol, error) {
+	switch name {
+	case "", "extended":
+		return Extended, nil
+	case "prepared":
+		return Prepared, nil
+	case "simple":
+		return Simple, nil
+	}
+	return 0, fmt.Errorf("want extended, prepared or simple for how statements are sent, not %q", name)
+}
 
 // Config says what is asked, and how. The zero value of a field takes the default in its comment.
 type Config struct {
@@ -56,7 +73,7 @@ type Query struct {
 	Name   string   // in errors
 	SQL    string   // one statement, with $1, $2 for Args
 	Args   []string // as text, with variables of package template
-	Checks []Check
+	Checks []check.Check
 }
 
 // Client is a loadtest.Client. Make it with New.
@@ -76,7 +93,7 @@ type query struct {
 	name   string // of the prepared statement
 	sql    string
 	args   []template.Template
-	checks []*compiled
+	checks check.List
 }
 
 // New makes users for a Config, or says what is wrong with it. It does not connect.
@@ -123,14 +140,9 @@ func (q *Query) prepare(feed *template.Feed) (query, error) {
 		}
 		p.args = append(p.args, arg)
 	}
-	for i := range q.Checks {
-		k, err := q.Checks[i].compile()
-		if err != nil {
-			return p, fmt.Errorf("read check %d: %w", i+1, err)
-		}
-		p.checks = append(p.checks, k)
-	}
-	return p, nil
+	var err error
+	p.checks, err = check.CompileFor(check.Result, q.Checks)
+	return p, err
 }
 
 // NewUser implements loadtest.Client.
@@ -153,11 +165,47 @@ func (c *Client) count(state string) {
 func (c *Client) Failed() map[string]int64 {
 	counts := map[string]int64{}
 	for i := range c.queries {
-		for _, k := range c.queries[i].checks {
-			if n := k.failed.Load(); n > 0 {
-				counts[k.check.String()] += n
-			}
-		}
+		c.queries[i].checks.AddFailed(counts)
 	}
 	return counts
+}
+
+// Ready logs in once, so that a wrong password is known before the first request.
+func (c *Client) Ready(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(ctx, c.config.ConnectTimeout)
+	defer stop()
+	session := c.session.Copy()
+	session.DialFunc = c.config.Dial
+	conn, err := pgx.ConnectConfig(ctx, session)
+	if err != nil {
+		return fmt.Errorf("log in to PostgreSQL: %w", reason(err))
+	}
+	return conn.Close(ctx)
+}
+
+// reason is what a server said, without what the driver says around it; a connection's error where there is no answer.
+func reason(err error) error {
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return fmt.Errorf("it says %q (%s)", answer.Message, answer.Code)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op
+	}
+	return err
+}
+
+// Hosts are those that a URL names, or PGHOST where it names none, with their ports; a host that begins with / is a
+// directory with a socket.
+func Hosts(address string) (hosts [][2]string, err error) {
+	c, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, fmt.Errorf("read the address of PostgreSQL: %w", err)
+	}
+	hosts = [][2]string{{c.Host, strconv.Itoa(int(c.Port))}}
+	for _, f := range c.Fallbacks { // one host may be in it with and without TLS
+		if h := [2]string{f.Host, strconv.Itoa(int(f.Port))}; !slices.Contains(hosts, h) {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts, nil
 }

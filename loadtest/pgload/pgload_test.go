@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"holdfast/loadtest"
+	"holdfast/loadtest/check"
 	"holdfast/loadtest/pgload"
 	"holdfast/loadtest/template"
 	server "holdfast/test/postgres"
@@ -75,7 +76,7 @@ func TestEveryProtocolAsksAndChecks(t *testing.T) {
 			client := newClient(t, pgload.Config{URL: url, Protocol: protocol, Feed: feed, Queries: []pgload.Query{{
 				SQL:  "SELECT $1::text AS name, $2::int + 1 AS next, NULL AS nothing FROM generate_series(1, 3)",
 				Args: []string{"{{name}}", "{{seq}}"},
-				Checks: []pgload.Check{
+				Checks: []check.Check{
 					{Rows: "3"}, {Rows: "2-4"}, {Matches: `^(O'Hara|a\\b"; DROP TABLE x)$`}, {Column: "next", Matches: "^[0-9]+$"}, {Column: "name"},
 				},
 			}}})
@@ -90,7 +91,7 @@ func TestEveryProtocolAsksAndChecks(t *testing.T) {
 func TestWrongResultsFailTheirCheck(t *testing.T) {
 	t.Parallel()
 	url := database(t)
-	for want, c := range map[string]pgload.Check{
+	for want, c := range map[string]check.Check{
 		"rows 2-3":                      {Rows: "2-3"},
 		`the first column equals "2"`:   {Equals: "2"},
 		`column b contains "q"`:         {Column: "b", Contains: "q"},
@@ -98,7 +99,7 @@ func TestWrongResultsFailTheirCheck(t *testing.T) {
 		"column d exists":               {Column: "d"},
 		`the first column matches "^x"`: {Matches: "^x"},
 	} {
-		client := newClient(t, pgload.Config{URL: url, Queries: []pgload.Query{{SQL: "SELECT 1 AS a, 'xyz' AS b, NULL AS c", Checks: []pgload.Check{c}}}})
+		client := newClient(t, pgload.Config{URL: url, Queries: []pgload.Query{{SQL: "SELECT 1 AS a, 'xyz' AS b, NULL AS c", Checks: []check.Check{c}}}})
 		r := load(t, client, 1, 2, 10*time.Second)
 		if r.Total.Counts[loadtest.CheckFailed] != 2 || client.Failed()[want] != 2 {
 			t.Errorf("%s: counted %v, checks %v, errors %v", want, r.Total.Counts, client.Failed(), r.Errors)
@@ -183,7 +184,7 @@ func TestASlowStatementTimesOutAndIsCancelled(t *testing.T) {
 		t.Errorf("counted %v in %v, errors %v", r.Total.Counts, time.Since(begin), r.Errors)
 	}
 	left := newClient(t, pgload.Config{URL: url, Queries: []pgload.Query{{
-		SQL: "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", Checks: []pgload.Check{{Equals: "0"}},
+		SQL: "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", Checks: []check.Check{{Equals: "0"}},
 	}}})
 	if r := load(t, left, 1, 1, 10*time.Second); r.Total.Counts[loadtest.OK] != 1 {
 		t.Errorf("statements go on behind the timeouts: %v %v", r.Total.Counts, r.Errors)
@@ -220,9 +221,9 @@ func TestMistakesAreNamed(t *testing.T) {
 		"name at least one query to send":                          {},
 		"prepare query 1 x: the query has no SQL":                  {Queries: []pgload.Query{{Name: "x"}}},
 		"prepare query 1 : read argument $1: there is no variable": {Queries: []pgload.Query{{SQL: "SELECT $1", Args: []string{"{{x}}"}}}},
-		"prepare query 1 : read check 1: \"a\" is no number":       {Queries: []pgload.Query{{SQL: "SELECT 1", Checks: []pgload.Check{{Rows: "a"}}}}},
-		"prepare query 1 : read check 1: a check wants":            {Queries: []pgload.Query{{SQL: "SELECT 1", Checks: []pgload.Check{{Rows: "1", Equals: "a"}}}}},
-		"prepare query 1 : read check 1: read the regular":         {Queries: []pgload.Query{{SQL: "SELECT 1", Checks: []pgload.Check{{Matches: "("}}}}},
+		"prepare query 1 : read check 1: \"a\" is no number":       {Queries: []pgload.Query{{SQL: "SELECT 1", Checks: []check.Check{{Rows: "a"}}}}},
+		"prepare query 1 : read check 1: a check wants":            {Queries: []pgload.Query{{SQL: "SELECT 1", Checks: []check.Check{{Rows: "1", Equals: "a"}}}}},
+		"prepare query 1 : read check 1: read the regular":         {Queries: []pgload.Query{{SQL: "SELECT 1", Checks: []check.Check{{Matches: "("}}}}},
 		"read the address of PostgreSQL":                           {URL: "postgres://a:b:c/", Queries: []pgload.Query{{SQL: "SELECT 1"}}},
 		"age, number of queries and timeout must not be negative":  {ConnAge: -1, Queries: []pgload.Query{{SQL: "SELECT 1"}}},
 	} {

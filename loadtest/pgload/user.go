@@ -132,13 +132,7 @@ func (u *user) ask(ctx context.Context, s *loadtest.Shot, q *query) error {
 	if err != nil {
 		return err
 	}
-	for _, k := range q.checks {
-		if !k.holds(r) {
-			k.failed.Add(1)
-			s.Class = loadtest.CheckFailed
-			break
-		}
-	}
+	s.Class = q.checks.Row(r.rows, r.columns, r.first)
 	return nil
 }
 
@@ -157,6 +151,13 @@ func (u *user) send(ctx context.Context, endpoint int, q *query, args [][]byte) 
 	case Extended:
 	}
 	return read(u.conn.PgConn().ExecParams(ctx, q.sql, args, nil, nil, nil))
+}
+
+// result is what checks look at.
+type result struct {
+	rows    int64
+	columns []string
+	first   [][]byte // nil: there was no row
 }
 
 func read(rows *pgconn.ResultReader) (*result, error) {

@@ -33,6 +33,8 @@ type file struct {
 	MaxWait     duration          `yaml:"max_wait"`
 	CatchUp     float64           `yaml:"catch_up"`
 	Polite      bool              `yaml:"polite"`
+	Protocol    string            `yaml:"protocol"`
+	ProtoSet    string            `yaml:"proto_set"`
 	Connections connections       `yaml:"connections"`
 	Cookies     bool              `yaml:"cookies"`
 	Headers     map[string]string `yaml:"headers"`
@@ -56,6 +58,8 @@ type connections struct {
 	KeepAlive *bool    `yaml:"keep_alive"`
 	MaxAge    duration `yaml:"max_age"`
 	Timeout   duration `yaml:"timeout"`
+	Users     int      `yaml:"users"`
+	Protocol  string   `yaml:"statements"`
 	Requests  struct {
 		Min int `yaml:"min"`
 		Max int `yaml:"max"`
@@ -82,6 +86,14 @@ type request struct {
 	Headers  map[string]string `yaml:"headers"`
 	Body     string            `yaml:"body"`
 	Verbatim bool              `yaml:"verbatim"`
+	Protocol string            `yaml:"protocol"`
+	Message  string            `yaml:"message"`
+	Binary   bool              `yaml:"binary"`
+	Echo     bool              `yaml:"echo"`
+	Answer   string            `yaml:"answer"`
+	Data     string            `yaml:"data"`
+	Query    string            `yaml:"query"`
+	Params   []string          `yaml:"params"`
 	Checks   []check           `yaml:"checks"`
 }
 
@@ -90,6 +102,8 @@ type check struct {
 	Status   string `yaml:"status"`
 	Header   string `yaml:"header"`
 	JSON     string `yaml:"json"`
+	Rows     string `yaml:"rows"`
+	Column   string `yaml:"column"`
 	Equals   string `yaml:"equals"`
 	Contains string `yaml:"contains"`
 	Matches  string `yaml:"matches"`

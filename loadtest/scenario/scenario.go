@@ -17,7 +17,8 @@
 //	max_wait: 1s
 //	catch_up: 10
 //	polite: true                      # honours Retry-After
-//	connections: {keep_alive: true, max_age: 30s, requests: {min: 50, max: 100}, timeout: 2s}
+//	connections: {keep_alive: true, max_age: 30s, requests: {min: 50, max: 100}, timeout: 2s, users: 10}
+//	protocol: http2                   # of all requests of HTTP; or of one; http1 by default
 //	cookies: true
 //	headers: {X-Tenant: blue}         # of every request
 //	auth: {bearer: "${TOKEN}"}        # or {user: ada, password: "${PASSWORD}"}
@@ -33,7 +34,23 @@
 //	    headers: {Content-Type: application/json}
 //	    body: '{"user":"{{name}}"}'
 //	    checks: [{status: "201"}, {contains: ordered}]
+//	  - name: chat
+//	    url: ws://127.0.0.1:8080/chat # the answer is the next message, or
+//	    message: 'hello {{name}}'
+//	    answer: '^hello'              # the next that matches; echo: true, the message itself; binary: true
+//	  - name: stock
+//	    url: grpc://127.0.0.1:9000/shop.Stock/Get
+//	    data: '{"item": "{{item}}"}'  # the message as JSON, known by server reflection or proto_set: FILE
+//	    checks: [{json: $.left}]
+//	  - name: orders
+//	    url: postgres://shop@127.0.0.1/shop
+//	    query: SELECT state FROM orders WHERE id = $1
+//	    params: ["{{seq}}"]
+//	    checks: [{rows: 0-1}, {column: state}]
 //	objectives: [p99<250ms, "errors<0.1%", "p99{endpoint=buy}<1s abort"]
+//
+// connections: users is how many users share a connection of HTTP/2 or gRPC, statements how those of PostgreSQL are sent:
+// extended, prepared or simple. auth and headers are not for queries, whose URL says who asks.
 //
 // Unknown keys are errors, and all errors name the line. ${NAME} is filled in from the environment, {{NAME}} for each
 // request (see package httpload).
@@ -42,6 +59,7 @@ package scenario
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -49,24 +67,33 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"holdfast/loadtest"
+	"holdfast/loadtest/anyload"
+	"holdfast/loadtest/grpcload"
 	"holdfast/loadtest/httpload"
 	"holdfast/loadtest/objective"
+	"holdfast/loadtest/pgload"
 	"holdfast/loadtest/schedule"
 )
 
-// Scenario is what a file comes to. Load lacks its Client, which httpload.New makes of HTTP.
+// Scenario is what a file comes to. Load lacks its Client, which anyload.New makes of Target.
 type Scenario struct {
-	Load loadtest.Config
-	HTTP httpload.Config
+	Load   loadtest.Config
+	Target anyload.Config
 }
 
 // Read reads the file at path; a feed's file is looked for beside it, and variables in the environment of the process.
 func Read(path string) (*Scenario, error) {
 	data, err := os.ReadFile(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read the scenario: there is no file %s", path)
+	case errors.Is(err, syscall.EISDIR):
+		return nil, fmt.Errorf("read the scenario: %s is a directory; name the YAML file in it", path)
+	case err != nil:
 		return nil, fmt.Errorf("read the scenario: %w", err)
 	}
 	return Parse(data, Place{Name: path, Files: os.DirFS(filepath.Dir(path)), Lookup: os.LookupEnv})
@@ -93,7 +120,7 @@ func Parse(data []byte, from Place) (*Scenario, error) {
 		}
 	}
 	// Whether requests and load make sense is known where they are used: ask there, and send nothing.
-	if _, err := httpload.New(s.HTTP); err != nil {
+	if _, err := anyload.New(s.Target); err != nil {
 		return nil, d.fail("$.requests", err)
 	}
 	return s, nil
@@ -149,9 +176,63 @@ func (d *document) usersBefore(i int) bool {
 
 func (d *document) connections(s *Scenario) error {
 	c := &d.file.Connections
-	s.HTTP = httpload.Config{
+	s.Target.Transport = httpload.Config{
 		NoKeepAlive: c.KeepAlive != nil && !*c.KeepAlive, ConnAge: c.MaxAge.d(), ConnectTimeout: c.Timeout.d(),
 		ConnRequests: httpload.Range{Min: c.Requests.Min, Max: c.Requests.Max}, Cookies: d.file.Cookies,
+	}
+	if s.Target.UsersPerConn = c.Users; c.Users < 0 {
+		return d.failf("$.connections.users", "%d users cannot share a connection", c.Users)
+	}
+	var err error
+	if s.Target.Statements, err = pgload.ParseProtocol(c.Protocol); err != nil {
+		return d.fail("$.connections.statements", err)
+	}
+	if s.Target.HTTP2, err = http2(d.file.Protocol); err != nil {
+		return d.fail("$.protocol", err)
+	}
+	return d.protoSet(s)
+}
+
+// http2 reads the version of HTTP.
+func http2(name string) (bool, error) {
+	switch name {
+	case "", "http1":
+		return false, nil
+	case "http2":
+		return true, nil
+	}
+	return false, fmt.Errorf("want http1 or http2 as protocol, not %q; all others are said by the scheme of the url", name)
+}
+
+// read reads a file that the scenario names at a path.
+func (d *document) read(path, name string) ([]byte, error) {
+	if d.from.Files == nil {
+		return nil, d.failf(path, "files cannot be read here")
+	}
+	at := filepath.ToSlash(filepath.Clean(name))
+	if !fs.ValidPath(at) {
+		return nil, d.failf(path, "%s has to lie beside the scenario or below", name)
+	}
+	data, err := fs.ReadFile(d.from.Files, at)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, d.failf(path, "there is no file %s beside the scenario", name)
+	case err != nil:
+		return nil, d.fail(path, err)
+	}
+	return data, nil
+}
+
+func (d *document) protoSet(s *Scenario) error {
+	if d.file.ProtoSet == "" {
+		return nil
+	}
+	data, err := d.read("$.proto_set", d.file.ProtoSet)
+	if err != nil {
+		return err
+	}
+	if s.Target.Schema, err = grpcload.ReadProtoSet(data); err != nil {
+		return d.fail("$.proto_set", fmt.Errorf("%s: %w", d.file.ProtoSet, err))
 	}
 	return nil
 }
@@ -161,20 +242,17 @@ func (d *document) feed(s *Scenario) error {
 	if f.File == "" {
 		return nil
 	}
-	if d.from.Files == nil {
-		return d.failf("$.feed.file", "files cannot be read here")
-	}
-	data, err := fs.ReadFile(d.from.Files, filepath.ToSlash(filepath.Clean(f.File)))
+	data, err := d.read("$.feed.file", f.File)
 	if err != nil {
-		return d.fail("$.feed.file", fmt.Errorf("open the feed, which has to lie beside the scenario or below: %w", err))
+		return err
 	}
-	if s.HTTP.Feed, err = httpload.ReadFeed(bytes.NewReader(data)); err != nil {
+	if s.Target.Transport.Feed, err = httpload.ReadFeed(bytes.NewReader(data)); err != nil {
 		return d.fail("$.feed.file", fmt.Errorf("%s: %w", f.File, err))
 	}
 	switch f.Order {
 	case "", "turn":
 	case "random":
-		s.HTTP.Feed.Random = true
+		s.Target.Transport.Feed.Random = true
 	default:
 		return d.failf("$.feed.order", "want turn or random as order, not %q", f.Order)
 	}
@@ -193,23 +271,14 @@ func (d *document) requests(s *Scenario) error {
 	for i := range d.file.Requests {
 		r := &d.file.Requests[i]
 		at := fmt.Sprintf("$.requests[%d]", i)
-		url := r.URL
-		switch {
-		case (r.URL == "") == (r.Path == ""):
-			return d.failf(at, "a request has either a path or a url")
-		case r.Path != "" && d.file.Target == "":
-			return d.failf(at+".path", "a path needs a target to go to: set target, or give a url")
-		case r.Path != "" && !strings.HasPrefix(r.Path, "/"):
-			return d.failf(at+".path", "a path begins with /, and %q does not", r.Path)
-		case r.Path != "":
-			url = strings.TrimSuffix(d.file.Target, "/") + r.Path
+		request, err := d.request(r, at, shared)
+		if err != nil {
+			return err
 		}
-		request := httpload.Request{Name: r.name(), Method: r.Method, URL: url, Body: r.Body, Header: merge(shared, sorted(r.Headers)), Verbatim: r.Verbatim}
-		for _, c := range r.Checks {
-			request.Checks = append(request.Checks, httpload.Check(c))
-		}
-		s.HTTP.Requests = append(s.HTTP.Requests, request)
-		if _, err := httpload.New(httpload.Config{Requests: []httpload.Request{request}, Feed: s.HTTP.Feed}); err != nil {
+		s.Target.Requests = append(s.Target.Requests, request)
+		one := s.Target
+		one.Requests = s.Target.Requests[i:]
+		if _, err := anyload.New(one); err != nil {
 			return d.fail(at, err)
 		}
 		if r.Weight < 0 || slices.ContainsFunc(s.Load.Endpoints, func(e loadtest.Endpoint) bool { return e.Name == r.name() }) {
@@ -220,16 +289,77 @@ func (d *document) requests(s *Scenario) error {
 	return nil
 }
 
+// request makes one ready.
+func (d *document) request(r *request, at string, shared []httpload.Field) (anyload.Request, error) {
+	out := anyload.Request{Binary: r.Binary, Echo: r.Echo, Answer: r.Answer, Data: r.Data, Args: r.Params}
+	url, err := d.url(r, at)
+	if err != nil {
+		return out, err
+	}
+	kind, err := anyload.KindOf(url)
+	if err != nil {
+		return out, d.fail(at, err)
+	}
+	body := r.Body
+	for _, x := range []struct {
+		key, text string
+		of        anyload.Kind
+	}{{"message", r.Message, anyload.WebSocket}, {"query", r.Query, anyload.Query}} {
+		switch {
+		case x.text == "":
+		case kind != x.of:
+			return out, d.failf(at+"."+x.key, "a %s does not go to %s", x.key, anyload.Redacted(url))
+		case body != "":
+			return out, d.failf(at+".body", "a request has either a body or a %s", x.key)
+		default:
+			body = x.text
+		}
+	}
+	if out.HTTP2, err = http2(r.Protocol); err != nil {
+		return out, d.fail(at+".protocol", err)
+	}
+	if kind == anyload.Query {
+		shared = nil
+	}
+	out.Request = httpload.Request{Name: r.name(), Method: r.Method, URL: url, Body: body, Header: merge(shared, sorted(r.Headers)), Verbatim: r.Verbatim}
+	for _, c := range r.Checks {
+		out.Checks = append(out.Checks, httpload.Check(c))
+	}
+	return out, nil
+}
+
+// url is where a request goes.
+func (d *document) url(r *request, at string) (string, error) {
+	switch {
+	case r.Query != "" && r.Path == "" && r.URL == "" && d.file.Target != "":
+		return d.file.Target, nil
+	case (r.URL == "") == (r.Path == ""):
+		return "", d.failf(at, "a request has either a path or a url")
+	case r.Path != "" && d.file.Target == "":
+		return "", d.failf(at+".path", "a path needs a target to go to: set target, or give a url")
+	case r.Path != "" && !strings.HasPrefix(r.Path, "/"):
+		return "", d.failf(at+".path", "a path begins with /, and %q does not", r.Path)
+	case r.Path != "":
+		return strings.TrimSuffix(d.file.Target, "/") + r.Path, nil
+	}
+	return r.URL, nil
+}
+
 // name is what reports call a request that has no name.
 func (r *request) name() string {
-	if r.Name != "" {
+	switch {
+	case r.Name != "":
 		return r.Name
+	case r.Query != "":
+		return strings.Join(strings.Fields(r.Query), " ")
+	case r.Message != "" || r.Data != "":
+		return r.Path + anyload.Redacted(r.URL)
 	}
 	method := strings.ToUpper(r.Method)
 	if method == "" {
 		method = "GET"
 	}
-	return method + " " + r.Path + r.URL
+	return method + " " + r.Path + anyload.Redacted(r.URL)
 }
 
 // auth is the header line that says who asks.

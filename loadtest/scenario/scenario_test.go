@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"holdfast/loadtest"
-	"holdfast/loadtest/httpload"
+	"holdfast/loadtest/anyload"
 	"holdfast/loadtest/scenario"
 	"holdfast/loadtest/schedule"
 )
@@ -52,7 +52,7 @@ objectives: [errors<=0, "p99{endpoint=buy}<1m abort", rate>=0.5*target]
 func place() scenario.Place {
 	return scenario.Place{
 		Name:   "shop.yaml",
-		Files:  fstest.MapFS{"users.csv": {Data: []byte("name,item\nAda,a b\nBob,c\n")}},
+		Files:  fstest.MapFS{"users.csv": {Data: []byte("name,item\nAda,a b\nBob,c\n")}, "empty.csv": {}},
 		Lookup: func(name string) (string, bool) { return "s3cret", name == "PASSWORD" },
 	}
 }
@@ -79,7 +79,7 @@ func TestAScenarioRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := httpload.New(parsed.HTTP)
+	client, err := anyload.New(parsed.Target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestAScenarioRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !r.Passed() || r.Warmup.Planned() < 50 || r.Total.Planned() < 200 {
-		t.Errorf("passed %v: %+v; warm-up %d, measured %d; %v %v", r.Passed(), r.Objectives, r.Warmup.Planned(), r.Total.Planned(), r.Errors, client.Failed())
+		t.Errorf("passed %v: %+v; warm-up %d, measured %d; %v", r.Passed(), r.Objectives, r.Warmup.Planned(), r.Total.Planned(), r.Errors)
 	}
 	list, buy := r.Endpoints[0].Planned(), r.Endpoints[1].Planned()
 	if list < buy || buy == 0 {
@@ -142,25 +142,43 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		one + "rate: 5\nusers: 5": "shop.yaml:3: a run has a rate or users: leave one of them out",
 		one + "duration: soon":    `shop.yaml:2: want a duration like 30s, or milliseconds, not "soon"`,
 		one + "arrivals: often":   `shop.yaml:2: want uniform or poisson as arrivals, not "often"`,
-		one + "rate: 1\nstages:\n- {rate: 1, duration: 1s}":                    "shop.yaml:4: stages take the place of rate, users, duration and ramp_up: leave those out",
-		one + "stages:\n- {rate: 1, duration: 1s}\n- {users: 1, duration: 1s}": "shop.yaml:4: all stages have a rate, or all have users",
-		one + "stages:\n- {rate: 1}":                                           "shop.yaml:3: stage 1 : the duration must be longer than 0",
-		one + "stages:\n- {shape: square, rate: 1, duration: 1s}":              `shop.yaml:3: want step, linear, sine or spike as shape, not "square"`,
-		one + "feed: {file: ../x.csv}":                                         "shop.yaml:2: open the feed, which has to lie beside the scenario or below: open ../x.csv: file does not exist",
-		one + "feed: {file: users.csv, order: mixed}":                          `shop.yaml:2: want turn or random as order, not "mixed"`,
-		one + "auth: {bearer: a, user: b}":                                     "shop.yaml:2: auth is either bearer or user and password",
-		one + "objectives:\n- p99<1s\n- p99{endpoint=x}<1s":                    "shop.yaml:4: the objective p99{endpoint=x}<1s names no endpoint of this run",
-		one + "objectives: [p99]":                                              `shop.yaml:2: read the objective "p99": want <, <=, > or >= between a metric and its limit, as in p99<250ms`,
-		one + "headers: {X: \"${HOME}\"}":                                      "shop.yaml:2: the environment has no HOME, which the scenario asks for",
-		"requests:\n- path: /x":                                                "shop.yaml:2: a path needs a target to go to: set target, or give a url",
-		"target: http://a\nrequests:\n- path: x":                               `shop.yaml:3: a path begins with /, and "x" does not`,
-		"requests:\n- {}":                                                      "shop.yaml:2: a request has either a path or a url",
-		"requests:\n- {url: \"ftp://a\"}":                                      `shop.yaml:2: prepare request 1 GET ftp://a: "ftp://a" is no URL to load: want http://HOST or https://HOST`,
-		"requests:\n- {url: \"http://a\"}\n- {url: \"http://a\"}":              `shop.yaml:3: requests have names of their own and weights of 0 or more; "GET http://a" with 0 has not`,
-		"requests:\n- url: \"http://a/{{x}}\"":                                 "shop.yaml:2: prepare request 1 GET http://a/{{x}}: there is no variable {{x}}: want seq, user, rand or a column of the feed",
-		"requests: [":                                                          "shop.yaml:1: sequence end token ']' not found",
-		one + "stages:\n !0 #" + strings.Repeat("0", 60):                       "shop.yaml: this is no YAML that can be read; leave out tags (!), anchors (&) and aliases (*)", // a panic of the YAML library
-		one + "---\n" + one:                                                    "shop.yaml: a scenario is one document, and here are 2",
+		one + "rate: 1\nstages:\n- {rate: 1, duration: 1s}":                       "shop.yaml:4: stages take the place of rate, users, duration and ramp_up: leave those out",
+		one + "stages:\n- {rate: 1, duration: 1s}\n- {users: 1, duration: 1s}":    "shop.yaml:4: all stages have a rate, or all have users",
+		one + "stages:\n- {rate: 1}":                                              "shop.yaml:3: stage 1 : the duration must be longer than 0",
+		one + "stages:\n- {shape: square, rate: 1, duration: 1s}":                 `shop.yaml:3: want step, linear, sine or spike as shape, not "square"`,
+		one + "feed: {file: ../x.csv}":                                            "shop.yaml:2: ../x.csv has to lie beside the scenario or below",
+		one + "feed: {file: none.csv}":                                            "shop.yaml:2: there is no file none.csv beside the scenario",
+		one + "feed: {file: empty.csv}":                                           "shop.yaml:2: empty.csv: the feed is empty: want the names of the columns in its first line",
+		one + "proto_set: users.csv":                                              "shop.yaml:2: users.csv: this is no set of descriptors; protoc --include_imports --descriptor_set_out=FILE makes one",
+		one + "protocol: http3":                                                   `shop.yaml:2: want http1 or http2 as protocol, not "http3"; all others are said by the scheme of the url`,
+		one + "connections: {statements: lost}":                                   `shop.yaml:2: want extended, prepared or simple for how statements are sent, not "lost"`,
+		one + "connections: {users: -1}":                                          "shop.yaml:2: -1 users cannot share a connection",
+		"requests:\n- {url: \"http://a\", message: x}":                            "shop.yaml:2: a message does not go to http://a",
+		"requests:\n- {url: \"ws://a\", query: x}":                                "shop.yaml:2: a query does not go to ws://a",
+		"requests:\n- {url: \"ws://a\", message: x, body: y}":                     "shop.yaml:2: a request has either a body or a message",
+		"requests:\n- {url: \"ws://a\", message: x, method: GET}":                 "shop.yaml:2: a method and the version of HTTP are for http and https",
+		"requests:\n- {url: \"ws://a\", message: x, checks: [{status: 200}]}":     "shop.yaml:2: read check 1: a message has neither status nor header, rows nor columns to check",
+		"requests:\n- {url: \"grpc://a/S/M\", data: \"{}\"}":                      `shop.yaml:2: "grpc://a/S/M" names no port: want grpc://HOST:PORT/package.Service/Method`,
+		"requests:\n- {url: \"grpc://a:1/S\", data: \"{}\"}":                      `shop.yaml:2: "/S" is no method: want /package.Service/Method`,
+		"requests:\n- {url: \"grpc://a:1/S/M\", data: \"{\"}":                     `shop.yaml:2: the message "{" is no JSON`,
+		"requests:\n- {url: \"postgres://u:secret@a/b\", message: x}":             "shop.yaml:2: a message does not go to postgres://u@a/b",
+		"requests:\n- {url: \"postgres://u@a/b\", query: x, headers: {A: b}}":     "shop.yaml:2: a query has no headers",
+		"requests:\n- {url: \"postgres://u@a/b\", query: x, params: [\"{{y}}\"]}": "shop.yaml:2: read argument $1: there is no variable {{y}}: want seq, user, rand or a column of the feed",
+		"requests:\n- {url: \"postgres://u@a/b\", query: x, checks: [{rows: z}]}": `shop.yaml:2: read check 1: "z" is no number of rows: want 1 or 1-10`,
+		one + "feed: {file: users.csv, order: mixed}":                             `shop.yaml:2: want turn or random as order, not "mixed"`,
+		one + "auth: {bearer: a, user: b}":                                        "shop.yaml:2: auth is either bearer or user and password",
+		one + "objectives:\n- p99<1s\n- p99{endpoint=x}<1s":                       "shop.yaml:4: the objective p99{endpoint=x}<1s names no endpoint of this run",
+		one + "objectives: [p99]":                                                 `shop.yaml:2: read the objective "p99": want <, <=, > or >= between a metric and its limit, as in p99<250ms`,
+		one + "headers: {X: \"${HOME}\"}":                                         "shop.yaml:2: the environment has no HOME, which the scenario asks for",
+		"requests:\n- path: /x":                                                   "shop.yaml:2: a path needs a target to go to: set target, or give a url",
+		"target: http://a\nrequests:\n- path: x":                                  `shop.yaml:3: a path begins with /, and "x" does not`,
+		"requests:\n- {}":                                                         "shop.yaml:2: a request has either a path or a url",
+		"requests:\n- {url: \"ftp://a\"}":                                         `shop.yaml:2: "ftp://a" is no URL to load: want http, https, ws, wss, grpc, grpcs or postgres before ://HOST`,
+		"requests:\n- {url: \"http://a\"}\n- {url: \"http://a\"}":                 `shop.yaml:3: requests have names of their own and weights of 0 or more; "GET http://a" with 0 has not`,
+		"requests:\n- url: \"http://a/{{x}}\"":                                    "shop.yaml:2: there is no variable {{x}}: want seq, user, rand or a column of the feed",
+		"requests: [":                                                             "shop.yaml:1: sequence end token ']' not found",
+		one + "stages:\n !0 #" + strings.Repeat("0", 60):                          "shop.yaml: this is no YAML that can be read; leave out tags (!), anchors (&) and aliases (*)", // a panic of the YAML library
+		one + "---\n" + one:                                                       "shop.yaml: a scenario is one document, and here are 2",
 	} {
 		_, err := scenario.Parse([]byte(text), place())
 		if err == nil || err.Error() != want {
@@ -180,11 +198,14 @@ func TestAScenarioIsReadFromItsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := scenario.Read(file)
-	if err != nil || len(s.HTTP.Requests) != 2 || len(s.HTTP.Feed.Rows) != 1 {
+	if err != nil || len(s.Target.Requests) != 2 || len(s.Target.Transport.Feed.Rows) != 1 {
 		t.Errorf("%v, %+v", err, s)
 	}
-	if _, err := scenario.Read(filepath.Join(dir, "none.yaml")); err == nil || !strings.HasPrefix(err.Error(), "read the scenario: open ") {
+	if _, err := scenario.Read(filepath.Join(dir, "none.yaml")); err == nil || !strings.HasPrefix(err.Error(), "read the scenario: there is no file ") {
 		t.Errorf("a missing file: %v", err)
+	}
+	if _, err := scenario.Read(dir); err == nil || !strings.HasSuffix(err.Error(), "is a directory; name the YAML file in it") {
+		t.Errorf("a directory: %v", err)
 	}
 }
 
@@ -192,6 +213,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(full)
 	f.Add("requests: [{url: \"http://a/{{seq}}\", checks: [{json: $.a[0]}]}]\nstages: [{shape: sine, rate: 5, amplitude: 5, duration: 1s}]")
 	f.Add("requests:\n !0 #" + strings.Repeat("0", 60))
+	f.Add("target: postgres://a/b\nrequests: [{query: SELECT $1, params: [\"{{seq}}\"], checks: [{rows: 1-2}, {column: a}]}]")
+	f.Add("proto_set: users.csv\nrequests: [{url: \"grpc://a:1/S/M\", data: \"{}\"}, {url: \"ws://a/\", message: x, answer: ^x}]")
 	f.Add("requests: &a [{url: \"http://a\"}]\nobjectives: [*a]")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := scenario.Parse([]byte(text), place())
@@ -201,7 +224,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if _, err := httpload.New(s.HTTP); err != nil {
+		if _, err := anyload.New(s.Target); err != nil {
 			t.Errorf("what was read cannot be sent: %v", err)
 		}
 	})

@@ -27,7 +27,10 @@ func ReadFeed(in io.Reader) (*Feed, error) {
 	r := csv.NewReader(in)
 	r.TrimLeadingSpace = true
 	columns, err := r.Read()
-	if err != nil {
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("the feed is empty: want the names of the columns in its first line")
+	case err != nil:
 		return nil, fmt.Errorf("read the names of the feed's columns: %w", err)
 	}
 	f := &Feed{Columns: columns}

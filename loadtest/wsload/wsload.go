@@ -156,9 +156,7 @@ func (m *Message) prepare(feed *template.Feed) (message, error) {
 	if m.Echo && m.Answer != "" {
 		return p, errors.New("the answer is an echo or matches an expression: leave one of them out")
 	}
-	if p.checks, err = check.Compile(m.Checks); err == nil && (p.checks.Statuses() || p.checks.Headers()) {
-		err = errors.New("a message has neither status nor header to check")
-	}
+	p.checks, err = check.CompileFor(check.Message, m.Checks)
 	return p, err
 }
 

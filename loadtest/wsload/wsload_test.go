@@ -188,13 +188,13 @@ func TestMistakesAreNamed(t *testing.T) {
 	t.Parallel()
 	one := []wsload.Message{{Text: "x"}}
 	for want, c := range map[string]wsload.Config{
-		`"http://a" is no URL to load`:                   {URL: "http://a", Messages: one},
-		"name at least one message to send":              {URL: "ws://a"},
-		"ages, numbers and limits must not be negative":  {URL: "ws://a", Messages: one, ConnMessages: -1},
-		"prepare message 1 : there is no variable {{x}}": {URL: "ws://a", Messages: []wsload.Message{{Text: "{{x}}"}}},
-		"prepare message 1 : read the regular":           {URL: "ws://a", Messages: []wsload.Message{{Answer: "("}}},
-		"prepare message 1 : the answer is an echo or":   {URL: "ws://a", Messages: []wsload.Message{{Answer: "a", Echo: true}}},
-		"prepare message 1 : a message has neither":      {URL: "ws://a", Messages: []wsload.Message{{Checks: []check.Check{{Status: "200"}}}}},
+		`"http://a" is no URL to load`:                            {URL: "http://a", Messages: one},
+		"name at least one message to send":                       {URL: "ws://a"},
+		"ages, numbers and limits must not be negative":           {URL: "ws://a", Messages: one, ConnMessages: -1},
+		"prepare message 1 : there is no variable {{x}}":          {URL: "ws://a", Messages: []wsload.Message{{Text: "{{x}}"}}},
+		"prepare message 1 : read the regular":                    {URL: "ws://a", Messages: []wsload.Message{{Answer: "("}}},
+		"prepare message 1 : the answer is an echo or":            {URL: "ws://a", Messages: []wsload.Message{{Answer: "a", Echo: true}}},
+		"prepare message 1 : read check 1: a message has neither": {URL: "ws://a", Messages: []wsload.Message{{Checks: []check.Check{{Status: "200"}}}}},
 	} {
 		if _, err := wsload.New(c); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
