@@ -11,8 +11,8 @@ import (
 // shelf of their own as many of those worth a look (failed, slow, with more than
 // one attempt), which the many good ones do not push out. What no route matched
 // is not worth a look: scanners would drive out the rest. Nothing is allocated
-// per record, only room for slots and for second attempts until all slots have
-// been used. Safe for concurrent use.
+// per record, only room for slots until all have been used, and for the attempts
+// after the first. Safe for concurrent use.
 type Ring struct {
 	seq   atomic.Uint64
 	plain shelf
@@ -29,7 +29,7 @@ type slot struct {
 	mu sync.Mutex
 	Facts
 	first AttemptRecord
-	more  []AttemptRecord // the attempts after the first; grows, and is used again
+	more  []AttemptRecord // the attempts after the first, nil when there was none
 }
 
 const defaultRecords = 10_000
@@ -68,10 +68,12 @@ func (s *slot) set(rec *Record) {
 	}
 	s.Facts = rec.Facts
 	s.first = rec.Attempts[0]
-	if rec.N > 1 || len(s.more) > 0 {
-		clear(s.more) // they would keep instances that are long gone
-		s.more = append(s.more[:0], rec.Attempts[1:max(rec.N, 1)]...)
+	if rec.N <= 1 {
+		s.more = nil // else every slot would in time have room for the most attempts
+		return
 	}
+	clear(s.more) // they would keep instances that are long gone
+	s.more = append(s.more[:0], rec.Attempts[1:rec.N]...)
 }
 
 // Find returns the record of a request id, the latest where several have it.

@@ -18,3 +18,14 @@ func TestAWriterThatWasOvertakenLeavesTheSlotAlone(t *testing.T) {
 		t.Errorf("the slot has %q", got)
 	}
 }
+
+func TestASlotKeepsNoRoomForAttemptsThatItsRecordDoesNotHave(t *testing.T) {
+	t.Parallel()
+	var s slot
+	for seq, attempts := range []uint8{maxAttempts, 1, 2} {
+		rec := Record{Facts: Facts{Seq: uint64(seq) + 1, N: attempts}}
+		if s.set(&rec); cap(s.more) > 2*(int(attempts)-1) {
+			t.Errorf("room for %d attempts after the first of %d", cap(s.more), attempts)
+		}
+	}
+}

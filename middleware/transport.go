@@ -33,6 +33,10 @@ func (e *Engine) transport(fn *exchange.Function) *http.Transport {
 		return t
 	}
 	t = e.newTransport(fn)
+	if len(fn.Balancer().Instances()) == 0 { // it was forgotten during the exchange, and nobody would do so again
+		t.DisableKeepAlives = true
+		return t
+	}
 	e.transports[fn] = t
 	return t
 }

@@ -60,9 +60,10 @@ type loop struct {
 	sealed  []byte // records that are written
 	date    []byte
 	dated   int64 // second of date
-	buffers [][]byte
-	tails   [][]byte // for what clients did not take, where a buffer is too small
-	flights []*flight
+	buffers spares[[]byte]
+	tails   spares[[]byte] // for what clients did not take, where a buffer is too small
+	flights spares[*flight]
+	sweeps  int // since the last trim of these
 
 	shaking    int       // handshakes under way
 	knocking   []*client // wait for theirs
@@ -367,6 +368,12 @@ func (l *loop) sweep() {
 			delete(l.pools, instance)
 		}
 	}
+	if l.sweeps++; l.sweeps == trimEvery {
+		l.sweeps = 0
+		l.buffers.trim()
+		l.tails.trim()
+		l.flights.trim()
+	}
 }
 
 // today returns the Date of answers.
@@ -446,26 +453,17 @@ func (l *loop) closeAll() {
 }
 
 func (l *loop) buffer() []byte {
-	if n := len(l.buffers); n > 0 {
-		b := l.buffers[n-1]
-		l.buffers = l.buffers[:n-1]
+	if b, found := l.buffers.take(); found {
 		return b
 	}
 	return make([]byte, requestBuffer)
 }
 
-func (l *loop) putBuffer(b []byte) {
-	if len(l.buffers) < maxFree {
-		l.buffers = append(l.buffers, b)
-	}
-}
+func (l *loop) putBuffer(b []byte) { l.buffers.put(b, maxFree) }
 
 func (l *loop) flight(c *client) *flight {
-	var f *flight
-	if n := len(l.flights); n > 0 {
-		f = l.flights[n-1]
-		l.flights = l.flights[:n-1]
-	} else {
+	f, found := l.flights.take()
+	if !found {
 		f = &flight{loop: l}
 	}
 	f.client, f.attempt = c, noAttempt
@@ -475,7 +473,5 @@ func (l *loop) flight(c *client) *flight {
 
 func (l *loop) putFlight(f *flight) {
 	f.reset()
-	if len(l.flights) < maxFree {
-		l.flights = append(l.flights, f)
-	}
+	l.flights.put(f, maxFree)
 }

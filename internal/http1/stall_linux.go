@@ -122,10 +122,10 @@ func (l *loop) tail(n int) []byte {
 	if n <= requestBuffer {
 		return l.buffer()[:0]
 	}
-	if last := len(l.tails) - 1; last >= 0 && n <= tailBuffer {
-		b := l.tails[last]
-		l.tails = l.tails[:last]
-		return b[:0]
+	if n <= tailBuffer {
+		if b, found := l.tails.take(); found {
+			return b[:0]
+		}
 	}
 	return make([]byte, 0, max(n, tailBuffer))
 }
@@ -134,8 +134,8 @@ func (l *loop) putTail(b []byte) {
 	switch {
 	case cap(b) == requestBuffer:
 		l.putBuffer(b[:requestBuffer])
-	case cap(b) == tailBuffer && len(l.tails) < maxTails:
-		l.tails = append(l.tails, b)
+	case cap(b) == tailBuffer:
+		l.tails.put(b, maxTails)
 	}
 }
 
