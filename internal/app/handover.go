@@ -34,6 +34,7 @@ var errReplaced = errors.New("replaced by another process")
 type passing struct {
 	takeover *handover.Takeover // from whom it is taken over; nil: from nobody
 	listener *net.UnixListener  // where a successor asks
+	gateway  *handover.Socket   // its listener may be closed: loops have duplicates
 	sockets  []systemd.Socket   // opened by systemd, not yet used
 	manager  systemd.Notifier
 	handed   atomic.Bool // to a successor
@@ -80,6 +81,9 @@ func (a *App) openListeners(c *config.Config) (err error) {
 	}
 	if a.listener, err = a.listenTCP("gateway", "listen", c.Listen); err != nil {
 		return err
+	}
+	if a.passing.gateway, err = handover.Keep(a.listener); err != nil {
+		return fmt.Errorf("keep the gateway's socket: %w", err)
 	}
 	if a.adminListener, err = a.listenTCP("admin", "admin.listen", c.Admin.Listen); err != nil {
 		return err
@@ -147,6 +151,7 @@ func (a *App) closeListeners() {
 			_ = l.Close()
 		}
 	}
+	a.passing.gateway.Close()
 	for _, l := range []net.Listener{a.listener, a.adminListener} {
 		if l != nil {
 			_ = l.Close()
@@ -263,7 +268,7 @@ func (a *App) offer(c *config.Config) (o handover.Offer, err error) {
 		o.Files = append(o.Files, handover.File{Name: name, Address: address, File: f})
 	}
 	add("lock", "", a.data.copyLock)
-	add("gateway", c.Listen, fileOf(a.listener))
+	add("gateway", c.Listen, a.passing.gateway.File)
 	add("admin", c.Admin.Listen, fileOf(a.adminListener))
 	add(SocketName, "", a.socket.File)
 	add(HandoverName, "", a.passing.listener.File)
@@ -307,6 +312,7 @@ func (a *App) startSuccessor() (handover.Successor, error) {
 
 // draining is told when the gateway takes no new exchanges.
 func (a *App) draining() {
+	a.passing.gateway.Close()
 	a.admin.SetDraining()
 	if !a.passing.handed.Load() { // else the service goes on in another process
 		a.notify("stopping", a.passing.manager.Stopping)

@@ -156,6 +156,53 @@ func TestASuccessorAcceptsOnTheSameSocketAndTheOldOneIsToldOnce(t *testing.T) {
 	}
 }
 
+func TestAKeptSocketAcceptsWhenItsListenerIsClosed(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := handover.Keep(l)
+	l.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := kept.File()
+	kept.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatalf("connect to a socket whose file is open: %v", err)
+	}
+	defer client.Close()
+	next, err := net.FileListener(file)
+	file.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := next.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	next.Close()
+	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
+		t.Error("somebody still listens once all are closed")
+	}
+	if _, err := kept.File(); err == nil {
+		t.Error("a closed socket gave a file")
+	}
+	kept.Close() // again
+	(*handover.Socket)(nil).Close()
+	if _, err := handover.Keep(pipeListener{}); err == nil {
+		t.Error("a listener without a socket was kept")
+	}
+}
+
+type pipeListener struct{ net.Listener }
+
 func TestASocketOfAnotherAddressIsNotTaken(t *testing.T) {
 	t.Parallel()
 	o := start(t, handover.Config{})

@@ -125,14 +125,16 @@ func NewLoops(c LoopsConfig) *Loops {
 func (s *Loops) Returned() int64 { return s.returned.Load() }
 
 // Run runs n loops (at least one) that take connections from ln, until ctx
-// ends. Then it closes ln and lets exchanges under way finish for as long as
+// ends. Then it lets exchanges under way finish for as long as
 // LoopsConfig.Shutdown. It returns when all connections are closed or handed
-// over. One Run at a time.
+// over. It closes ln once the loops have duplicates of it, which accept until
+// ctx ends. One Run at a time.
 func (s *Loops) Run(ctx context.Context, ln *net.TCPListener, n int) error {
 	loops, err := s.open(ln, max(1, n))
 	if err != nil {
 		return err
 	}
+	_ = ln.Close() // the loops have duplicates; of this one the runtime would hear of each new connection
 	endNames := s.runNames(ctx)
 	defer endNames()
 	errs := make([]error, len(loops))
@@ -154,7 +156,6 @@ func (s *Loops) Run(ctx context.Context, ln *net.TCPListener, n int) error {
 			how = leavesGently
 		}
 		s.moved.Store(time.Now().UnixNano())
-		_ = ln.Close() // the loops have duplicates
 		for _, l := range loops {
 			l.leave(how)
 		}
