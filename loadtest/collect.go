@@ -3,6 +3,7 @@ package loadtest
 import (
 	"time"
 
+	"holdfast/loadtest/histogram"
 	"holdfast/loadtest/selfcheck"
 )
 
@@ -17,6 +18,8 @@ type collector struct {
 
 	meter   *selfcheck.Meter
 	judge   selfcheck.Judge
+	doubts  []selfcheck.Sample // seconds that wait to be judged
+	since   *Summary           // all that was recorded before the first of them
 	aborted string // the objective that ended the run
 }
 
@@ -32,6 +35,7 @@ func (c *collector) run(done <-chan struct{}, stop func()) {
 		select {
 		case <-done:
 			c.collect()
+			c.judged(c.seen, true)
 			return
 		case <-ticker.C:
 			c.collect()
@@ -63,6 +67,7 @@ func (c *collector) collect() {
 	}
 	p.measure(sum.Response.Since(c.seen.Response), sum.Service.Since(c.seen.Service), sum.TimerLag.Since(c.seen.TimerLag))
 	c.doubt(&p)
+	c.judged(sum, false)
 	if p.Done > 0 {
 		c.ended = now
 	}
@@ -79,10 +84,44 @@ const least = time.Second / 2
 // doubt notes what the step was like for this machine. The warm-up and what is left of a second are judged by nobody.
 func (c *collector) doubt(p *Point) {
 	p.Self = c.meter.Read(time.Now())
-	p.Self.TimerLag, p.Self.ServiceP50 = p.TimerLagP99, p.ServiceP50
-	if p.Length >= least && p.At > c.of.plan.warmup+least {
-		c.judge.Add(&p.Self)
+	p.Self.TimerLag, p.Self.ServiceP50, p.Self.ServiceP99 = p.TimerLagP99, p.ServiceP50, p.ServiceP99
+	if p.Length < least || p.At <= c.of.plan.warmup+least {
+		return
 	}
+	if len(c.doubts) == 0 {
+		c.since = c.seen
+	}
+	c.doubts = append(c.doubts, p.Self)
+}
+
+// enough is how many requests a p99 takes, and how many seconds are waited for them.
+const (
+	enough     = 1000
+	enoughTime = 60
+)
+
+// judged gives the seconds that wait to the judge once there are requests enough for a p99 of their lag: the worst of some
+// ten in a second is none, and on a busy machine over every limit. At the end it is what there is.
+func (c *collector) judged(sum *Summary, end bool) {
+	lag, service := (*histogram.Histogram)(nil), (*histogram.Histogram)(nil)
+	if len(c.doubts) > 0 {
+		lag, service = sum.TimerLag.Since(c.since.TimerLag), sum.Service.Since(c.since.Service)
+	}
+	if lag == nil || !end && lag.Count() < enough && len(c.doubts) < enoughTime {
+		return
+	}
+	q := 0.99
+	for _, less := range []float64{0.9, 0.5} {
+		if !histogram.Sound(q, lag.Count()) {
+			q = less
+		}
+	}
+	for i := range c.doubts {
+		d := &c.doubts[i]
+		d.TimerLag, d.ServiceP50, d.ServiceP99 = lag.Quantile(q), service.Quantile(0.5), service.Quantile(0.99)
+		c.judge.Add(d)
+	}
+	c.doubts = c.doubts[:0]
 }
 
 // WarmUp is the Phase of points in the warm-up.

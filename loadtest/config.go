@@ -15,8 +15,7 @@ type Pacing uint8
 
 // The pacings.
 const (
-	// Precise waits in a thread of its own by the clock of the kernel, within some 0.1 ms. Where that is not there
-	// (all but Linux) it is Coarse.
+	// Precise waits by a timer of the kernel, within some 0.1 ms. Where that is not there (all but Linux) it is Coarse.
 	Precise Pacing = iota
 	// Coarse waits by Go's timers, which may be late by 1 to 5 ms. It is what virtual time (testing/synctest) needs.
 	Coarse

@@ -30,6 +30,8 @@
 //	                              ▲                                                  │ each second
 //	                           sweeper (timeouts)                                 series, objectives, self-check
 //
+// Where a User is a Sender, the dispatcher writes the request itself and the worker wakes up for the answer only.
+//
 // A Client makes Users; package httpload has the one for HTTP/1.1, and http2load, wsload, grpcload and pgload those for other
 // protocols. The backlog of an open run is no queue but the part of
 // the schedule between the next request and now, so it takes no memory. All histograms are of fixed size, and the series

@@ -11,7 +11,8 @@ import (
 // dispatcher hands requests to workers when they are due. Its backlog is no queue: it is the part of the schedule from
 // next to now.
 //
-//	schedule ─► due? ─► somebody idle, or room for one more: handed over by the pacer
+//	schedule ─► due? ─► somebody idle: sent by the pacer, where the user can have that, and handed over
+//	                └─► room for one more: handed over
 //	                └─► nobody: the first worker that is done takes it
 //	                └─► nobody for MaxWait: NotSent
 type dispatcher struct {
@@ -50,12 +51,17 @@ func newDispatcher(r *run) *dispatcher {
 func (d *dispatcher) pace(ctx context.Context) error {
 	p := newPacer(d.run.config.Pacing)
 	defer p.close()
+	defer p.until(ctx)()
 	for ctx.Err() == nil {
-		wait, err := d.release(ctx)
-		if err != nil || wait < 0 {
+		w, wait, err := d.release(ctx)
+		switch {
+		case err != nil || wait < 0:
 			return err
+		case w != nil:
+			w.start()
+		default:
+			p.sleep(ctx, wait)
 		}
-		p.sleep(ctx, wait)
 	}
 	return nil
 }
@@ -64,33 +70,33 @@ func (d *dispatcher) pace(ctx context.Context) error {
 // is recorded.
 const quantum = 250 * time.Microsecond
 
-// release hands over what is due and says how long to wait until there is more, or -1 when there is no more.
-func (d *dispatcher) release(ctx context.Context) (time.Duration, error) {
+// release finds a worker for the next request that is due. Without one it says how long to wait until there is more to do,
+// or -1 when there is no more.
+func (d *dispatcher) release(ctx context.Context) (*worker, time.Duration, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Since(d.run.origin)
 	d.expire(now)
-	for d.ready(now) {
+	if d.ready(now) {
 		w, err := d.spare(ctx)
 		if err != nil {
-			return 0, err
+			return nil, 0, err
 		}
-		if w == nil {
-			break
+		if w != nil {
+			d.assign(w, now)
+			d.noteBusy(now)
+			return w, 0, nil
 		}
-		d.assign(w, now)
-		d.noteBusy(now)
-		w.wake <- struct{}{}
 	}
 	switch {
 	case !d.more:
-		return -1, nil
+		return nil, -1, nil
 	case d.next > now:
-		return max(d.next-now, quantum), nil
+		return nil, max(d.next-now, quantum), nil
 	case d.gate > now && !d.busy:
-		return max(d.gate-now, quantum), nil
+		return nil, max(d.gate-now, quantum), nil
 	}
-	return min(d.run.config.MaxWait/16+quantum, credit/2), nil // workers take it; only expiry is left to do
+	return nil, min(d.run.config.MaxWait/16+quantum, credit/2), nil // workers take it; only expiry is left to do
 }
 
 // ready says whether the next request may leave.
@@ -115,11 +121,11 @@ func (d *dispatcher) spare(ctx context.Context) (*worker, error) {
 	d.made++
 	d.run.workers.Go(func() {
 		defer w.user.Close()
-		for range w.wake {
-			for again := true; again; {
+		for w.await() {
+			w.do(ctx)
+			for d.another(w) {
 				w.shot.Dispatched = time.Since(d.run.origin)
 				w.do(ctx)
-				again = d.another(w)
 			}
 		}
 	})
@@ -140,7 +146,7 @@ func (d *dispatcher) another(w *worker) bool {
 		return true
 	}
 	if d.over {
-		close(w.wake)
+		w.dismiss()
 		return false
 	}
 	if d.busy {
@@ -205,7 +211,7 @@ func (d *dispatcher) stop() {
 	defer d.mu.Unlock()
 	d.over, d.more = true, false
 	for _, w := range d.idle {
-		close(w.wake)
+		w.dismiss()
 	}
 	d.idle = nil
 }

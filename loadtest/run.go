@@ -131,9 +131,7 @@ func (r *run) load(ctx context.Context) error {
 		return r.closed(ctx)
 	}
 	d := newDispatcher(r)
-	paced := make(chan error, 1)
-	go func() { paced <- d.pace(ctx) }() // a goroutine of its own: the pacer keeps its thread
-	err := <-paced
+	err := d.pace(ctx)
 	d.stop()
 	return err
 }
@@ -144,6 +142,9 @@ func (r *run) newWorker(n int) (*worker, error) {
 		return nil, fmt.Errorf("make user %d: %w", n, err)
 	}
 	w := &worker{run: r, user: user, wake: make(chan struct{}, 1), freed: make(chan struct{}, 1)}
+	if r.config.Open {
+		w.sender, _ = user.(Sender)
+	}
 	w.shot.User = n
 	r.sweeper.add(w)
 	r.made.Add(1)

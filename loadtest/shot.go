@@ -110,3 +110,19 @@ type User interface {
 	// Close gives up what the user holds. No Do is under way or follows.
 	Close()
 }
+
+// Sender is a User whose goroutine can wait for an answer while another one sends the request. Open runs make use of it.
+// StandBy and Send agree on who of them came first: a Send that returned true makes StandBy return true, and one that
+// returned false makes it return false.
+type Sender interface {
+	User
+	// StandBy waits until the answer of what Send sent begins, or its connection ends, and returns true: Do follows, with
+	// the Shot that Send had, and finishes it. It returns false when there is nothing to wait for, such as no connection,
+	// or no longer: then Do follows for a request that nobody has sent. It is called between two Do.
+	StandBy() bool
+	// Send sends the request without waiting and says whether it did. It is called from another goroutine, at most once
+	// between two Do, whether a StandBy is under way or not. It sets Written. Interrupt may come from then on.
+	Send(s *Shot) bool
+	// Dismiss makes StandBy return false, now and ever after. No Send follows.
+	Dismiss()
+}

@@ -9,13 +9,16 @@ import (
 
 // worker is the goroutine of a user.
 type worker struct {
-	run  *run
-	user User
-	shot Shot
-	wake chan struct{} // open runs: a request was put into shot; closed: there will be none
+	run    *run
+	user   User
+	sender Sender // the user, when it is one
+	shot   Shot
+	wake   chan struct{} // open runs: a request was put into shot; closed: there will be none
 
 	// due is when the request under way is to be interrupted, 0 when none is, and claimed while that happens.
 	due   atomic.Int64
+	until int64         // what due was set to
+	begun bool          // due is set, for the request in shot
 	freed chan struct{} // the interruption is over
 	cause Class         // of the interruption
 	pause time.Duration // closed runs: before the next request
@@ -24,14 +27,54 @@ type worker struct {
 
 const claimed = -1
 
-// do sends the request in w.shot and counts it.
+// start has the request in w.shot sent: here, when the user can have that, or by the worker, which is woken for it. To
+// wake a goroutine costs more than the request: the scheduler wakes a thread for it, which looks around for more work.
+func (w *worker) start() {
+	if w.sender != nil {
+		w.shot.Dispatched = w.shot.Now()
+		w.begin()
+		if w.sender.Send(&w.shot) {
+			return
+		}
+	}
+	w.wake <- struct{}{}
+}
+
+// await waits for a request; false: there will be none.
+func (w *worker) await() bool {
+	if w.sender != nil && w.sender.StandBy() {
+		return true
+	}
+	_, more := <-w.wake
+	w.shot.Dispatched = time.Since(w.run.origin)
+	return more
+}
+
+// dismiss ends await. The worker is idle, or about to be, and gets nothing more.
+func (w *worker) dismiss() {
+	close(w.wake)
+	if w.sender != nil {
+		w.sender.Dismiss()
+	}
+}
+
+// begin lets the sweeper know of the request in w.shot.
+func (w *worker) begin() {
+	w.until = int64(w.shot.Dispatched + w.run.config.Timeout)
+	w.begun = true
+	w.run.inFlight.Add(1)
+	w.due.Store(w.until)
+}
+
+// do sends the request in w.shot, or what is left to do of it, and counts it.
 func (w *worker) do(ctx context.Context) {
 	s := &w.shot
-	due := int64(s.Dispatched + w.run.config.Timeout)
-	w.due.Store(due)
-	w.run.inFlight.Add(1)
+	if !w.begun {
+		w.begin()
+	}
 	w.user.Do(ctx, s)
-	if !w.due.CompareAndSwap(due, 0) {
+	w.begun = false
+	if !w.due.CompareAndSwap(w.until, 0) {
 		<-w.freed // the sweeper was faster
 		if s.Class != OK {
 			s.Class, s.Err = w.cause, w.run.overdue

@@ -277,7 +277,7 @@ func TestATimeoutEndsARequestWhereverItHangs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := loadtest.Run(t.Context(), loadtest.Config{Client: client, Rate: 20, Duration: time.Second, Timeout: 300 * time.Millisecond})
+			r, err := loadtest.Run(t.Context(), loadtest.Config{Client: client, Rate: 20, Duration: time.Second, Timeout: 300 * time.Millisecond, MaxWait: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,9 +16,7 @@ func (u *user) exchange(s *loadtest.Shot, r *request, c *conn, out []byte) error
 	if s.Written == 0 {
 		s.Written = max(s.Now(), 1)
 	}
-	n, err := c.Write(out)
-	s.BytesOut += int64(n)
-	if err != nil {
+	if err := u.send(s, c, out); err != nil {
 		return err
 	}
 	if u.in == nil {
@@ -44,6 +42,20 @@ func (u *user) exchange(s *loadtest.Shot, r *request, c *conn, out []byte) error
 		u.drop(c)
 	}
 	return nil
+}
+
+// send writes a request, or what Send left of it.
+func (u *user) send(s *loadtest.Shot, c *conn, out []byte) error {
+	if err := u.ahead.trouble; err != nil {
+		u.ahead.trouble = nil
+		return err
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	n, err := c.Write(out)
+	s.BytesOut += int64(n)
+	return err
 }
 
 // more reads what there is into the rest of the buffer.

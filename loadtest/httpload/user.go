@@ -38,6 +38,18 @@ type user struct {
 	raw    net.Conn   // of the request under way
 	cancel context.CancelFunc
 	cut    bool // Interrupt was called
+	ahead  ahead
+}
+
+// ahead is what Send does before Do. It is guarded by the user's mu until StandBy has returned true.
+type ahead struct {
+	waiting   bool // StandBy is, on the only connection
+	missed    bool // Send came when it was not
+	sent      bool // the request, or a part of it
+	dismissed bool
+	out       []byte
+	wrote     int   // bytes of out
+	trouble   error // of the connection, for Do
 }
 
 // conn is a connection to a target.
@@ -52,20 +64,22 @@ type conn struct {
 func (u *user) Do(ctx context.Context, s *loadtest.Shot) {
 	r := &u.client.requests[s.Endpoint]
 	c := &u.conns[r.target]
-	u.forget()
-	out := r.message.ready
-	if out == nil {
-		if u.cookies != nil {
-			u.cookie = u.cookies.append(u.cookie[:0], r.target, r.path)
-		}
-		u.out = r.message.append(u.out[:0], s, u.cookie, &u.scratch)
-		out = u.out
+	var out []byte
+	wrote := 0
+	if sent := u.ahead.sent; sent {
+		out, wrote = u.ahead.out, u.ahead.wrote
+		u.ahead.sent = false
+		s.BytesIn += int64(u.have)
+	} else {
+		u.forget()
+		out = u.compose(s, r)
+		u.have = 0
 	}
 	for {
 		reused := c.Conn != nil
 		err := u.connect(ctx, s, r.target)
 		if err == nil {
-			err = u.exchange(s, r, c, out)
+			err = u.exchange(s, r, c, out[wrote:])
 		}
 		if err == nil {
 			return
@@ -75,15 +89,28 @@ func (u *user) Do(ctx context.Context, s *loadtest.Shot) {
 			s.Class, s.Err = classify(err, s), err
 			return
 		}
+		wrote = 0
 		s.Reconnects++
 	}
 }
 
-// forget drops the connections of a request that was interrupted.
+// compose puts the message of a request together.
+func (u *user) compose(s *loadtest.Shot, r *request) []byte {
+	if r.message.ready != nil {
+		return r.message.ready
+	}
+	if u.cookies != nil {
+		u.cookie = u.cookies.append(u.cookie[:0], r.target, r.path)
+	}
+	u.out = r.message.append(u.out[:0], s, u.cookie, &u.scratch)
+	return u.out
+}
+
+// forget what was before, and drop the connections of a request that was interrupted.
 func (u *user) forget() {
 	u.mu.Lock()
 	cut := u.cut
-	u.cut = false
+	u.cut, u.ahead.missed, u.ahead.trouble = false, false, nil
 	u.mu.Unlock()
 	if cut {
 		for i := range u.conns {
@@ -101,7 +128,6 @@ func (u *user) isCut() bool {
 // connect opens the connection to a target unless there is one.
 func (u *user) connect(ctx context.Context, s *loadtest.Shot, target int) error {
 	c, t := &u.conns[target], &u.client.targets[target]
-	u.have = 0
 	if c.Conn != nil && u.client.config.ConnAge > 0 && time.Since(c.since) >= u.client.config.ConnAge {
 		u.drop(c)
 	}
@@ -133,7 +159,7 @@ func (u *user) dial(ctx context.Context, cancel context.CancelFunc, c *conn, t *
 	if err != nil {
 		return check.ConnectError{Err: err}
 	}
-	*c = conn{Conn: raw, raw: raw, since: time.Now(), left: u.carries()}
+	*c = conn{Conn: wired(raw), raw: raw, since: time.Now(), left: u.carries()}
 	if err := u.hold(raw, cancel); err != nil || t.tls == nil {
 		return err
 	}
