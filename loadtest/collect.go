@@ -20,7 +20,7 @@ type collector struct {
 	judge   selfcheck.Judge
 	doubts  []selfcheck.Sample // seconds that wait to be judged
 	since   *Summary           // all that was recorded before the first of them
-	aborted string // the objective that ended the run
+	aborted string             // the objective that ended the run
 }
 
 func newCollector(r *run) *collector {

@@ -32,6 +32,7 @@ import (
 	"holdfast/internal/monitor"
 	"holdfast/internal/prober"
 	"holdfast/internal/recorder"
+	"holdfast/internal/scaler"
 	"holdfast/internal/store"
 	"holdfast/internal/telemetry"
 )
@@ -83,6 +84,8 @@ type App struct {
 	minutes   *recorder.Minutes
 	history   *history.History
 	monitor   *monitor.Monitor
+	scaler    *scaler.Scaler
+	counts    scaledCounts
 	node      string // names this Holdfast among those that share a store
 	control   *control.Control
 	orders    orders
@@ -149,6 +152,7 @@ func (a *App) open(c *config.Config) error {
 		return err
 	}
 	a.makeMonitor()
+	a.makeScaler()
 	a.readOrders()
 	if err := a.openDoor(c); err != nil {
 		return err
@@ -242,6 +246,7 @@ func (a *App) Run(ctx context.Context) error {
 		service("recorder", func(context.Context) error { return a.recorder.Run(answering) })
 		service("minutes", func(context.Context) error { return a.minutes.Run(answering) })
 		service("monitor", func(context.Context) error { return a.monitor.Run(answering) })
+		service("scaler", func(context.Context) error { return a.scaler.Run(answering) })
 		service("history", func(context.Context) error { return a.history.Run(answering) })
 		service("control", func(context.Context) error { return a.control.Run(answering) })
 		service("notices", func(context.Context) error { return a.listen(answering) })
@@ -324,6 +329,9 @@ func (a *App) Describe() []string {
 	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
 		f := c.Functions[name]
 		what := fmt.Sprintf("%d instances", len(f.Instances))
+		if len(f.Instances) == 1 {
+			what = "1 instance"
+		}
 		if p := f.Platform.Process; p != nil {
 			what = fmt.Sprintf("%d x %s", p.Instances, filepath.Base(p.Command[0]))
 		}

@@ -99,6 +99,9 @@ func runLoad(c *cobra.Command, g *global, f *loadFlags, url string) error {
 	}
 	ctx, over := g.interruptible(c.Context())
 	defer over()
+	if n := t.load.Concurrency; !t.load.Open && len(t.load.Stages) == 0 && n >= manyUsers && t.load.RampUp == 0 {
+		t.notes = append(t.notes, fmt.Sprintf("%d users begin in the same moment, which their first answers will show; --ramp-up 10s lets them come evenly", n))
+	}
 	if err := t.prepare(ctx, f.own, peakOf(&t.load)); err != nil {
 		return err
 	}
@@ -109,6 +112,9 @@ func runLoad(c *cobra.Command, g *global, f *loadFlags, url string) error {
 	}
 	return f.conclude(c, g, t, r, f.strict)
 }
+
+// manyUsers are more than a service usually gets at once.
+const manyUsers = 200
 
 // interruptible gives signals their usual meaning back after the first one.
 func (g *global) interruptible(ctx context.Context) (context.Context, func()) {

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,6 +49,32 @@ func (f *reportFlags) checkReports() error {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return fmt.Errorf("--report %s: there is no directory %s", name, dir)
 		}
+		if err := writable(name); err != nil {
+			return fmt.Errorf("--report %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// writable looks whether a file can be written, and leaves things as they are.
+func writable(name string) error {
+	_, before := os.Stat(name)
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o644) //nolint:gosec // a report is for everybody
+	switch {
+	case errors.Is(err, syscall.EISDIR):
+		return errors.New("this is a directory; name a file")
+	case err != nil:
+		why := err
+		if p, ok := errors.AsType[*fs.PathError](err); ok {
+			why = p.Err
+		}
+		return fmt.Errorf("it cannot be written (%w); name another place", why)
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if errors.Is(before, fs.ErrNotExist) {
+		return os.Remove(name)
 	}
 	return nil
 }

@@ -208,16 +208,22 @@ func (o *Objective) format(v float64) string {
 	return number(v)
 }
 
-func duration(seconds float64) time.Duration {
-	d := time.Duration(math.Round(seconds * 1e9))
-	switch { // three digits and a bit are what a histogram knows
-	case d >= 10*time.Second:
-		return d.Round(10 * time.Millisecond)
-	case d >= 10*time.Millisecond:
-		return d.Round(10 * time.Microsecond)
+// measured writes what was measured with the four digits that a histogram may know. Where the limit is as long it is written
+// as it is: 250.04ms is not 250ms.
+func (o *Objective) measured(v float64) string {
+	exponent := 0.0
+	if v != 0 {
+		exponent = math.Floor(math.Log10(math.Abs(v)))
 	}
-	return d
+	scale := math.Pow(10, 3-exponent)
+	rounded := math.Round(v*scale) / scale
+	if (v < o.Limit) != (rounded < o.Limit) || (v > o.Limit) != (rounded > o.Limit) {
+		rounded = v
+	}
+	return o.format(rounded)
 }
+
+func duration(seconds float64) time.Duration { return time.Duration(math.Round(seconds * 1e9)) }
 
 // Measured is what objectives are judged by.
 type Measured struct {
@@ -250,9 +256,9 @@ func (o *Objective) Judge(m *Measured) Outcome {
 		out.Sound = n > 0 && (o.Quantile == 0 || histogram.Sound(o.Quantile, n))
 		out.Passed = out.Passed && n > 0
 	}
-	out.Text = o.String() + ": " + o.format(got)
+	out.Text = o.String() + ": " + o.measured(got)
 	if !out.Sound {
-		out.Text += " (of too few requests to say so)"
+		out.Text += " (too few requests)"
 	}
 	return out
 }

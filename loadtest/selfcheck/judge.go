@@ -6,11 +6,13 @@
 // machines, files, ports. A Judge compares each second with limits:
 //
 //	OK       no second crossed a limit
-//	SUSPECT  at most one second in twenty did
+//	SUSPECT  at most one second in twenty did, or what did is small beside what was measured
 //	INVALID  more did, or requests failed for want of ports or files
 //
-// The limits are 80 % of the CPU and a timer lag p99 of 1 ms, or of a tenth of the target's service time where that is
-// more; the others stand beside the constants.
+// The limits are 80 % of the CPU and a timer lag p99 of 1 ms, or of a tenth of the target's median service time where that
+// is more; the others stand beside the constants. A lag is part of the response times, so it spoils them by as much as it is
+// long: one over the limit is small, and makes a run SUSPECT for as long as it lasts, when it is under a tenth of the p99 of
+// the service time too. A millisecond says nothing against a p99 of a hundred.
 package selfcheck
 
 import (
@@ -28,9 +30,10 @@ type Sample struct {
 	Pause time.Duration
 	// Queue is the p99 of how long goroutines that could run had to wait.
 	Queue time.Duration
-	// TimerLag is the p99 of how late requests left, ServiceP50 the median service time. Meters do not know them.
-	TimerLag, ServiceP50 time.Duration
-	Files, FilesLimit    int
+	// TimerLag is the p99 of how late requests left, ServiceP50 and ServiceP99 are of the service time. Meters do not know
+	// them; whoever gives them takes care that there are enough requests for a p99, since the worst of a few is none.
+	TimerLag, ServiceP50, ServiceP99 time.Duration
+	Files, FilesLimit                int
 	// Ports counts the machine's TCP sockets, those in TIME_WAIT included; PortsLimit is how many ports connections to one
 	// address can have.
 	Ports, PortsLimit int
@@ -85,6 +88,7 @@ const (
 // Judge looks at one second after the other. The zero value is ready.
 type Judge struct {
 	windows, crossed int
+	grave            int // of crossed: what was measured is spoiled
 	by               [numLimits]int
 	peak             Sample
 	cpu              float64 // sum
@@ -95,22 +99,29 @@ func (j *Judge) Add(s *Sample) bool {
 	j.windows++
 	j.cpu += s.CPU
 	j.peak.Join(s)
-	crossed := false
+	crossed, grave := false, false
 	for l, over := range [numLimits]bool{
-		limitCPU: s.CPU >= maxCPU, limitLag: s.TimerLag >= max(leastLag, time.Duration(lagShare*float64(s.ServiceP50))),
+		limitCPU: s.CPU >= maxCPU, limitLag: s.TimerLag >= max(leastLag, part10(s.ServiceP50)),
 		limitSteal: s.Steal >= maxSteal, limitGC: s.GC >= maxGC,
 		limitFiles: scarce(s.Files, s.FilesLimit), limitPorts: scarce(s.Ports, s.PortsLimit),
 	} {
 		if over {
 			crossed = true
+			grave = grave || limit(l) != limitLag || s.TimerLag >= part10(s.ServiceP99)
 			j.by[l]++
 		}
 	}
 	if crossed {
 		j.crossed++
 	}
+	if grave {
+		j.grave++
+	}
 	return crossed
 }
+
+// part10 is the part of a service time that a lag may have.
+func part10(d time.Duration) time.Duration { return time.Duration(lagShare * float64(d)) }
 
 func scarce(used, of int) bool { return of > 0 && float64(used) >= maxShare*float64(of) }
 
@@ -119,7 +130,8 @@ func (s *Sample) Join(o *Sample) {
 	s.Length += o.Length
 	s.CPU, s.Steal, s.GC = max(s.CPU, o.CPU), max(s.Steal, o.Steal), max(s.GC, o.GC)
 	s.Pause, s.Queue = max(s.Pause, o.Pause), max(s.Queue, o.Queue)
-	s.TimerLag, s.ServiceP50 = max(s.TimerLag, o.TimerLag), max(s.ServiceP50, o.ServiceP50)
+	s.TimerLag = max(s.TimerLag, o.TimerLag)
+	s.ServiceP50, s.ServiceP99 = max(s.ServiceP50, o.ServiceP50), max(s.ServiceP99, o.ServiceP99)
 	s.Files, s.FilesLimit = max(s.Files, o.Files), max(s.FilesLimit, o.FilesLimit)
 	s.Ports, s.PortsLimit = max(s.Ports, o.Ports), max(s.PortsLimit, o.PortsLimit)
 }
@@ -142,9 +154,9 @@ func (j *Judge) Report(starved int64) Report {
 		r.Reasons = append(r.Reasons, fmt.Sprintf("%d requests were not sent because this machine had no port or file left: "+
 			"keep connections alive, raise ulimit -n, or widen net.ipv4.ip_local_port_range", starved))
 	}
-	switch {
+	switch { // nothing grave and much that is small is a doubt still
 	case j.crossed == 0:
-	case float64(j.crossed) <= suspectShare*float64(j.windows):
+	case float64(j.grave) <= suspectShare*float64(j.windows):
 		r.Verdict = max(r.Verdict, Suspect)
 	default:
 		r.Verdict = Invalid

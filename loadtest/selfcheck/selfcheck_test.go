@@ -26,11 +26,14 @@ func TestSecondsAreJudged(t *testing.T) {
 		"a few busy":            {selfcheck.Sample{CPU: 0.85}, 5, selfcheck.Suspect, "in 5 of 100 seconds the generator used 80 % of its CPU or more (up to 85 %)"},
 		"many busy":             {selfcheck.Sample{CPU: 0.85}, 6, selfcheck.Invalid, "in 6 of 100 seconds the generator used"},
 		"late":                  {selfcheck.Sample{TimerLag: 2 * time.Millisecond, ServiceP50: time.Millisecond}, 10, selfcheck.Invalid, "in 10 of 100 seconds requests left late by the generator's fault (p99 up to 2ms)"},
-		"stolen":                {selfcheck.Sample{Steal: 0.3}, 1, selfcheck.Suspect, "other virtual machines took up to 30 %"},
-		"collecting":            {selfcheck.Sample{GC: 0.4}, 1, selfcheck.Suspect, "garbage collection took up to 40 %"},
-		"short of files":        {selfcheck.Sample{Files: 950, FilesLimit: 1000}, 1, selfcheck.Suspect, "950 of 1000 files were open: raise ulimit -n"},
-		"short of ports":        {selfcheck.Sample{Ports: 28_000, PortsLimit: 28_232}, 1, selfcheck.Suspect, "28000 of 28232 ports were taken"},
-		"nothing is known":      {selfcheck.Sample{}, 100, selfcheck.OK, ""},
+		"late for a quick median, small beside its p99": {selfcheck.Sample{TimerLag: 2 * time.Millisecond, ServiceP50: time.Millisecond, ServiceP99: 100 * time.Millisecond}, 100, selfcheck.Suspect, "in 100 of 100 seconds requests left late"},
+		"late, a tenth of its p99":                      {selfcheck.Sample{TimerLag: 10 * time.Millisecond, ServiceP50: time.Millisecond, ServiceP99: 100 * time.Millisecond}, 6, selfcheck.Invalid, "in 6 of 100 seconds requests left late"},
+		"late and busy":                                 {selfcheck.Sample{TimerLag: 2 * time.Millisecond, ServiceP50: time.Millisecond, ServiceP99: 100 * time.Millisecond, CPU: 0.9}, 6, selfcheck.Invalid, "its CPU"},
+		"stolen":                                        {selfcheck.Sample{Steal: 0.3}, 1, selfcheck.Suspect, "other virtual machines took up to 30 %"},
+		"collecting":                                    {selfcheck.Sample{GC: 0.4}, 1, selfcheck.Suspect, "garbage collection took up to 40 %"},
+		"short of files":                                {selfcheck.Sample{Files: 950, FilesLimit: 1000}, 1, selfcheck.Suspect, "950 of 1000 files were open: raise ulimit -n"},
+		"short of ports":                                {selfcheck.Sample{Ports: 28_000, PortsLimit: 28_232}, 1, selfcheck.Suspect, "28000 of 28232 ports were taken"},
+		"nothing is known":                              {selfcheck.Sample{}, 100, selfcheck.OK, ""},
 	} {
 		var j selfcheck.Judge
 		for i := range 100 {
