@@ -3,6 +3,7 @@ package exchange
 import (
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // The rules in this file are about bytes of messages rather than about a
@@ -11,6 +12,24 @@ import (
 // MaxInforms is how many 1xx answers an instance may send before an answer. One
 // more counts as retry.Reset.
 const MaxInforms = 64
+
+// IdleUpstream is how long an idle connection to an instance is kept. Common
+// servers close theirs later (5 s in Node.js and uvicorn): a request sent into a
+// closing connection is lost, and a POST that was lost cannot be sent again.
+const IdleUpstream = 4 * time.Second
+
+// MaxIdleUpstream is how many idle connections an engine keeps to one instance.
+const MaxIdleUpstream = 256
+
+// LongAnswer says whether an answer of this content type lasts as long as
+// somebody listens.
+func LongAnswer(contentType string) bool {
+	return hasPrefixFold(contentType, "text/event-stream") || hasPrefixFold(contentType, "application/grpc")
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
 
 // maxID is the longest Request.ID a record holds as a whole.
 const maxID = len(Text64{}.b)

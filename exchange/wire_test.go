@@ -48,3 +48,15 @@ func TestARedirectWithAStarKeepsThePath(t *testing.T) {
 		}
 	}
 }
+
+func TestSomeContentTypesAreOfAnswersThatLast(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]bool{
+		"": false, "text/plain": false, "text/event-strea": false, "Text/Event-Stream; charset=utf-8": true, "application/grpc+proto": true,
+		"application/json": false,
+	} {
+		if got := exchange.LongAnswer(kind); got != want {
+			t.Errorf("%q: %v", kind, got)
+		}
+	}
+}

@@ -240,10 +240,5 @@ func isLong(res *http.Response) bool {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return true
 	}
-	kind := res.Header.Get("Content-Type")
-	return hasPrefixFold(kind, "text/event-stream") || hasPrefixFold(kind, "application/grpc")
-}
-
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+	return exchange.LongAnswer(res.Header.Get("Content-Type"))
 }

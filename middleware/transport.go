@@ -10,14 +10,7 @@ import (
 	"holdfast/exchange"
 )
 
-const (
-	maxIdlePerInstance = 256
-	// idleUpstream closes idle connections before common servers do (5 s in
-	// Node.js and uvicorn): a request sent into a closing connection is lost,
-	// and a POST that was lost cannot be sent again.
-	idleUpstream     = 4 * time.Second
-	maxAnswerHeaders = 256 << 10
-)
+const maxAnswerHeaders = 256 << 10
 
 // transport returns the connections of a function's instances.
 func (e *Engine) transport(fn *exchange.Function) *http.Transport {
@@ -47,8 +40,8 @@ func (e *Engine) newTransport(fn *exchange.Function) *http.Transport {
 		DialContext:            d.plain,
 		DialTLSContext:         d.tls,
 		ExpectContinueTimeout:  time.Second,
-		MaxIdleConnsPerHost:    maxIdlePerInstance,
-		IdleConnTimeout:        idleUpstream,
+		MaxIdleConnsPerHost:    exchange.MaxIdleUpstream,
+		IdleConnTimeout:        exchange.IdleUpstream,
 		MaxResponseHeaderBytes: maxAnswerHeaders,
 		DisableCompression:     true, // answers pass as they are
 	}

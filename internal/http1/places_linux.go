@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"holdfast/balancer"
+	"holdfast/exchange"
 )
 
 // places counts the idle connections to one instance, which has one limit for
@@ -16,7 +17,7 @@ type places struct {
 }
 
 func (p *places) take() bool {
-	if p.taken.Add(1) > maxIdle {
+	if p.taken.Add(1) > exchange.MaxIdleUpstream {
 		p.taken.Add(-1)
 		return false
 	}

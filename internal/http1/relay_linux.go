@@ -104,8 +104,7 @@ func (f *flight) headCame(from, to int) {
 	if v, ok := r.value(kindRetryAfter); ok {
 		h.RetryAfter = retry.ParseRetryAfter(lent(v), l.now)
 	}
-	kind := lent(r.first(kindContentType))
-	h.Long = hasPrefixFold(kind, "text/event-stream") || hasPrefixFold(kind, "application/grpc")
+	h.Long = exchange.LongAnswer(lent(r.first(kindContentType)))
 	step := f.x.Head(f.attempt, h, l.now)
 	if step.Do != exchange.Relay {
 		f.discard(to - from)
@@ -288,16 +287,4 @@ func (f *flight) broken(k retry.Kind) {
 		return
 	}
 	f.client.abandon()
-}
-
-func hasPrefixFold(s, lower string) bool {
-	if len(s) < len(lower) {
-		return false
-	}
-	for i := range len(lower) {
-		if lowered(s[i]) != lower[i] {
-			return false
-		}
-	}
-	return true
 }

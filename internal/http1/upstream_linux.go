@@ -9,13 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/balancer"
-)
-
-const (
-	// idleUpstream closes idle connections before common servers do (5 s in
-	// Node.js and uvicorn): a request sent into a closing connection is lost.
-	idleUpstream = 4 * time.Second
-	maxIdle      = 256 // idle connections per instance, over all loops
+	"holdfast/exchange"
 )
 
 // pool holds a loop's idle connections to one instance.
@@ -102,7 +96,7 @@ func (p *pool) connect(to netip.AddrPort) (*upstream, error) {
 // back places that were not needed, and keeps the addresses fresh.
 func (p *pool) sweep() {
 	n := 0
-	for n < len(p.idle) && p.loop.now.Sub(p.idle[n].since) > idleUpstream {
+	for n < len(p.idle) && p.loop.now.Sub(p.idle[n].since) > exchange.IdleUpstream {
 		n++
 	}
 	old := p.idle[:n]
