@@ -2,6 +2,7 @@ package soak_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -29,6 +30,7 @@ const (
 // client keeps connections and never sends a request twice.
 type client struct {
 	address string
+	secure  *tls.Config // nil: no TLS
 
 	mu     sync.Mutex
 	idle   [2][]*conn // by tier, the longest idle first
@@ -58,11 +60,37 @@ func (c *client) take(t tier) (*conn, error) {
 	}
 	c.opened++
 	c.mu.Unlock()
-	k, err := net.DialTimeout("tcp", c.address, clientTimeout)
+	k, err := c.dial()
 	if err != nil {
 		return nil, err
 	}
 	return &conn{Conn: k, r: bufio.NewReader(k), tier: t}, k.SetDeadline(time.Now().Add(clientTimeout))
+}
+
+func (c *client) scheme() string {
+	if c.secure == nil {
+		return "http"
+	}
+	return "https"
+}
+
+func (c *client) dial() (net.Conn, error) {
+	d := &net.Dialer{Timeout: clientTimeout}
+	if c.secure == nil {
+		return d.Dial("tcp", c.address)
+	}
+	return tls.DialWithDialer(d, "tcp", c.address, c.secure)
+}
+
+// reset makes the next Close a reset.
+func (k *conn) reset() {
+	under := k.Conn
+	if s, is := under.(*tls.Conn); is {
+		under = s.NetConn()
+	}
+	if tcp, is := under.(*net.TCPConn); is {
+		_ = tcp.SetLinger(0) // then it ends the other way
+	}
 }
 
 // put takes a connection back, unless its last answer was the last.

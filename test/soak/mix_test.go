@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -336,8 +335,8 @@ func (l *load) leaveWith(s sent, rnd *rand.Rand, request string, wait time.Durat
 		return
 	}
 	time.Sleep(wait)
-	if tcp, ok := k.Conn.(*net.TCPConn); ok && rnd.IntN(2) == 0 {
-		_ = tcp.SetLinger(0) // then it ends the other way
+	if rnd.IntN(2) == 0 {
+		k.reset()
 	}
 	l.book.well(s.kind)
 }

@@ -1,7 +1,8 @@
 // Package soak_test lets a Holdfast with the poll loops serve mixed traffic for
 // long while its configuration changes, instances are killed and frozen, and it
 // is replaced itself. What instances wrote down and what each answer says of
-// its request tell whether an exchange was lost, doubled or mixed up.
+// its request tell whether an exchange was lost, doubled or mixed up. A second
+// Holdfast beside it serves half as much over TLS.
 //
 // HOLDFAST_SOAK=1 asks for an hour; HOLDFAST_SOAK_TIME and HOLDFAST_SOAK_RATE
 // set another length and other requests a second.
@@ -9,8 +10,12 @@ package soak_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -68,12 +73,25 @@ func planOf(t *testing.T) plan {
 }
 
 func TestMixedTrafficThroughReloadsKillsAndAReplacementLosesNothingAndLeavesNothing(t *testing.T) {
+	t.Parallel() // beside the one below
+	soak(t, planOf(t), false, "alpha", "beta", "gamma")
+}
+
+// Every connection speaks TLS; there are half as many requests.
+func TestMixedTrafficOverTLSLosesNothingAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	plan := planOf(t)
+	plan.rate = max(plan.rate/2, 1)
+	soak(t, plan, true, "alpha", "beta")
+}
+
+func soak(t *testing.T, plan plan, secure bool, names ...string) {
+	t.Helper()
 	need.Plain(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("engine http1 needs Linux")
 	}
-	plan := planOf(t)
-	x, started := begin(t)
+	x, started := begin(t, secure, names)
 	stop, end := context.WithTimeout(t.Context(), plan.length)
 	defer end()
 	var all sync.WaitGroup
@@ -96,7 +114,7 @@ func TestMixedTrafficThroughReloadsKillsAndAReplacementLosesNothingAndLeavesNoth
 }
 
 // begin starts Holdfast and measures it before any traffic.
-func begin(t *testing.T) (*trouble, level) {
+func begin(t *testing.T, secure bool, names []string) (*trouble, level) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -105,10 +123,14 @@ func begin(t *testing.T) (*trouble, level) {
 	dir := t.TempDir()
 	transport := &http.Transport{DisableKeepAlives: true}
 	x := &trouble{
-		names: []string{"alpha", "beta", "gamma"}, binary: self, admin: &http.Client{Transport: transport, Timeout: 10 * time.Second},
+		names: names, binary: self, admin: &http.Client{Transport: transport, Timeout: 10 * time.Second},
 		file: filepath.Join(dir, "holdfast.yaml"), ledger: filepath.Join(dir, "ledger"),
 	}
 	x.book = newBook(func(failure string) { t.Error(failure) }, x.ledger)
+	var clients *tls.Config
+	if secure {
+		x.tls, clients = certified(t, dir)
+	}
 	x.write(x.config(0))
 	p := holdfast.Up(t, "-c", x.file)
 	p.Ready(t, 30*time.Second)
@@ -119,13 +141,38 @@ func begin(t *testing.T) (*trouble, level) {
 	}
 	x.process.Store(p)
 	x.saveLog(t, "first.log", p)
-	x.load = &load{client: &client{address: u.Host}, book: x.book, names: x.names}
+	x.load = &load{client: &client{address: u.Host, secure: clients}, book: x.book, names: x.names}
 	started, err := measure(p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("at the start: %v", started)
 	return x, started
+}
+
+// certified returns the lines of a configuration with a certificate,
+// and what clients need to trust it. They resume sessions when they can.
+func certified(t *testing.T, dir string) (lines string, clients *tls.Config) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	s.Close() // its certificate is for 127.0.0.1
+	pair := s.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"cert.pem": {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, "key.pem": {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	return fmt.Sprintf("tls: {cert: %q, key: %q}\n", filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")),
+		&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, ServerName: "127.0.0.1", ClientSessionCache: tls.NewLRUClientSessionCache(16)}
 }
 
 // saveLog keeps what a process logged when the test fails, with -artifacts for

@@ -62,9 +62,9 @@ func (l *load) events(stop context.Context, s sent, rnd *rand.Rand) {
 
 // socket sends messages and wants each of them back, with its id.
 func (l *load) socket(stop context.Context, s sent, rnd *rand.Rand) {
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: l.client.secure}
 	defer transport.CloseIdleConnections()
-	c, res, err := websocket.Dial(context.WithoutCancel(stop), "http://"+l.client.address+l.path(rnd, "socket"), &websocket.DialOptions{
+	c, res, err := websocket.Dial(context.WithoutCancel(stop), l.client.scheme()+"://"+l.client.address+l.path(rnd, "socket"), &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: transport, Timeout: clientTimeout}, HTTPHeader: http.Header{headerID: {s.id}},
 	})
 	if err != nil {

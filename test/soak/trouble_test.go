@@ -20,7 +20,7 @@ import (
 const (
 	attemptTimeout = 3 * time.Second // more than a busy machine needs for an answer
 	frozenFor      = 8 * time.Second
-	records        = 1000 // the default's shelf of failed exchanges would take most of an hour to fill, and look like a leak
+	records        = 500 // the default's shelf of failed exchanges would take hours to fill, and look like a leak
 )
 
 // trouble is what is done to a running Holdfast, and to its instances.
@@ -32,6 +32,7 @@ type trouble struct {
 	admin   *http.Client
 
 	file   string
+	tls    string // lines of the configuration; empty: none
 	binary string // that is an instance
 	ledger string
 
@@ -47,7 +48,7 @@ const guests = 5 // names that come and go, and come back
 // first function its strategy.
 func (x *trouble) config(round int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "engine: http1\nshutdown_timeout: 10s\nlimits: {record_ring: %d}\ndefaults:\n  timeouts: {attempt: %v}\nfunctions:\n", records, attemptTimeout)
+	fmt.Fprintf(&b, "engine: http1\n%sshutdown_timeout: 10s\nlimits: {record_ring: %d}\ndefaults:\n  timeouts: {attempt: %v}\nfunctions:\n", x.tls, records, attemptTimeout)
 	strategies := []string{"p2c", "round-robin", "least-connections", "prequal"}
 	for i, name := range x.names {
 		routes := fmt.Sprintf("{path: /%s/}", name)
