@@ -4,6 +4,7 @@ package traffic
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,7 @@ import (
 type Client struct {
 	Address string        // host:port
 	Timeout time.Duration // of one request
+	TLS     *tls.Config   // nil: plain
 
 	mu   sync.Mutex
 	idle []*rawConn
@@ -40,6 +42,10 @@ func (c *Client) get() (*rawConn, error) {
 	conn, err := net.DialTimeout("tcp", c.Address, c.Timeout)
 	if err != nil {
 		return nil, err
+	}
+	if c.TLS != nil {
+		_ = conn.SetDeadline(time.Now().Add(c.Timeout))
+		conn = tls.Client(conn, c.TLS) // the first write shakes hands
 	}
 	return &rawConn{conn, bufio.NewReader(conn)}, nil
 }
