@@ -102,7 +102,7 @@ func calls(t *testing.T) string {
 func address(t *testing.T, user string) string {
 	t.Helper()
 	var host, port, name string
-	for _, word := range strings.FieldsSeq(shared.Database(t)) {
+	for word := range strings.FieldsSeq(shared.Database(t)) {
 		for key, to := range map[string]*string{"host": &host, "port": &port, "dbname": &name} {
 			if value, ok := strings.CutPrefix(word, key+"="); ok {
 				*to = value
