@@ -21,7 +21,7 @@ const (
 	maxFree       = 1024     // buffers and flights that are kept for later
 	maxAccepts    = 64       // connections taken in a row
 	maxTurns      = 4        // buffers of one answer moved in a row
-	maxSteps      = 64       // reads and requests of one client in a row
+	maxSteps      = 16       // reads and requests of one client in a row
 
 	// quietTime is how long connections without a request are kept open after
 	// another process took over: a client that is about to send must not find its
@@ -267,11 +267,11 @@ func (l *loop) accept() {
 			return
 		}
 		fd, peer, err := acceptSocket(l.listener)
-		switch err {
-		case 0:
+		switch {
+		case err == 0:
 			l.place(fd, peer)
-		case unix.EINTR, unix.ECONNABORTED:
-		case unix.EAGAIN:
+		case err == unix.EINTR, err == unix.ECONNABORTED:
+		case err == unix.EAGAIN:
 			return
 		default: // no descriptor or no memory left: it would be reported again at once
 			l.pause()
