@@ -17,7 +17,8 @@
 //	closed       64 users, as fast as the target answers; against wrk
 //	open-2000    2,000 requests a second at even distances; against vegeta,
 //	open-10000   10,000 a second; wrk knows no rate
-//	users        peak memory with 10,000 users less that with 10, by user
+//	users        peak memory with 10,000 users less that with 10, by user;
+//	             two rounds at most
 //
 // A tool whose answers are not all right, or that falls short of half of a rate
 // it was given, is shown with why, and makes the program fail. hey, vegeta and

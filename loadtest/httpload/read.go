@@ -172,6 +172,9 @@ const largeBuffer = 64 << 10
 
 // stream reads left bytes of a body, or until take has enough or the connection ends when left is -1.
 func (u *user) stream(s *loadtest.Shot, c *conn, left int64, take func([]byte) (bool, error)) error {
+	if left != 0 && len(u.in) < fullBuffer {
+		u.in = make([]byte, fullBuffer) // what was in it has been taken
+	}
 	room := u.in
 	if left < 0 && u.have > len(u.in)/2 || left > int64(4*len(u.in)) {
 		large, _ := u.client.large.Get().(*[largeBuffer]byte)

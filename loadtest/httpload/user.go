@@ -13,8 +13,11 @@ import (
 	"holdfast/loadtest/check"
 )
 
+// A user begins with a small buffer, which is most of what one waiting for an answer takes but its stack, and gets a larger
+// one when an answer has a body that does not fit.
 const (
-	firstBuffer = 4 << 10
+	firstBuffer = 1 << 10
+	fullBuffer  = 4 << 10
 	maxHead     = 64 << 10
 )
 
