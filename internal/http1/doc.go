@@ -43,7 +43,7 @@
 // accept, and gives the connection back to a loop between two requests.
 //
 // A loop never blocks: what a client does not take at once is kept, and the
-// instance is not read meanwhile. A client that always has more to say gets 64
+// instance is not read meanwhile. A client that always has more to say gets 16
 // steps (a read or a request each), then the others have theirs. A client that leaves is noticed at any time
 // (EPOLLRDHUP) and its attempt cancelled. An idle connection to an instance on
 // which anything happens is closed, so that an answer nobody asked for reaches

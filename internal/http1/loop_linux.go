@@ -267,11 +267,11 @@ func (l *loop) accept() {
 			return
 		}
 		fd, peer, err := acceptSocket(l.listener)
-		switch {
-		case err == 0:
+		switch err { //nolint:exhaustive // default has the rest
+		case 0:
 			l.place(fd, peer)
-		case err == unix.EINTR, err == unix.ECONNABORTED:
-		case err == unix.EAGAIN:
+		case unix.EINTR, unix.ECONNABORTED:
+		case unix.EAGAIN:
 			return
 		default: // no descriptor or no memory left: it would be reported again at once
 			l.pause()
