@@ -33,6 +33,15 @@ func (t *Text64) String() string { return string(t.b[:t.n]) }
 // String returns the text.
 func (t *Text128) String() string { return string(t.b[:t.n]) }
 
+// Bytes returns the text, which must not be changed.
+func (t *Text16) Bytes() []byte { return t.b[:t.n] }
+
+// Bytes returns the text, which must not be changed.
+func (t *Text64) Bytes() []byte { return t.b[:t.n] }
+
+// Bytes returns the text, which must not be changed.
+func (t *Text128) Bytes() []byte { return t.b[:t.n] }
+
 func put(b []byte, s string) uint8 {
 	n := copy(b, s)
 	if n < len(s) {

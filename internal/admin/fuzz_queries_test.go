@@ -50,7 +50,7 @@ func FuzzQueries(f *testing.F) {
 	if err := db.Migrate(f.Context()); err != nil {
 		f.Fatal(err)
 	}
-	g := gateway.New(gateway.Config{Logger: logs.For("gateway"), Access: logs.For("access"), Events: events, Secret: make([]byte, 32)})
+	g := gateway.New(gateway.Config{Logger: logs.For("gateway"), Access: logs.Lines("access", "exchange", nil), Events: events, Secret: make([]byte, 32)})
 	s := admin.New(admin.Config{
 		Gateway: g, Events: events, Logs: logs, Version: "test", Store: db, History: past{},
 		StoreHealth: func() store.Health { return store.Health{} },

@@ -29,7 +29,7 @@ func FuzzBodies(f *testing.F) {
 	f.Add(byte(7), "\xff\xfe")
 	logs := telemetry.NewLogs(discard{}, false, 0, nil)
 	events := event.NewBus(10)
-	g := gateway.New(gateway.Config{Logger: logs.For("gateway"), Access: logs.For("access"), Events: events, Secret: make([]byte, 32)})
+	g := gateway.New(gateway.Config{Logger: logs.For("gateway"), Access: logs.Lines("access", "exchange", nil), Events: events, Secret: make([]byte, 32)})
 	s := admin.New(admin.Config{Gateway: g, Events: events, Logs: logs, Version: "test"})
 	var taking [][2]string
 	for path, item := range s.API().OpenAPI().Paths {

@@ -60,7 +60,7 @@ func open(t *testing.T, change ...func(*admin.Config)) *site {
 	s.logs = telemetry.NewLogs(io.Discard, false, slog.LevelInfo, nil)
 	s.prober = prober.New(prober.Config{})
 	s.gateway = gateway.New(gateway.Config{
-		Logger: s.logs.For("gateway"), Access: s.logs.For("access"), Events: s.events, Secret: make([]byte, 32),
+		Logger: s.logs.For("gateway"), Access: s.logs.Lines("access", "exchange", nil), Events: s.events, Secret: make([]byte, 32),
 	})
 	c := admin.Config{
 		Gateway: s.gateway, Events: s.events, Logs: s.logs, Version: "test",

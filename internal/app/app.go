@@ -21,6 +21,7 @@ import (
 
 	"holdfast/exchange"
 	"holdfast/internal/admin"
+	"holdfast/internal/admin/access"
 	"holdfast/internal/admin/access/certificate"
 	"holdfast/internal/admin/access/outbound"
 	"holdfast/internal/child"
@@ -188,7 +189,7 @@ func (a *App) wire(c *config.Config, secret []byte) {
 	a.events = event.NewBus(eventsKept, a.logEvent, func(e event.Event) { a.recorder.Event(e) })
 	a.prober = prober.New(prober.Config{}) // what it finds shows as events
 	a.gateway = gateway.New(gateway.Config{
-		Logger: a.logs.For("gateway"), Access: a.logs.For("access"), Events: a.events,
+		Logger: a.logs.For("gateway"), Access: a.logs.Lines("access", "exchange", access.Mask), Events: a.events,
 		Records: c.Limits.RecordRing, TrustedProxies: c.TrustedProxies, Secret: secret, Strict: c.Engine == "http1",
 		Failed: func(function, instance string) { a.prober.Suspect(targetKey(function, instance)) },
 	})

@@ -1,13 +1,11 @@
 package gateway
 
 import (
-	"context"
-	"log/slog"
-	"sync"
+	"strconv"
 	"sync/atomic"
-	"time"
 
 	"holdfast/exchange"
+	"holdfast/internal/telemetry"
 	"holdfast/retry"
 )
 
@@ -23,27 +21,10 @@ const (
 	AccessOff
 )
 
-// accessLog writes exchanges to a logger. Writing may be slow, so one
-// goroutine does it; when it cannot keep up, records are dropped and counted
-// rather than requests delayed.
+// accessLog writes exchanges to a log, on the thread of whoever served them.
 type accessLog struct {
-	logger  *slog.Logger
-	which   atomic.Uint32
-	dropped atomic.Uint64
-	queue   chan *exchange.Record
-	pool    sync.Pool
-}
-
-const accessQueue = 1024
-
-func newAccessLog(l *slog.Logger) *accessLog {
-	if l == nil {
-		l = slog.New(slog.DiscardHandler)
-	}
-	return &accessLog{
-		logger: l, queue: make(chan *exchange.Record, accessQueue),
-		pool: sync.Pool{New: func() any { return new(exchange.Record) }},
-	}
+	lines *telemetry.Lines // nil: nobody wants them
+	which atomic.Uint32
 }
 
 // SetAccess says which exchanges are logged from now on.
@@ -51,9 +32,17 @@ func (g *Gateway) SetAccess(a Access) { g.access.which.Store(uint32(a)) }
 
 // DroppedLogs is how many access log entries were dropped because the log
 // could not keep up.
-func (g *Gateway) DroppedLogs() uint64 { return g.access.dropped.Load() }
+func (g *Gateway) DroppedLogs() uint64 {
+	if g.access.lines == nil {
+		return 0
+	}
+	return g.access.lines.Dropped()
+}
 
 func (l *accessLog) wants(r *exchange.Record) bool {
+	if l.lines == nil || !l.lines.Enabled() {
+		return false
+	}
 	switch Access(l.which.Load()) {
 	case AccessAll:
 		return true
@@ -68,81 +57,91 @@ func (l *accessLog) observe(r *exchange.Record) {
 	if !l.wants(r) {
 		return
 	}
-	c, ok := l.pool.Get().(*exchange.Record)
-	if !ok {
-		return
-	}
-	*c = *r
-	select {
-	case l.queue <- c:
-	default:
-		l.dropped.Add(1)
-		l.pool.Put(c)
-	}
-}
-
-// run writes until ctx ends and then what is still queued.
-func (l *accessLog) run(ctx context.Context) {
-	for {
-		select {
-		case r := <-l.queue:
-			l.write(r)
-		case <-ctx.Done():
-			for {
-				select {
-				case r := <-l.queue:
-					l.write(r)
-				default:
-					return
-				}
-			}
-		}
-	}
-}
-
-func (l *accessLog) write(r *exchange.Record) {
-	defer l.pool.Put(r)
-	attrs := []slog.Attr{
-		slog.String("id", r.ID.String()), slog.String("method", r.Method.String()), slog.String("host", r.Host.String()),
-		slog.String("path", r.Path.String()), slog.String("client", r.Client.String()), slog.Int("status", int(r.Status)),
-		slog.Float64("head_ms", ms(r.Head)), slog.Float64("took_ms", ms(r.Took)), slog.Int64("bytes", r.Bytes),
-	}
+	line := l.lines.Begin(r.Start.Add(r.Took))
+	line.Text("id", r.ID.Bytes())
+	line.Text("method", r.Method.Bytes())
+	line.Text("host", r.Host.Bytes())
+	line.Text("path", r.Path.Bytes())
+	var client [64]byte
+	line.Words("client", r.Client.AppendTo(client[:0]))
+	line.Int("status", int64(r.Status))
+	line.Millis("head_ms", r.Head)
+	line.Millis("took_ms", r.Took)
+	line.Int("bytes", r.Bytes)
 	if r.Function != nil {
-		attrs = append(attrs, slog.String("function", r.Function.Name()))
+		line.Word("function", r.Function.Name())
 	}
 	if r.Reason != exchange.ReasonNone {
-		attrs = append(attrs, slog.String("reason", r.Reason.String()))
+		line.Word("reason", r.Reason.String())
 	}
-	attrs = append(attrs, slog.Any("attempts", attemptsOf(r)))
-	l.logger.LogAttrs(context.Background(), slog.LevelInfo, "exchange", attrs...)
+	var room [512]byte // some attempts usually fit in
+	if line.JSON() {
+		line.Raw("attempts", jsonAttempts(room[:0], r))
+	} else {
+		line.Words("attempts", plainAttempts(room[:0], r))
+	}
+	line.Add()
 }
 
-// loggedAttempt is one attempt in the access log.
-type loggedAttempt struct {
-	Instance string  `json:"instance"`
-	Status   int     `json:"status,omitempty"`
-	Reason   string  `json:"reason,omitempty"`
-	TookMS   float64 `json:"took_ms"`
-	UploadMS float64 `json:"upload_ms,omitempty"` // of it, waiting for the client's body
-	Then     string  `json:"then,omitempty"`      // what the retry rule said
+// then is what the retry rule said to an attempt; "" if it was not asked.
+func then(a *exchange.AttemptRecord) string {
+	if a.Kind == retry.OK || a.Kind == retry.Canceled {
+		return ""
+	}
+	return a.Decision.Reason.String()
 }
 
-func attemptsOf(r *exchange.Record) []loggedAttempt {
-	list := make([]loggedAttempt, 0, r.N)
+// reason is why an attempt failed; "" if it did not.
+func reason(a *exchange.AttemptRecord) string {
+	if a.Reason == exchange.ReasonNone {
+		return ""
+	}
+	return a.Reason.String()
+}
+
+// jsonAttempts leaves out what there is nothing to say about. upload_ms is the
+// part of took_ms that was spent waiting for the client's body.
+func jsonAttempts(b []byte, r *exchange.Record) []byte {
+	b = append(b, '[')
 	for i := range r.Attempts[:r.N] {
 		a := &r.Attempts[i]
-		e := loggedAttempt{Instance: a.Instance.ID(), Status: int(a.Status), TookMS: ms(max(a.Head, a.Took)), UploadMS: ms(a.Upload)}
-		if a.Reason != exchange.ReasonNone {
-			e.Reason = a.Reason.String()
+		if i > 0 {
+			b = append(b, ',')
 		}
-		if a.Kind != retry.OK && a.Kind != retry.Canceled {
-			e.Then = a.Decision.Reason.String()
+		b = telemetry.AppendJSON(append(b, `{"instance":`...), a.Instance.ID())
+		if a.Status != 0 {
+			b = strconv.AppendUint(append(b, `,"status":`...), uint64(a.Status), 10)
 		}
-		list = append(list, e)
+		if s := reason(a); s != "" {
+			b = telemetry.AppendJSON(append(b, `,"reason":`...), s)
+		}
+		b = telemetry.AppendMillis(append(b, `,"took_ms":`...), max(a.Head, a.Took))
+		if a.Upload > 0 {
+			b = telemetry.AppendMillis(append(b, `,"upload_ms":`...), a.Upload)
+		}
+		if s := then(a); s != "" {
+			b = telemetry.AppendJSON(append(b, `,"then":`...), s)
+		}
+		b = append(b, '}')
 	}
-	return list
+	return append(b, ']')
 }
 
-func ms(d time.Duration) float64 {
-	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
+// plainAttempts says the same in the other format.
+func plainAttempts(b []byte, r *exchange.Record) []byte {
+	b = append(b, '[')
+	for i := range r.Attempts[:r.N] {
+		a := &r.Attempts[i]
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = append(append(b, "{Instance:"...), a.Instance.ID()...)
+		b = strconv.AppendUint(append(b, " Status:"...), uint64(a.Status), 10)
+		b = append(append(b, " Reason:"...), reason(a)...)
+		b = telemetry.AppendMillis(append(b, " TookMS:"...), max(a.Head, a.Took))
+		b = telemetry.AppendMillis(append(b, " UploadMS:"...), a.Upload)
+		b = append(append(b, " Then:"...), then(a)...)
+		b = append(b, '}')
+	}
+	return append(b, ']')
 }

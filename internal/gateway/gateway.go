@@ -15,13 +15,14 @@ import (
 	"holdfast/exchange"
 	"holdfast/internal/event"
 	"holdfast/internal/http1"
+	"holdfast/internal/telemetry"
 	"holdfast/middleware"
 )
 
 // Config configures a Gateway.
 type Config struct {
 	Logger *slog.Logger
-	Access *slog.Logger // the access log
+	Access *telemetry.Lines // the access log; nil: none is kept
 	Events *event.Bus
 	// Records is how many exchanges are remembered for explain; 0: 10,000.
 	Records        int
@@ -70,7 +71,7 @@ type function struct {
 
 // New makes a gateway without functions.
 func New(c Config) *Gateway {
-	g := &Gateway{config: c, access: newAccessLog(c.Access)}
+	g := &Gateway{config: c, access: &accessLog{lines: c.Access}}
 	g.functions.Store(&map[string]*function{})
 	g.machine = exchange.NewMachine(exchange.MachineConfig{Records: c.Records, Observe: g.observe})
 	e := middleware.EngineConfig{Machine: g.machine, TrustedProxies: c.TrustedProxies, Options: g.optionsOf, Dial: c.Dial}

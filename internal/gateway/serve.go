@@ -52,7 +52,9 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, c ServeConfig) error
 	exchanges, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var logs sync.WaitGroup
-	logs.Go(func() { g.access.run(logging) })
+	if lines := g.config.Access; lines != nil {
+		logs.Go(func() { _ = lines.Run(logging) }) // it only ends
+	}
 	defer logs.Wait()
 	defer stopLogging()
 

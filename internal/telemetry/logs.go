@@ -16,6 +16,8 @@ import (
 
 // Logs makes loggers for components. Safe for concurrent use.
 type Logs struct {
+	out     *shared
+	json    bool
 	handler slog.Handler
 
 	mu     sync.Mutex
@@ -30,11 +32,12 @@ type Logs struct {
 func NewLogs(w io.Writer, json bool, level slog.Level, mask func([]string, slog.Attr) slog.Attr) *Logs {
 	// The handler lets all pass; each component's level decides.
 	o := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: mask}
-	l := &Logs{base: level, levels: map[string]*slog.LevelVar{}, own: map[string]bool{}}
+	out := &shared{w: w}
+	l := &Logs{out: out, json: json, base: level, levels: map[string]*slog.LevelVar{}, own: map[string]bool{}}
 	if json {
-		l.handler = slog.NewJSONHandler(w, o)
+		l.handler = slog.NewJSONHandler(out, o)
 	} else {
-		l.handler = slog.NewTextHandler(w, o)
+		l.handler = slog.NewTextHandler(out, o)
 	}
 	return l
 }
@@ -108,6 +111,19 @@ func DebugComponents(holdfastDebug, debug string) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// shared is what a log is written to, by loggers and by Lines.
+type shared struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write implements io.Writer.
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(p)
 }
 
 // leveled lets records of a component pass from its level on.
