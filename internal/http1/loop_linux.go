@@ -46,6 +46,8 @@ type loop struct {
 	listener int
 	paused   bool // takes no connections
 	eager    bool // events came in numbers
+	spare    bool // there are processors enough for loops to keep theirs
+	pace     pace
 	slots    []slot
 	all      []*loop // that share the listener
 	number   uint32
@@ -187,19 +189,6 @@ func (l *loop) run() error {
 	}
 	l.closeAll()
 	return nil
-}
-
-// next returns the next events. Looking first saves a busy loop the scheduler's
-// part of waiting; it would only cost a loop whose events come one by one.
-func (l *loop) next() (events []unix.EpollEvent, err error) {
-	if l.eager {
-		events, err = l.poll.look()
-	}
-	if len(events) == 0 && err == nil {
-		events, err = l.poll.wait(l.patience())
-	}
-	l.eager = len(events) > 2
-	return events, err
 }
 
 // tick reads the clock. It is read for every event: what the machine learns of

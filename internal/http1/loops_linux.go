@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -202,6 +203,7 @@ func (s *Loops) open(ln *net.TCPListener, n int) (loops []*loop, err error) {
 	}
 	for _, l := range loops {
 		l.all = loops
+		l.spare = runtime.GOMAXPROCS(0) >= 2*n
 	}
 	return loops, nil
 }

@@ -87,10 +87,13 @@ func (p *poller) watch(fd int, number, events uint32) error {
 
 func (p *poller) forget(fd int) { _ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil) } // its close follows, or it is not watched
 
-// look returns what has happened, without waiting and without telling the
-// scheduler.
-func (p *poller) look() ([]unix.EpollEvent, error) {
-	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+// look returns what has happened, without waiting.
+func (p *poller) look() ([]unix.EpollEvent, error) { return p.doze(0) }
+
+// doze returns what has happened after at most ms milliseconds, which must be
+// few, without telling the scheduler: the collector interrupts it by a signal.
+func (p *poller) doze(ms uint) ([]unix.EpollEvent, error) {
+	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), uintptr(ms), 0, 0)
 	return p.found(n, err)
 }
 
