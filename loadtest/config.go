@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"holdfast/loadtest/objective"
@@ -39,6 +40,8 @@ type Config struct {
 	// set, and users otherwise.
 	Stages []schedule.Stage
 	Open   bool
+	// Order says to which of Endpoints request i goes, as a log did: by Weights and chance. It repeats when it is short.
+	Order []int32
 	// Warmup comes first, at the load of the first stage: 0. It is counted by itself and judged by nobody.
 	Warmup time.Duration
 	// Requests ends a closed run after so many requests, warm-up included: 0, never.
@@ -134,6 +137,19 @@ func (c *Config) check() error {
 	case (len(c.Stages)+1)*len(c.Endpoints) > maxCells:
 		return fmt.Errorf("%d stages of %d endpoints are too many to measure apart: at most %d together", len(c.Stages), len(c.Endpoints), maxCells)
 	}
+	for _, n := range c.Order {
+		if n < 0 || int(n) >= len(c.Endpoints) {
+			return fmt.Errorf("the order names endpoint %d of %d", n, len(c.Endpoints))
+		}
+	}
+	if slices.ContainsFunc(c.Stages, func(s schedule.Stage) bool { return s.Shape == schedule.Listed }) {
+		switch {
+		case !c.Open:
+			return errors.New("requests at listed times are an open run: set Open")
+		case c.Warmup > 0 || c.Spacing != schedule.Uniform:
+			return errors.New("requests at listed times have neither a warm-up nor a spacing of their own")
+		}
+	}
 	for _, e := range c.Endpoints {
 		if e.Weight < 0 {
 			return fmt.Errorf("the weight of endpoint %q is %d: want 0 or more", e.Name, e.Weight)
@@ -148,6 +164,7 @@ type plan struct {
 	demand  *demand        // requests due by it
 	stages  schedule.Curve // without it
 	warmup  time.Duration
+	order   []int32
 	weights []int64 // sums of the weights so far
 	seed    uint64
 }
@@ -157,7 +174,7 @@ func newPlan(c *Config) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{curve: stages, stages: stages, warmup: c.Warmup, seed: c.Seed}
+	p := &plan{curve: stages, stages: stages, warmup: c.Warmup, seed: c.Seed, order: c.Order}
 	if c.Warmup > 0 {
 		first, err := schedule.NewCurve(schedule.Stage{Rate: c.Stages[0].Rate, Duration: c.Warmup})
 		if err != nil {
@@ -178,6 +195,10 @@ func newPlan(c *Config) (*plan, error) {
 func (p *plan) aim(s *Shot) {
 	s.phase = p.phase(s.Planned)
 	s.Endpoint = 0
+	if n := int64(len(p.order)); n > 0 {
+		s.Endpoint = int(p.order[s.Seq%n])
+		return
+	}
 	if n := len(p.weights); n > 1 {
 		draw := int64(mix(p.seed^uint64(s.Seq)) % uint64(p.weights[n-1])) //nolint:gosec // both are positive
 		for p.weights[s.Endpoint] <= draw {

@@ -40,6 +40,7 @@ the limit (--strict: also by its own judgement), 130 interrupted with a report.`
 		Example: `  holdfast load :8080/api/public/hello --rate 500 -d 30s --slo 'p99<250ms'
   holdfast load http://127.0.0.1:8080/ -n 50 -d 1m --report run.html
   holdfast load :8080 --stages 30s:100,1m:100-400 --access-log access.log
+  holdfast load :8080 --access-log access.log --replay --speed 2
   holdfast load -f shop.yaml --report run.json --report run.xml
   holdfast load ws://127.0.0.1:8080/chat --message 'hello {{seq}}' --echo
   holdfast load grpc://:9000/shop.Stock/Get --data '{"item": "{{rand}}"}'
@@ -136,6 +137,14 @@ func (f *loadFlags) shape(t *target) error {
 			}
 		}
 	}
+	if f.replay {
+		for _, name := range []string{"rate", "concurrency", "duration", "ramp-up", "warm-up", "stages", "arrivals", "requests"} {
+			if f.changed(name) {
+				return fmt.Errorf("--replay takes times and rate from the log, so leave --%s out; --speed makes it faster or slower", name)
+			}
+		}
+		return f.judge(l)
+	}
 	if f.stages != "" && (f.changed("rate") || f.changed("concurrency") || f.changed("duration") || f.changed("ramp-up")) {
 		return fmt.Errorf("--stages takes the place of --rate, --concurrency, --duration and --ramp-up: leave those out")
 	}
@@ -219,7 +228,7 @@ func runLive(
 		Title: t.name + ": " + describe(&t.load), Length: lengthOf(&t.load), Open: load.Open,
 		Input: g.env.Stdin, Output: c.ErrOrStderr(), Environ: g.env.Environ,
 	}
-	if load.Open {
+	if load.Open && len(load.Order) == 0 { // what a log did has no other rate
 		load.Throttle = &loadtest.Throttle{}
 		view.Throttle, view.MostFactor = load.Throttle, t.mostFactor
 	}

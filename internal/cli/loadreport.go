@@ -185,6 +185,8 @@ func setup(t *target, r *loadtest.Result) []report.Setting {
 func describe(l *loadtest.Config) string {
 	var b strings.Builder
 	switch {
+	case len(l.Order) > 0:
+		fmt.Fprintf(&b, "replay of %s, up to %.0f/s", counted(len(l.Order), "request"), peakOf(l))
 	case len(l.Stages) > 0:
 		fmt.Fprintf(&b, "%s", counted(len(l.Stages), "stage"))
 		if peak := peakOf(l); l.Open {
@@ -198,7 +200,7 @@ func describe(l *loadtest.Config) string {
 	if len(l.Stages) == 0 && l.RampUp > 0 {
 		fmt.Fprintf(&b, " after %v of ramp-up", l.RampUp)
 	}
-	fmt.Fprintf(&b, ", %v", lengthOf(l)-l.Warmup)
+	fmt.Fprintf(&b, ", %v", (lengthOf(l) - l.Warmup).Round(time.Millisecond))
 	if l.Warmup > 0 {
 		fmt.Fprintf(&b, " after %v of warm-up", l.Warmup)
 	}

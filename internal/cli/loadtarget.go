@@ -25,6 +25,7 @@ import (
 	"holdfast/loadtest/grpcload"
 	"holdfast/loadtest/httpload"
 	"holdfast/loadtest/scenario"
+	"holdfast/loadtest/schedule"
 	"holdfast/loadtest/source"
 )
 
@@ -41,6 +42,8 @@ type targetFlags struct {
 	feed, scenario          string
 	accessLog, har, openAPI string
 	protocols               protocolFlags
+	replay                  bool
+	speed                   float64
 	given                   func(name string) bool
 }
 
@@ -64,6 +67,8 @@ func (f *targetFlags) add(c *cobra.Command, g *global) {
 	fs.StringVar(&f.feed, "feed", "", "CSV file whose rows fill in {{COLUMN}}, in turn")
 	fs.StringVarP(&f.scenario, "file", "f", "", "scenario (YAML); flags go over what it says")
 	fs.StringVar(&f.accessLog, "access-log", "", "send what this access log has, as often")
+	fs.BoolVar(&f.replay, "replay", false, "send them when the log says that they came, and not at a rate")
+	fs.Float64Var(&f.speed, "speed", 1, "how many times as fast as it was, with --replay")
 	fs.StringVar(&f.har, "har", "", "send what a browser recorded")
 	fs.StringVar(&f.openAPI, "openapi", "", "send the GETs of an OpenAPI document")
 	f.protocols.add(c)
@@ -124,6 +129,10 @@ func (f *targetFlags) requests(t *target, url string) error {
 		}
 	}
 	switch {
+	case f.replay && f.accessLog == "":
+		return errors.New("--replay is of an access log: name it with --access-log")
+	case f.given("speed") && !f.replay:
+		return errors.New("--speed belongs to --replay")
 	case sources > 1:
 		return errors.New("give only one of --file, --access-log, --har and --openapi")
 	case sources > 0 && (f.given("method") || f.body != "" || f.bodyFile != "" || len(f.checks) > 0 || f.protocols.single()):
@@ -169,14 +178,33 @@ func (f *targetFlags) fromSource(t *target, url string) error {
 	if err != nil {
 		return err
 	}
+	if f.replay {
+		return f.fromRecording(t, data, url)
+	}
 	found, err := read(bytes.NewReader(data), url)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	t.take(found)
+	return nil
+}
+
+func (t *target) take(found *source.Requests) {
 	for _, r := range found.HTTP {
 		t.to.Requests = append(t.to.Requests, anyload.Request{Request: r})
 	}
 	t.load.Endpoints, t.notes = found.Endpoints, found.Skipped
+}
+
+// fromRecording makes a load of a log that has its times.
+func (f *targetFlags) fromRecording(t *target, data []byte, url string) error {
+	found, err := source.Replay(bytes.NewReader(data), url, f.speed)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.accessLog, err)
+	}
+	t.take(&found.Requests)
+	t.load.Open, t.load.Order = true, found.Order
+	t.load.Stages = []schedule.Stage{{Name: "replay", Shape: schedule.Listed, Times: found.Times, Duration: found.Length}}
 	return nil
 }
 

@@ -37,6 +37,8 @@ const (
 	Sine
 	// Spike has its rate like Step; after it the rate before it holds again.
 	Spike
+	// Listed has requests at the moments of Times, as they were recorded, and no Rate. No name stands for it.
+	Listed
 )
 
 var shapeNames = [...]string{Step: "step", Linear: "linear", Sine: "sine", Spike: "spike"}
@@ -45,6 +47,9 @@ var shapeNames = [...]string{Step: "step", Linear: "linear", Sine: "sine", Spike
 func (s Shape) String() string {
 	if int(s) < len(shapeNames) {
 		return shapeNames[s]
+	}
+	if s == Listed {
+		return "listed"
 	}
 	return fmt.Sprintf("Shape(%d)", s)
 }
@@ -68,6 +73,8 @@ type Stage struct {
 	// Amplitude and Period are Sine's; a Period of 0 is the whole stage.
 	Amplitude float64
 	Period    time.Duration
+	// Times are Listed's: when its requests are due, after its begin, in order and before its end.
+	Times []time.Duration
 }
 
 // Curve is a rate over time. The zero value is zero at all times.
@@ -81,6 +88,7 @@ type segment struct {
 	from, to   float64 // rate at both ends; of Sine its mean, twice
 	amplitude  float64
 	omega      float64 // 2π/period
+	times      []time.Duration
 	before     float64 // arrivals before it
 }
 
@@ -102,6 +110,9 @@ func NewCurve(stages ...Stage) (Curve, error) {
 			after = rate
 		case Sine:
 			g.amplitude, g.omega = s.Amplitude, 2*math.Pi/s.period().Seconds()
+		case Listed:
+			g.times = s.Times
+			g.from, g.to, after = g.busiest(), g.busiest(), 0
 		case Step:
 		}
 		c.segments = append(c.segments, g)
@@ -119,7 +130,11 @@ func (s *Stage) period() time.Duration {
 
 func (s *Stage) check() error {
 	switch {
-	case int(s.Shape) >= len(shapeNames):
+	case s.Shape == Listed:
+		return s.checkTimes()
+	case len(s.Times) > 0:
+		return errors.New("only a list has times")
+	case s.Shape > Listed:
 		return fmt.Errorf("there is no %v", s.Shape)
 	case s.Duration <= 0:
 		return errors.New("the duration must be longer than 0")
@@ -212,9 +227,44 @@ func (c Curve) at(t float64) *segment {
 
 func seconds(s float64) time.Duration { return time.Duration(math.Round(s * 1e9)) }
 
+func (s *Stage) checkTimes() error {
+	switch {
+	case len(s.Times) == 0:
+		return errors.New("the list has no times")
+	case s.Rate != 0 || s.Amplitude != 0:
+		return errors.New("a list has times, and no rate")
+	case !slices.IsSorted(s.Times) || s.Times[0] < 0 || s.Times[len(s.Times)-1] >= s.Duration:
+		return errors.New("the times of the list have to be in order, from 0 to before the end")
+	}
+	return nil
+}
+
+// around is how many of the times lie within half a second of u.
+func (g *segment) around(u float64) int {
+	at, half := seconds(u), time.Second/2
+	first, _ := slices.BinarySearch(g.times, at-half)
+	last, _ := slices.BinarySearch(g.times, at+half)
+	return last - first
+}
+
+// busiest is the most times that a second has.
+func (g *segment) busiest() float64 {
+	most, first := 0, 0
+	for i, t := range g.times {
+		for g.times[first] <= t-time.Second {
+			first++
+		}
+		most = max(most, i+1-first)
+	}
+	return float64(most)
+}
+
 // rate is the rate u seconds after the segment's begin.
 func (g *segment) rate(u float64) float64 {
-	if g.omega != 0 {
+	switch {
+	case g.times != nil:
+		return float64(g.around(u))
+	case g.omega != 0:
 		return g.from + g.amplitude*math.Sin(g.omega*u)
 	}
 	return g.from + (g.to-g.from)*u/(g.end-g.begin)
@@ -222,7 +272,11 @@ func (g *segment) rate(u float64) float64 {
 
 // arrivals is the integral of the rate over the segment's first u seconds.
 func (g *segment) arrivals(u float64) float64 {
-	if g.omega != 0 {
+	switch {
+	case g.times != nil:
+		n, _ := slices.BinarySearch(g.times, seconds(u))
+		return float64(n)
+	case g.omega != 0:
 		return g.from*u + g.amplitude/g.omega*(1-math.Cos(g.omega*u))
 	}
 	return g.from*u + (g.to-g.from)/(g.end-g.begin)*u*u/2
@@ -231,6 +285,9 @@ func (g *segment) arrivals(u float64) float64 {
 // inverse is after how many seconds x requests are due.
 func (g *segment) inverse(x float64) float64 {
 	length := g.end - g.begin
+	if g.times != nil {
+		return g.times[min(int(x+1e-6), len(g.times)-1)].Seconds()
+	}
 	if g.omega == 0 {
 		// The root of slope/2 u² + from u - x = 0, in the form that does not divide by a slope of 0.
 		slope := (g.to - g.from) / length

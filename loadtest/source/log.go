@@ -15,20 +15,8 @@ import (
 func Log(in io.Reader, target string) (*Requests, error) {
 	c := newCounter()
 	target = strings.TrimSuffix(target, "/")
-	for r := bufio.NewReaderSize(in, maxLine); ; {
-		line, err := r.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			return nil, fmt.Errorf("read the access log: a line is longer than %d bytes", maxLine)
-		}
-		if len(strings.TrimSpace(string(line))) > 0 {
-			c.line(string(line), target)
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the access log: %w", err)
-		}
+	if err := lines(in, func(line string) error { c.line(line, target); return nil }); err != nil {
+		return nil, err
 	}
 	list, err := c.requests()
 	if err != nil {
@@ -37,14 +25,36 @@ func Log(in io.Reader, target string) (*Requests, error) {
 	return list, nil
 }
 
-// line takes the request of a line: the first text in quotes that reads METHOD SP target SP HTTP/d.d.
-func (c *counter) line(line, target string) {
+// lines hands over the lines that are not blank.
+func lines(in io.Reader, each func(line string) error) error {
+	for r := bufio.NewReaderSize(in, maxLine); ; {
+		line, err := r.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			return fmt.Errorf("read the access log: a line is longer than %d bytes", maxLine)
+		}
+		if len(strings.TrimSpace(string(line))) > 0 {
+			if err := each(string(line)); err != nil {
+				return fmt.Errorf("read the access log: %w", err)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the access log: %w", err)
+		}
+	}
+}
+
+// line takes the request of a line: the first text in quotes that reads METHOD SP target SP HTTP/d.d. It returns nil when
+// there is none that can be sent.
+func (c *counter) line(line, target string) *counted {
 	for rest := line; ; {
 		_, after, found := strings.Cut(rest, `"`)
 		quoted, behind, closed := strings.Cut(after, `"`)
 		if !found || !closed {
 			c.skip("their lines hold no request in quotes")
-			return
+			return nil
 		}
 		words := strings.Split(quoted, " ")
 		if len(words) != 3 || !strings.HasPrefix(words[2], "HTTP/") {
@@ -60,8 +70,8 @@ func (c *counter) line(line, target string) {
 		default:
 			path, _, _ = strings.Cut(path, "#")
 			name, _, _ := strings.Cut(path, "?")
-			c.add(httpload.Request{Name: method + " " + name, Method: method, URL: target + path})
+			return c.add(httpload.Request{Name: method + " " + name, Method: method, URL: target + path})
 		}
-		return
+		return nil
 	}
 }

@@ -24,8 +24,12 @@ type Requests struct {
 	Skipped []string
 }
 
-// MaxRequests is how many different requests are measured apart.
-const MaxRequests = 100
+// MaxRequests is how many different requests are measured apart, and maxReplayed of a Replay, where each that is left out is
+// missing at its time.
+const (
+	MaxRequests = 100
+	maxReplayed = 500
+)
 
 // maxLine bounds a line or a name that comes from outside.
 const maxLine = 64 << 10
@@ -35,30 +39,35 @@ type counter struct {
 	order   []string
 	of      map[string]*counted
 	skipped map[string]int
+	most    int // that are kept
 }
 
 type counted struct {
 	request httpload.Request
 	n       int
+	at      int32 // in order, then in what is kept; less than 0: it was left out
 }
 
 func newCounter() *counter {
-	return &counter{of: map[string]*counted{}, skipped: map[string]int{}}
+	return &counter{of: map[string]*counted{}, skipped: map[string]int{}, most: MaxRequests}
 }
 
-func (c *counter) add(r httpload.Request) { //nolint:gocritic // it is kept
+// add counts a request. It returns nil when it cannot be sent.
+func (c *counter) add(r httpload.Request) *counted { //nolint:gocritic // it is kept
 	r.Verbatim = true // what looks like a variable in it is none
 	key := r.Method + " " + r.URL + "\n" + r.Body
 	if k := c.of[key]; k != nil {
 		k.n++
-		return
+		return k
 	}
 	if _, err := httpload.New(httpload.Config{Requests: []httpload.Request{r}}); err != nil {
 		c.skip("they cannot be sent as they stand")
-		return
+		return nil
 	}
-	c.of[key] = &counted{request: r, n: 1}
+	k := &counted{request: r, n: 1}
+	c.of[key] = k
 	c.order = append(c.order, key)
+	return k
 }
 
 func (c *counter) skip(why string) { c.skipped[why]++ }
@@ -70,8 +79,9 @@ func (c *counter) requests() (*Requests, error) {
 	}
 	frequent := slices.Clone(c.order)
 	slices.SortStableFunc(frequent, func(a, b string) int { return cmp.Compare(c.of[b].n, c.of[a].n) })
-	for _, key := range frequent[min(MaxRequests, len(frequent)):] {
-		c.skipped[fmt.Sprintf("only the %d most frequent are measured", MaxRequests)] += c.of[key].n
+	for _, key := range frequent[min(c.most, len(frequent)):] {
+		c.skipped[fmt.Sprintf("only the %d most frequent are measured", c.most)] += c.of[key].n
+		c.of[key].at = -1
 		delete(c.of, key)
 	}
 	out := &Requests{}
@@ -85,7 +95,7 @@ func (c *counter) requests() (*Requests, error) {
 		if names[name]++; names[name] > 1 {
 			name = fmt.Sprintf("%s (%d)", name, names[name])
 		}
-		k.request.Name = name
+		k.request.Name, k.at = name, int32(len(out.HTTP)) //nolint:gosec // most is small
 		out.HTTP = append(out.HTTP, k.request)
 		out.Endpoints = append(out.Endpoints, loadtest.Endpoint{Name: name, Weight: k.n})
 	}
