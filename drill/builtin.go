@@ -10,7 +10,10 @@ var builtin embed.FS
 
 // Names are the experiments that are built in, in the order they are told.
 func Names() []string {
-	return []string{"breaker", "balance", "scale", "failover", "hang", "slow-instance", "flapping", "overload", "bad-deploy", "store-lost"}
+	return []string{
+		"breaker", "balance", "scale", "failover", "hang", "slow-instance", "bad-network", "bad-answers", "cut-answers", "flapping", "overload",
+		"bad-deploy", "store-lost", "database-lost",
+	}
 }
 
 // Builtin returns an experiment that is built in, in its short form.

@@ -33,7 +33,9 @@ func units() map[string]unit {
 	return map[string]unit{
 		"availability": share, "detect": seconds, "failover": seconds, "recover": seconds, "open": seconds, "close": seconds,
 		"p99": seconds, "inflation": number, "amplification": number, "duplicates": number, "lost": number,
-		"residue": number, "imbalance": number, "astray": number, "scaled": number, "store": seconds,
+		"residue": number, "files": number, "memory": number, "leftover": number,
+		"imbalance": number, "astray": number, "scaled": number, "store": seconds,
+		"gets": share, "struck": number, "spoiled": number, "refusal": seconds, "hung": number, "restarts": number,
 	}
 }
 

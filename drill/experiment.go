@@ -42,7 +42,9 @@ type Step struct {
 	Every time.Duration
 	Value int    // of scale: instances more; of cpu: percent
 	Path  string // of set: key below the function
-	Text  string // of set: value, as a file would have it
+	// Text is of set the value, as a file would have it; of tcp and http the faults, as packages fault and httpfault read
+	// them; of lose-database refuse, which is the default, or drop.
+	Text string
 }
 
 // Action is what a step does.
@@ -55,28 +57,34 @@ const (
 	CPU       Action = "cpu"        // Value percent of one CPU
 	Refuse    Action = "refuse"     // the port refuses connections and resets what it has
 	Drop      Action = "drop"       // packets of the port get lost
+	TCP       Action = "tcp"        // its connections go through a proxy with faults
+	HTTP      Action = "http"       // its requests go through a proxy with faults
 	Scale     Action = "scale"      // so many instances more
 	Drain     Action = "drain"      // an order: no new requests
 	Set       Action = "set"        // an order: a key of the function's configuration
 	LoseStore Action = "lose-store" // the state store cannot be reached
+	// LoseDatabase takes away the database that the instances use.
+	LoseDatabase Action = "lose-database"
 )
 
 func actions() []Action {
-	return []Action{Kill, Freeze, CPU, Refuse, Drop, Scale, Drain, Set, LoseStore}
+	return []Action{Kill, Freeze, CPU, Refuse, Drop, TCP, HTTP, Scale, Drain, Set, LoseStore, LoseDatabase}
 }
 
 // aimed says that an action is about instances.
 func (a Action) aimed() bool {
-	return slices.Contains([]Action{Kill, Freeze, CPU, Refuse, Drop, Drain}, a)
+	return slices.Contains([]Action{Kill, Freeze, CPU, Refuse, Drop, TCP, HTTP, Drain}, a)
 }
 
 // Whom are the instances that a step is about.
 type Whom string
 
-// One is the first instance that runs, Another the second.
+// One is the first instance that runs, Another the second. Busiest is the one that got most requests in the baseline, so
+// that what is done to it is surely met by traffic.
 const (
 	One     Whom = "one"
 	Another Whom = "another"
+	Busiest Whom = "busiest"
 	All     Whom = "all"
 )
 
@@ -155,20 +163,22 @@ func (e *Experiment) check() *problem {
 }
 
 var (
-	errAction = errors.New("do: want kill, freeze, cpu, refuse, drop, scale, drain, set or lose-store")
-	errWhom   = errors.New("whom: want one, another or all")
+	errAction = errors.New("do: want kill, freeze, cpu, refuse, drop, tcp, http, scale, drain, set, lose-store or lose-database")
+	errWhom   = errors.New("whom: want one, another, busiest or all")
 	errTime   = errors.New("at and for: must lie within the fault window")
 	errEvery  = errors.New("every: must be longer than for, and for is needed")
 	errCPU    = errors.New("value: want 1 to 100 percent of a CPU")
 	errScale  = errors.New("value: want how many instances more, 1 to 20")
 	errSet    = errors.New("path and text: say which key of the function becomes what")
+	errFaults = errors.New("text: say what goes wrong, as in latency=200ms~50ms for tcp or status=503@10% for http")
+	errLoss   = errors.New("text: want refuse or drop")
 )
 
 func (s *Step) check(window time.Duration) error {
 	switch {
 	case !slices.Contains(actions(), s.Do):
 		return errAction
-	case s.Do.aimed() != slices.Contains([]Whom{One, Another, All}, s.Whom):
+	case s.Do.aimed() != slices.Contains([]Whom{One, Another, Busiest, All}, s.Whom):
 		return errWhom
 	case s.At < 0 || s.For < 0 || s.At+s.For > window || s.At >= window:
 		return errTime
@@ -180,6 +190,10 @@ func (s *Step) check(window time.Duration) error {
 		return errScale
 	case s.Do == Set && (s.Path == "" || s.Text == ""):
 		return errSet
+	case s.Do == LoseDatabase && !slices.Contains([]string{"", "refuse", "drop"}, s.Text):
+		return errLoss
+	case s.Do == TCP || s.Do == HTTP:
+		return s.checkFaults()
 	}
 	return nil
 }

@@ -80,7 +80,13 @@ func (r *run) inject(ctx context.Context, s *Step, atMost time.Duration) (what s
 			keep(r.storeBack(revert))
 		}
 		return "the state store is taken away", back, err
-	case Kill, Freeze, CPU, Refuse, Drop, Drain:
+	case LoseDatabase:
+		revert, err := r.LoseDatabase(ctx, r.driver, s.Text != "drop", atMost)
+		if err == nil {
+			keep(func(context.Context) error { return revert() })
+		}
+		return "the database is taken away", back, err
+	case Kill, Freeze, CPU, Refuse, Drop, TCP, HTTP, Drain:
 	}
 	list, err := r.whom(ctx, s.Whom)
 	var names []string
@@ -90,13 +96,17 @@ func (r *run) inject(ctx context.Context, s *Step, atMost time.Duration) (what s
 			names = append(names, list[i].ID)
 		}
 	}
-	return string(s.Do) + " " + strings.Join(names, ", "), back, err
+	what = string(s.Do) + " " + strings.Join(names, ", ")
+	if s.Do == TCP || s.Do == HTTP {
+		what += ": " + s.Text
+	}
+	return what, back, err
 }
 
 // whom are the instances a step is about, as they are now: one that was killed
 // has another process.
 func (r *run) whom(ctx context.Context, w Whom) ([]Instance, error) {
-	s, err := r.Server.State(ctx, r.Function)
+	s, err := r.state(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +114,8 @@ func (r *run) whom(ctx context.Context, w Whom) ([]Instance, error) {
 	switch {
 	case w == One:
 		wanted = wanted[:1]
+	case w == Busiest:
+		wanted = r.busiest
 	case w == Another && len(wanted) > 1:
 		wanted = wanted[1:2]
 	case w == Another:
@@ -125,8 +137,12 @@ func (r *run) whom(ctx context.Context, w Whom) ([]Instance, error) {
 
 // hit does it to one instance.
 func (r *run) hit(ctx context.Context, s *Step, i *Instance, atMost time.Duration, keep func(undo)) error {
-	if s.Do == Drain {
+	switch s.Do {
+	case Drain:
 		return r.drain(ctx, i, keep)
+	case TCP, HTTP:
+		return r.between(ctx, s, i, atMost, keep)
+	case Kill, Freeze, CPU, Refuse, Drop, Scale, Set, LoseStore, LoseDatabase:
 	}
 	f, err := s.fault(i)
 	if err != nil {
@@ -148,7 +164,7 @@ func (s *Step) fault(i *Instance) (sysfault.Fault, error) {
 		return sysfault.Freeze{Target: process}, nil
 	case CPU:
 		return sysfault.CPU{Target: process, Percent: s.Value}, nil
-	case Refuse, Drop, Scale, Drain, Set, LoseStore:
+	case Refuse, Drop, TCP, HTTP, Scale, Drain, Set, LoseStore, LoseDatabase:
 	}
 	p, err := port(i.Address)
 	return sysfault.Network{Port: p, Refuse: s.Do == Refuse}, err
@@ -174,15 +190,18 @@ func (r *run) order(ctx context.Context, o, back Order, keep func(undo)) error {
 const orderTime = 30 * time.Second
 
 func (r *run) scale(ctx context.Context, s *Step, keep func(undo), back undo) (string, undo, error) {
-	before := len(r.targets)
+	s0, err := r.state(ctx)
+	if err != nil {
+		return "", back, err
+	}
+	before, taking := s0.Wanted, len(active(s0.Instances))
 	o := Order{Kind: Scale, Function: r.Function, Count: before + s.Value}
 	was := Order{Kind: Scale, Function: r.Function, Count: before, Undo: true}
-	err := r.order(ctx, o, was, keep)
-	if err == nil {
+	if err = r.order(ctx, o, was, keep); err == nil {
 		var now *State
-		if now, err = r.Server.State(ctx, r.Function); err == nil {
+		if now, err = r.state(ctx); err == nil {
 			r.mu.Lock()
-			r.scaled = max(r.scaled, len(active(now.Instances))-before)
+			r.scaled = max(r.scaled, len(active(now.Instances))-taking)
 			r.mu.Unlock()
 		}
 	}

@@ -1,8 +1,10 @@
 package drill
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast/loadtest"
@@ -26,6 +28,8 @@ type Result struct {
 	Events     []Event            `json:"events,omitempty"` // of the function, from the first injection on
 	Residue    *Residue           `json:"residue,omitempty"`
 	Requests   Requests           `json:"requests,omitzero"`
+	// Generator doubts the load. A drill whose load is INVALID has not passed and has no score: it shows nothing.
+	Generator Generator `json:"generator,omitzero"`
 
 	// Load is what the generator measured.
 	Load *loadtest.Result `json:"-"`
@@ -40,20 +44,14 @@ type Requests struct {
 	Acknowledged int   `json:"posts_acknowledged"`
 }
 
-// Residue is what Holdfast holds more after a drill than before it.
-type Residue struct {
-	Goroutines int   `json:"goroutines"`
-	Files      int   `json:"files"`
-	Bytes      int64 `json:"rss_bytes"`
-}
-
 // mostEvents is how many events a result has.
 const mostEvents = 200
 
-func (r *run) judge(l *loadtest.Result, m *moments) (*Result, error) {
+func (r *run) judge(ctx context.Context, l *loadtest.Result, m *moments) (*Result, error) {
 	out := &Result{
 		Experiment: r.x.Name, About: r.x.About, Function: r.Function, Control: r.Control, Begun: l.Begun, Load: l,
 		Figures: map[string]float64{}, Not: map[string]string{}, Faults: r.faults,
+		Generator: r.x.doubt(l),
 	}
 	slices.SortFunc(out.Faults, func(a, b Fault) int { return a.Injected.Compare(b.Injected) })
 	for i := range m.events {
@@ -65,7 +63,7 @@ func (r *run) judge(l *loadtest.Result, m *moments) (*Result, error) {
 	if !r.Control {
 		r.did(out, m)
 	}
-	if err := r.booked(out); err != nil {
+	if err := r.booked(ctx, out); err != nil {
 		return nil, err
 	}
 	if r.Control {
@@ -79,12 +77,19 @@ func (r *run) judge(l *loadtest.Result, m *moments) (*Result, error) {
 	for i := range r.x.Expect {
 		out.Expect = append(out.Expect, r.x.Expect[i].judge(out.Figures, out.Not))
 	}
+	if out.Invalid() {
+		out.Not["score"] = "the generator is the reason: " + strings.Join(out.Generator.Reasons, "; ")
+		return out, nil
+	}
 	out.Score = score(out, r.x)
 	ok := func(o Outcome) bool { return o.Met || o.Skipped }
 	out.Passed = !slices.ContainsFunc(out.Steady, func(o Outcome) bool { return !ok(o) }) &&
 		!slices.ContainsFunc(out.Expect, func(o Outcome) bool { return !ok(o) })
 	return out, nil
 }
+
+// Invalid says that the generator did not offer the load, so that neither good nor bad figures say anything.
+func (r *Result) Invalid() bool { return r.Generator.invalid() }
 
 // window is from the first injection to the last revert; of a surge alone, the
 // fault window.
@@ -122,6 +127,39 @@ func (r *run) felt(out *Result, l *loadtest.Result) {
 	keep("failover", v, ok)
 	v, ok = recovered(seconds, to.Sub(l.Begun).Seconds())
 	keep("recover", v, ok)
+	r.told(out)
+}
+
+// told is what the watch saw of requests by themselves. GETs that were not sent count as failed: nobody knows which
+// requests they would have been.
+func (r *run) told(out *Result) {
+	w := r.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if all := w.gets + out.Requests.NotSent; all > 0 {
+		out.Figures["gets"] = float64(w.goodGets) / float64(all)
+	}
+	out.Figures["hung"] = float64(w.hung)
+	if w.ledger != nil {
+		out.Figures["refusal"] = w.refusal.Seconds()
+	} else {
+		out.Not["refusal"] = noPosts(r)
+	}
+	if out.Figures["spoiled"] = float64(w.spoiled); r.unwhole != "" {
+		delete(out.Figures, "spoiled")
+		out.Not["spoiled"] = r.unwhole
+	}
+	if r.proxied {
+		out.Figures["struck"] = float64(r.struck)
+	}
+}
+
+// noPosts says why duplicates and the like are not measured.
+func noPosts(r *run) string {
+	if r.x.Load.Posts == 0 || r.Control {
+		return "no POST is sent here"
+	}
+	return "no ledger: name the file with --ledger, if the function keeps one"
 }
 
 func (r *run) steady(l *loadtest.Result) map[string]float64 {
@@ -161,23 +199,22 @@ func (r *run) did(out *Result, m *moments) {
 	if r.storeT != nil {
 		keep("store", *r.storeT, true)
 	}
-	out.Residue = &Residue{
-		Goroutines: m.after.Goroutines - m.before.Goroutines, Files: m.after.Files - m.before.Files, Bytes: m.after.RSS - m.before.RSS,
+	restarts := 0
+	for i := range m.events {
+		e := &m.events[i]
+		restarts += bit(e.Function == r.Function && e.Kind == "process" && e.To == "starting")
 	}
-	keep("residue", float64(max(out.Residue.Goroutines, 0)), true)
+	keep("restarts", float64(restarts), true)
+	r.residue(out, m)
 }
 
 // booked compares the answers with the ledger.
-func (r *run) booked(out *Result) error {
-	if r.ledger == nil {
-		why := "no ledger: name the file with --ledger, if the function keeps one"
-		if r.x.Load.Posts == 0 || r.Control {
-			why = "no POST is sent here"
-		}
-		out.Not["duplicates"], out.Not["lost"] = why, why
+func (r *run) booked(ctx context.Context, out *Result) error {
+	if r.watch.ledger == nil {
+		out.Not["duplicates"], out.Not["lost"] = noPosts(r), noPosts(r)
 		return nil
 	}
-	posts, duplicates, lost, err := r.ledger.read()
+	posts, duplicates, lost, err := r.watch.ledger.read(ctx)
 	if err != nil {
 		return err
 	}

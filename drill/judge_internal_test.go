@@ -72,7 +72,7 @@ func TestTheScoreIsZeroWhenAnythingIsLostOrDoneTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	figures := map[string]float64{"availability": 1, "failover": 0, "recover": 1, "inflation": 1, "amplification": 1, "residue": 0, "duplicates": 0, "lost": 0}
+	figures := map[string]float64{"availability": 1, "failover": 0, "recover": 1, "inflation": 1, "amplification": 1, "residue": 0, "files": 0, "memory": 5, "leftover": 0, "duplicates": 0, "lost": 0}
 	total := func() *Score { return score(&Result{Figures: figures}, x) }
 	if s := total(); s.Total != 100 || s.Measured != 100 {
 		t.Errorf("all is well: %+v", s)
@@ -161,20 +161,21 @@ func TestWhatADeadDriverOrderedIsTakenBackLastFirst(t *testing.T) {
 func TestALedgerTellsWhatWasDoneTwiceAndWhatIsLost(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger")
-	l := newLedger(path, time.Unix(1, 0))
-	for _, id := range []string{"1", "2", "3"} {
-		l.acked[l.prefix+id] = struct{}{}
+	c := &Config{Ledger: path}
+	l := newLedger(c, time.Unix(1, 0))
+	for seq := range int64(3) {
+		l.note(seq + 1)
 	}
 	text := l.prefix + "1 a\n" + l.prefix + "2 a\n" + l.prefix + "2 b\n" + l.prefix + "9 b\nother-3 a\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	posts, duplicates, lost, err := l.read()
+	posts, duplicates, lost, err := l.read(t.Context())
 	if err != nil || posts != 3 || duplicates != 1 || lost != 1 {
 		t.Errorf("%d acknowledged, %d twice, %d lost, %v", posts, duplicates, lost, err)
 	}
-	l.path += "-none"
-	if _, _, _, err := l.read(); err == nil {
+	c.Ledger += "-none"
+	if _, _, _, err := l.read(t.Context()); err == nil {
 		t.Error("a ledger that is not there was read")
 	}
 }

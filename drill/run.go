@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +19,8 @@ import (
 	"holdfast/loadtest/schedule"
 )
 
-// Config is what a drill needs. All but Ledger, LedgerPath, Control, LoseStore
-// and OnLine must be set.
+// Config is what a drill needs. All up to Path, Dir and Guard must
+// be set.
 type Config struct {
 	Experiment *Experiment
 	Server     Server
@@ -33,11 +34,17 @@ type Config struct {
 	// them: see sysfault.Config and TakeBack.
 	Dir   string
 	Guard []string
+	// ReadLedger says how often each id that begins with prefix is in the ledger: nil, Ledger is a file.
+	ReadLedger func(ctx context.Context, prefix string) (map[string]int, error)
 	// Control sends the load to the first instance itself, past Holdfast, for comparison. Nothing is expected then.
 	Control bool
 	// LoseStore takes the state store away: nil, it cannot be done here.
 	LoseStore func(ctx context.Context, d *sysfault.Driver, atMost time.Duration) (revert func() error, err error)
-	OnLine    func(string) // progress, from several goroutines: nobody
+	// LoseDatabase takes away the database that the instances use: it refuses connections, or its packets get lost. Nil:
+	// it cannot be done, as NoDatabase says.
+	LoseDatabase func(ctx context.Context, d *sysfault.Driver, refuse bool, atMost time.Duration) (revert func() error, err error)
+	NoDatabase   string
+	OnLine       func(string) // progress, from several goroutines: nobody
 }
 
 // spare is how long after its time the guard takes a fault back whose driver hangs.
@@ -50,9 +57,11 @@ type run struct {
 	x       *Experiment
 	driver  *sysfault.Driver
 	journal *journal
-	ledger  *ledger
+	watch   *watch
+	unwhole string    // why it cannot be told whether answers are whole
 	begun   time.Time // as the driver sees it; the load's own begin is a moment later
 	targets []Instance
+	busiest []Instance // the one of them
 
 	mu     sync.Mutex
 	faults []Fault
@@ -61,6 +70,10 @@ type run struct {
 	drains int
 	scaled int
 	storeT *float64
+	// Struck counts what the faults of proxies hit, if there was any proxy.
+	struck  int64
+	proxied bool
+	seen    map[int]uint64 // processes of instances, and when they were started
 }
 
 // Fault is something that was done, with the moments of doing it and taking it
@@ -79,7 +92,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if c.OnLine == nil {
 		c.OnLine = func(string) {}
 	}
-	r := &run{Config: c, x: c.Experiment}
+	r := &run{Config: c, x: c.Experiment, seen: map[int]uint64{}}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of drills: %w", err)
 	}
@@ -104,15 +117,30 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 }
 
 // patience is how long an installation may take to be complete: it may just
-// have been started, or have had another drill.
-const patience = 10 * time.Second
+// have been started, or have had another drill. An ejection ends by itself, the
+// first after half a minute, the second after a minute.
+const (
+	patience = 10 * time.Second
+	ejection = 70 * time.Second
+)
 
 // enough waits until nothing is missing, and says in the end what still is.
 func (c *Config) enough(ctx context.Context) (string, error) {
-	for deadline := time.Now().Add(patience); ; {
-		left, err := c.missing(ctx)
-		if err != nil || left == "" || time.Now().After(deadline) {
-			return left, err
+	for begun, told := time.Now(), false; ; {
+		s, err := c.Server.State(ctx, c.Function)
+		if err != nil {
+			return "", err
+		}
+		left, limit := c.missing(s), patience
+		if slices.ContainsFunc(s.Instances, func(i Instance) bool { return i.Ejected }) {
+			left, limit = cmp.Or(left, "an instance of "+c.Function+" is ejected; try again when it is back"), ejection
+			if !told {
+				c.OnLine("waiting for an instance that is ejected")
+			}
+			told = true
+		}
+		if left == "" || time.Since(begun) > limit {
+			return left, nil
 		}
 		if err := wait(ctx, time.Now().Add(patience/100)); err != nil {
 			return "", err
@@ -121,11 +149,7 @@ func (c *Config) enough(ctx context.Context) (string, error) {
 }
 
 // missing says what the installation lacks for the experiment.
-func (c *Config) missing(ctx context.Context) (string, error) {
-	s, err := c.Server.State(ctx, c.Function)
-	if err != nil {
-		return "", err
-	}
+func (c *Config) missing(s *State) string {
 	need, own, local := max(c.Experiment.Instances, 1), 0, 0
 	running := active(s.Instances)
 	for _, i := range running {
@@ -139,16 +163,18 @@ func (c *Config) missing(ctx context.Context) (string, error) {
 	for _, step := range c.Experiment.Inject {
 		switch {
 		case slices.Contains([]Action{Kill, Freeze, CPU, Scale}, step.Do) && own < need:
-			return fmt.Sprintf("%s has %d of %d needed instances that Holdfast started on this machine and that take traffic", c.Function, own, need), nil
-		case slices.Contains([]Action{Refuse, Drop}, step.Do) && local < need:
-			return fmt.Sprintf("%s has %d of %d needed instances on this machine that take traffic", c.Function, local, need), nil
+			return fmt.Sprintf("%s has %d of %d needed instances that Holdfast started on this machine and that take traffic", c.Function, own, need)
+		case slices.Contains([]Action{Refuse, Drop, TCP, HTTP}, step.Do) && local < need:
+			return fmt.Sprintf("%s has %d of %d needed instances on this machine that take traffic", c.Function, local, need)
 		case len(running) < need:
-			return fmt.Sprintf("%s has %d instances that take traffic, and %d are needed", c.Function, len(running), need), nil
+			return fmt.Sprintf("%s has %d instances that take traffic, and %d are needed", c.Function, len(running), need)
 		case step.Do == LoseStore && c.LoseStore == nil:
-			return "the state store is not one that this command can take away", nil
+			return "the state store is not one that this command can take away"
+		case step.Do == LoseDatabase && c.LoseDatabase == nil:
+			return c.NoDatabase
 		}
 	}
-	return "", nil
+	return ""
 }
 
 func active(list []Instance) []Instance {
@@ -161,6 +187,7 @@ type moments struct {
 	before, at, end *State // before the load, at the begin and the end of the fault window
 	after           *State
 	events          []Event
+	left            []string
 }
 
 func (r *run) all(ctx context.Context) (*Result, error) {
@@ -169,11 +196,11 @@ func (r *run) all(ctx context.Context) (*Result, error) {
 	if _, m.since, err = r.Server.Events(ctx, 0); err != nil {
 		return nil, err
 	}
-	if m.before, err = r.Server.State(ctx, r.Function); err != nil {
+	if m.before, err = r.state(ctx); err != nil {
 		return nil, err
 	}
 	r.targets = active(m.before.Instances)
-	load, err := r.loadConfig()
+	load, err := r.loadConfig(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -201,28 +228,7 @@ func (r *run) all(ctx context.Context) (*Result, error) {
 	if err := r.aftermath(ctx, &m); err != nil {
 		return nil, err
 	}
-	return r.judge(result, &m)
-}
-
-// settle is how long what the load used may take to be given back before it
-// counts as residue.
-const settle = 3 * time.Second
-
-// aftermath asks how things are, once Holdfast has had time to tidy up.
-func (r *run) aftermath(ctx context.Context, m *moments) (err error) {
-	for deadline := time.Now().Add(settle); ; {
-		if m.after, err = r.Server.State(ctx, r.Function); err != nil {
-			return err
-		}
-		if m.after.Goroutines <= m.before.Goroutines || time.Now().After(deadline) {
-			break
-		}
-		if err := wait(ctx, time.Now().Add(settle/10)); err != nil {
-			return err
-		}
-	}
-	m.events, _, err = r.Server.Events(ctx, m.since)
-	return err
+	return r.judge(ctx, result, &m)
 }
 
 // The stages of the load, and the kinds of requests.
@@ -232,19 +238,26 @@ const (
 	recovery = "recovery"
 	get      = "GET"
 	post     = "POST"
+
+	postEndpoint = 1 // its index
 )
 
-func (r *run) loadConfig() (loadtest.Config, error) {
+func (r *run) loadConfig(ctx context.Context) (loadtest.Config, error) {
 	base := r.Gateway
 	if r.Control {
 		base = "http://" + r.targets[0].Address
 	}
-	h := httpload.Config{Requests: []httpload.Request{{Name: get, URL: base + r.Path}}}
+	checks, err := r.wholeness(ctx, base+r.Path)
+	if err != nil {
+		return loadtest.Config{}, err
+	}
+	r.watch = &watch{from: r.x.Baseline, to: r.x.Baseline + r.x.Fault}
+	h := httpload.Config{Requests: []httpload.Request{{Name: get, URL: base + r.Path, Checks: checks}}}
 	weights := []loadtest.Endpoint{{Name: get, Weight: 1000}}
 	if posts := int(r.x.Load.Posts * 1000); r.Ledger != "" && posts > 0 && !r.Control {
-		r.ledger = newLedger(r.Ledger, time.Now())
+		r.watch.ledger = newLedger(&r.Config, time.Now())
 		h.Requests = append(h.Requests, httpload.Request{
-			Name: post, Method: post, URL: base + r.LedgerPath, Header: []httpload.Field{{Name: "X-Ledger-Id", Value: r.ledger.prefix + "{{seq}}"}},
+			Name: post, Method: post, URL: base + r.LedgerPath, Header: []httpload.Field{{Name: "X-Ledger-Id", Value: r.watch.ledger.prefix + "{{seq}}"}},
 		})
 		weights = []loadtest.Endpoint{{Name: get, Weight: 1000 - posts}, {Name: post, Weight: posts}}
 		if posts == 1000 {
@@ -260,7 +273,8 @@ func (r *run) loadConfig() (loadtest.Config, error) {
 		surge *= r.x.Load.Surge
 	}
 	return loadtest.Config{
-		Client: r.ledger.around(client), Endpoints: weights, Open: true, Timeout: r.x.Load.Timeout, Seed: 1,
+		Client: r.watch.around(client), Endpoints: weights, Open: true, Timeout: r.x.Load.Timeout, Seed: 1,
+		MaxInFlight: inFlight(max(surge, r.x.Load.Rate), r.x.Load.Timeout),
 		Stages: []schedule.Stage{
 			{Name: baseline, Rate: r.x.Load.Rate, Duration: r.x.Baseline},
 			{Name: window, Rate: surge, Duration: r.x.Fault},
@@ -270,6 +284,13 @@ func (r *run) loadConfig() (loadtest.Config, error) {
 	}, nil
 }
 
+// inFlight is so many that a target which answers nothing keeps none of them from being sent: then what was not sent is
+// the generator's fault.
+func inFlight(rate float64, timeout time.Duration) int {
+	const most = 100_000
+	return min(int(rate*timeout.Seconds()*1.2)+100, most)
+}
+
 // timeline does everything at its time and ends with the fault window. What
 // was done is taken back then, also when something failed.
 func (r *run) timeline(ctx context.Context, m *moments) (err error) {
@@ -277,9 +298,10 @@ func (r *run) timeline(ctx context.Context, m *moments) (err error) {
 	if err = wait(ctx, zero); err != nil {
 		return err
 	}
-	if m.at, err = r.Server.State(ctx, r.Function); err != nil {
+	if m.at, err = r.state(ctx); err != nil {
 		return err
 	}
+	r.busiest = r.mostPicked(m.before, m.at)
 	r.OnLine("the baseline is measured; now it begins")
 	var wg sync.WaitGroup
 	for i := range r.x.Inject {
@@ -293,8 +315,26 @@ func (r *run) timeline(ctx context.Context, m *moments) (err error) {
 		return err
 	}
 	r.OnLine("all is taken back; now it has to recover")
-	m.end, err = r.Server.State(ctx, r.Function)
+	m.end, err = r.state(ctx)
 	return err
+}
+
+// mostPicked is the target that got most requests from one state to another. Without Holdfast all go to the first.
+func (r *run) mostPicked(before, after *State) []Instance {
+	most, best := uint64(0), 0
+	for n, t := range r.targets {
+		got := func(s *State) uint64 {
+			i := slices.IndexFunc(s.Instances, func(i Instance) bool { return i.ID == t.ID })
+			if i < 0 {
+				return 0
+			}
+			return s.Instances[i].Picks
+		}
+		if picks := got(after) - min(got(before), got(after)); picks > most && !r.Control {
+			most, best = picks, n
+		}
+	}
+	return r.targets[best : best+1]
 }
 
 func (r *run) fail(err error) {

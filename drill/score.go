@@ -40,7 +40,10 @@ func targets() []target {
 		{"recover", 15, 1, 15},
 		{"inflation", 10, 2, 20},
 		{"amplification", 10, 1.2, 3},
-		{"residue", 5, 30, 300},
+		{"residue", 2, 30, 300},
+		{"files", 1, 30, 300},
+		{"memory", 1, 64, 512},
+		{"leftover", 1, 0, 1},
 	}
 }
 

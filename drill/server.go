@@ -24,6 +24,7 @@ var ErrRefused = errors.New("refused")
 // State is a moment of a function and of Holdfast.
 type State struct {
 	Instances           []Instance
+	Wanted              int // how many instances there are to be, of those that the server starts
 	Exchanges, Attempts uint64
 	Goroutines          int
 	Files               int
@@ -35,9 +36,10 @@ type State struct {
 type Instance struct {
 	ID      string
 	Address string // host:port
-	Active  bool
-	Local   bool // it runs on the driver's machine
-	PID     int  // 0: the server did not start it, or elsewhere
+	Active  bool   // it takes traffic
+	Ejected bool   // it does not, because its answers were bad; that ends by itself
+	Local   bool   // it runs on the driver's machine
+	PID     int    // 0: the server did not start it, or elsewhere
 	Picks   uint64
 	Weight  float64
 }

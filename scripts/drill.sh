@@ -5,15 +5,19 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-data=$(mktemp -d /tmp/hf-drill-XXXXXX)
-bin/holdfast up --demo --demo-ledger "$data/ledger" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data-dir "$data/d" >"$data/up.out" 2>"$data/up.err" &
-up=$!
+data=$(mktemp -d "${TMPDIR:-/tmp}/hf-drill-XXXXXX")
+up=
 finish() {
-  kill "$up" 2>/dev/null || true
-  wait "$up" 2>/dev/null || true
+  if [ -n "$up" ]; then
+    kill "$up" 2>/dev/null || true
+    wait "$up" 2>/dev/null || true
+  fi
   rm -rf "$data"
 }
 trap finish EXIT
+trap 'exit 130' INT TERM HUP
+bin/holdfast up --demo --demo-ledger "$data/ledger" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data-dir "$data/d" >"$data/up.out" 2>"$data/up.err" &
+up=$!
 
 gateway=
 for _ in $(seq 100); do

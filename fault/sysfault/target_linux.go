@@ -37,6 +37,13 @@ func look(pid int) (status, error) {
 	return status{process: process{PID: pid, Start: start}, state: fields[0][0], group: group}, nil
 }
 
+// Started says when a process was started, in ticks since the machine was, by which it can be told from a later one with
+// the same id; false when there is none, or only what is left of it until somebody asks how it ended.
+func Started(pid int) (uint64, bool) {
+	s, err := look(pid)
+	return s.Start, err == nil && s.state != 'Z'
+}
+
 // alive says whether this very process still runs.
 func (p process) alive() bool {
 	s, err := look(p.PID)

@@ -26,7 +26,7 @@ func demoFunctionCommand(*global) *cobra.Command {
 	}
 	c.Flags().StringVar(&name, "name", "public", "name of the function")
 	c.Flags().StringVar(&id, "id", "", "id of the instance")
-	c.Flags().StringVar(&ledger, "ledger", "", "file that POSTs to .../ledger are appended to")
+	c.Flags().StringVar(&ledger, "ledger", "", "file that POSTs to .../ledger are appended to, or postgres://USER@HOST/DB")
 	c.Flags().IntVar(&port, "port", 0, "port to listen on")
 	return c
 }

@@ -36,10 +36,12 @@ killed and frozen, ports refuse connections, on this machine. All of it is
 taken back at the end, also when this command is killed. What the machine or
 the installation cannot do is reported as skipped, never as passed.
 
-Nearly all faults need root on Linux. Exit code 2: an expectation was missed.`,
+Nearly all faults need root on Linux. Exit code 2: an expectation was missed;
+4: the load could not be offered, so that a drill shows nothing.`,
 		Example: `  holdfast drill
   holdfast drill failover --function public
   holdfast drill all --ledger /tmp/ledger
+  holdfast drill database-lost --ledger postgres://app@127.0.0.1/app
   holdfast drill hang --control --report hang.html
   holdfast drill ./mine.yaml -o json`,
 		ValidArgs: append(drill.Names(), "all"),
@@ -48,7 +50,7 @@ Nearly all faults need root on Linux. Exit code 2: an expectation was missed.`,
 	c.Flags().StringVar(&f.function, "function", "", "which one (default the one with most instances)")
 	c.Flags().StringVar(&f.gateway, "gateway", "", "where requests go: http://127.0.0.1:8080 (default as configured)")
 	c.Flags().StringVar(&f.path, "path", "", "what is asked for with GET (default the function's first route)")
-	c.Flags().StringVar(&f.ledger, "ledger", "", "file in which the instances note each POST they process; without it duplicates are not measured")
+	c.Flags().StringVar(&f.ledger, "ledger", "", "file, or postgres://USER@HOST/DB, in which the instances note each POST they process; without it duplicates are not measured")
 	c.Flags().StringVar(&f.ledgerPath, "ledger-path", "", "what these POSTs go to (default ledger, below the path)")
 	c.Flags().BoolVar(&f.long, "long", false, "windows five times as long")
 	c.Flags().BoolVar(&f.control, "control", false, "besides, the same without Holdfast: the load goes to one instance itself")
@@ -82,6 +84,9 @@ func runDrills(c *cobra.Command, g *global, f *drillFlags, args []string) error 
 	if ext := filepath.Ext(f.report); f.report != "" && ext != ".html" && ext != ".json" {
 		return fmt.Errorf("--report %s: want a name that ends with .html or .json", f.report)
 	}
+	if err := writable(f.report); err != nil {
+		return err
+	}
 	experiments, err := readExperiments(args)
 	if err != nil {
 		return err
@@ -101,19 +106,45 @@ func runDrills(c *cobra.Command, g *global, f *drillFlags, args []string) error 
 	if err := f.show(c, g, results); err != nil {
 		return err
 	}
-	if missed := missedDrills(results); len(missed) > 0 {
-		return withCode(exitFailed, fmt.Errorf("not as expected: %s", strings.Join(missed, ", ")))
-	}
-	return nil
+	return drillsVerdict(results)
 }
 
-func missedDrills(results []*drill.Result) (names []string) {
+// writable finds out before anything is broken whether the report can be written.
+func writable(report string) error {
+	if report == "" {
+		return nil
+	}
+	_, err := os.Lstat(report)
+	made := errors.Is(err, os.ErrNotExist)
+	file, err := os.OpenFile(report, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return fmt.Errorf("--report: %w; name a file in a directory that is there and may be written to", err)
+	}
+	if err := file.Close(); err != nil || !made {
+		return err
+	}
+	return os.Remove(report)
+}
+
+// drillsVerdict is the error that a list of drills ends with. What is missed weighs more than what shows nothing.
+func drillsVerdict(results []*drill.Result) error {
+	var missed, invalid []string
 	for _, r := range results {
-		if r.Skipped == "" && !r.Control && !r.Passed {
-			names = append(names, r.Experiment)
+		switch {
+		case r.Skipped != "" || r.Control || r.Passed:
+		case r.Invalid():
+			invalid = append(invalid, r.Experiment)
+		default:
+			missed = append(missed, r.Experiment)
 		}
 	}
-	return names
+	switch {
+	case len(missed) > 0:
+		return withCode(exitFailed, fmt.Errorf("not as expected: %s", strings.Join(missed, ", ")))
+	case len(invalid) > 0:
+		return withCode(exitGenerator, fmt.Errorf("the load was not offered, so these show nothing: %s", strings.Join(invalid, ", ")))
+	}
+	return nil
 }
 
 // carryOut does an experiment, and its control where that is wanted.
@@ -154,7 +185,7 @@ func bit(on bool) int {
 // faults hit the instance itself.
 func controllable(x *drill.Experiment) bool {
 	return !slices.ContainsFunc(x.Inject, func(s drill.Step) bool {
-		return slices.Contains([]drill.Action{drill.Scale, drill.Drain, drill.Set, drill.LoseStore}, s.Do)
+		return slices.Contains([]drill.Action{drill.Scale, drill.Drain, drill.Set, drill.LoseStore, drill.LoseDatabase}, s.Do)
 	})
 }
 

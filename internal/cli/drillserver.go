@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -90,12 +91,15 @@ func (s *drillServer) State(ctx context.Context, function string) (*drill.State,
 	}
 	for i := range list.Instances {
 		out.Instances = append(out.Instances, s.instance(&list.Instances[i]))
+		if p := list.Instances[i].Process; p != nil && !slices.Contains([]string{"stopping", "stopped"}, p.State.String()) {
+			out.Wanted++
+		}
 	}
 	return out, nil
 }
 
 func (s *drillServer) instance(i *admin.Instance) drill.Instance {
-	out := drill.Instance{ID: i.ID, Active: i.Status == "active", Picks: i.Picks, Weight: i.EffectiveWeight}
+	out := drill.Instance{ID: i.ID, Active: i.Status == "active" && !i.Ejected, Ejected: i.Ejected, Picks: i.Picks, Weight: i.EffectiveWeight}
 	if u, err := url.Parse(i.Endpoint); err == nil {
 		out.Address = u.Host
 		out.Local = s.local && ownAddress(u.Hostname())
@@ -223,6 +227,9 @@ func (f *drillFlags) config(c *cobra.Command, g *global) (drill.Config, error) {
 		out.LedgerPath = strings.TrimSuffix(out.Path, "/") + "/ledger"
 	}
 	if out.LoseStore, err = s.storeFault(ctx); err != nil {
+		return out, err
+	}
+	if err := f.database(s, &out); err != nil {
 		return out, err
 	}
 	return out, f.guarded(g, &out)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -57,6 +58,13 @@ func (f *drillFlags) show(c *cobra.Command, g *global, results []*drill.Result) 
 	for _, r := range results {
 		if err := showDrill(s, r); err != nil {
 			return err
+		}
+	}
+	for i, r := range results {
+		if i > 0 && r.Control && r.Skipped == "" && results[i-1].Skipped == "" {
+			if err := sideBySide(s, results[i-1], r); err != nil {
+				return err
+			}
 		}
 	}
 	if len(results) == 1 {
@@ -120,6 +128,8 @@ func drillVerdict(r *drill.Result) cell {
 		return cell{"SKIPPED", yellow}
 	case r.Control:
 		return cell{"control", faint}
+	case r.Invalid():
+		return cell{"INVALID", yellow}
 	case r.Passed:
 		return cell{"passed", green}
 	}
@@ -135,6 +145,8 @@ func showDrill(s *screen, r *drill.Result) error {
 		lines = append(lines, "  "+r.Skipped)
 	case r.Control:
 		lines = append(lines, "  the same load and faults, sent to one instance past Holdfast")
+	case r.Score == nil:
+		lines = append(lines, "  "+r.About)
 	default:
 		head += fmt.Sprintf(", %.0f of 100 points, %.0f %% of them measured", r.Score.Total, r.Score.Measured)
 		lines = append(lines, "  "+r.About)
@@ -174,12 +186,38 @@ func expectations(r *drill.Result) *table {
 			t.add(text("  %s", name), text("%s", measured(o, x.Figure)), text("%s", strings.TrimPrefix(o.Text, x.Figure)), drillMet(o), text("%s", points))
 		}
 	}
-	for _, name := range []string{"availability", "p99", "inflation", "detect", "failover", "recover", "amplification", "duplicates", "lost", "residue"} {
+	for _, name := range figureOrder() {
 		if v, ok := r.Figures[name]; ok && !told[name] {
 			t.add(text("  %s", name), text("%s", drill.Format(name, v)), text(""), text(""), text("%s", drillPoints(r, name)))
 		}
 	}
 	return t
+}
+
+// figureOrder are the figures that are shown of every drill.
+func figureOrder() []string {
+	return []string{
+		"availability", "gets", "p99", "inflation", "detect", "failover", "recover", "amplification", "duplicates", "lost", "residue", "files", "memory",
+		"leftover",
+	}
+}
+
+// sideBySide shows what Holdfast is good for: the same load and faults with it and without it.
+func sideBySide(s *screen, with, without *drill.Result) error {
+	if _, err := fmt.Fprintf(s.w, "\n%s, with Holdfast and without it\n", with.Experiment); err != nil {
+		return err
+	}
+	t := &table{columns: []column{{name: "  FIGURE"}, {name: "HOLDFAST", right: true}, {name: "WITHOUT", right: true}}}
+	shown := func(r *drill.Result, name string) string {
+		if v, ok := r.Figures[name]; ok {
+			return drill.Format(name, v)
+		}
+		return "-"
+	}
+	for _, name := range []string{"availability", "gets", "p99", "inflation", "failover", "recover", "hung"} {
+		t.add(text("  %s", name), text("%s", shown(with, name)), text("%s", shown(without, name)))
+	}
+	return t.write(s)
 }
 
 func measured(o *drill.Outcome, figure string) string {
@@ -222,38 +260,42 @@ func drillNotes(r *drill.Result) []string {
 	}
 	if x := r.Residue; x != nil {
 		lines = append(lines, fmt.Sprintf("  left behind: %+d goroutines, %+d files, %+.1f MiB", x.Goroutines, x.Files, float64(x.Bytes)/(1<<20)))
+		for _, what := range x.Left {
+			lines = append(lines, "  left behind: "+clean(what))
+		}
 	}
-	if r.Load != nil && r.Load.Self.Verdict.String() != "OK" {
-		lines = append(lines, "  the generator is "+r.Load.Self.Verdict.String()+": "+strings.Join(r.Load.Self.Reasons, "; "))
+	if g := &r.Generator; len(g.Reasons) > 0 {
+		lines = append(lines, "  the generator is "+g.Verdict+": "+strings.Join(g.Reasons, "; "))
 	}
 	return lines
 }
 
 func drillSummary(results []*drill.Result) *table {
 	t := &table{columns: []column{
-		{name: "EXPERIMENT", least: 8},
+		{name: "EXPERIMENT", least: 13},
 		{name: "VERDICT"},
 		{name: "POINTS", right: true},
 		{name: "AVAIL", right: true},
 		{name: "DETECT", right: true},
 		{name: "FAILOVER", right: true},
 		{name: "RECOVER", right: true},
-		{name: "AMPL", right: true},
-		{name: "TWICE", right: true},
+		{name: "LOAD"},
 	}}
 	for _, r := range results {
 		points := "-"
 		if r.Score != nil {
 			points = fmt.Sprintf("%.0f", math.Floor(r.Score.Total))
 		}
+		load := text("%s", cmp.Or(r.Generator.Verdict, "-"))
 		row := []cell{text("%s", r.Experiment), drillVerdict(r), text("%s", points)}
-		for _, name := range []string{"availability", "detect", "failover", "recover", "amplification", "duplicates"} {
+		for _, name := range []string{"availability", "detect", "failover", "recover"} {
 			shown := "-"
 			if v, ok := r.Figures[name]; ok {
 				shown = drill.Format(name, v)
 			}
 			row = append(row, text("%s", shown))
 		}
+		row = append(row, load)
 		t.add(row...)
 	}
 	return t

@@ -43,25 +43,27 @@ func (s *drillServer) storeFault(ctx context.Context) (storeFault, error) {
 	if err != nil || !ownAddress(u.Hostname()) {
 		return nil, nil //nolint:nilerr,nilnil // it is elsewhere
 	}
-	return refusePostgres(u)
-}
-
-const postgresPort = 5432
-
-// refusePostgres lets the database's port refuse connections: for everybody
-// who uses it.
-func refusePostgres(u *url.URL) (storeFault, error) {
-	port := postgresPort
-	if text := u.Port(); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return nil, fmt.Errorf("the port of the store: %w", err)
-		}
-		port = n
+	port, err := postgresPort(u)
+	if err != nil {
+		return nil, err
 	}
 	return func(ctx context.Context, d *sysfault.Driver, atMost time.Duration) (func() error, error) {
 		return d.Inject(ctx, sysfault.Network{Port: port, Refuse: true}, atMost)
 	}, nil
+}
+
+// postgresPort is where a database listens. A fault there is felt by everybody
+// who uses it.
+func postgresPort(u *url.URL) (int, error) {
+	text := u.Port()
+	if text == "" {
+		return 5432, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fmt.Errorf("the port of the database: %w", err)
+	}
+	return n, nil
 }
 
 // lockSQLite holds the lock of the file, so that nobody else can write. The

@@ -60,7 +60,7 @@ lost. If the new one does not become ready, the old one goes on.`,
 	c.Flags().StringSliceVar(&f.to, "to", nil, "address to forward to: :3000, host:3000, http://host:3000")
 	c.Flags().IntVarP(&f.count, "instances", "n", 1, "how many of the command after -- to run")
 	c.Flags().BoolVar(&f.demo, "demo", false, "run three demo functions to play with")
-	c.Flags().StringVar(&f.demoLedger, "demo-ledger", "", "file in which the demo's instances note each POST to /api/NAME/ledger (for drills)")
+	c.Flags().StringVar(&f.demoLedger, "demo-ledger", "", "file, or postgres://USER@HOST/DB, in which the demo's instances note each POST to /api/NAME/ledger (for drills)")
 	c.Flags().StringVar(&f.listen, "listen", "", "address for requests (default 127.0.0.1:8080; port 0: any)")
 	c.Flags().StringVar(&f.adminListen, "admin-listen", "", "address for metrics and health (default 127.0.0.1:8081)")
 	c.Flags().BoolVar(&f.replace, "replace", false, "take over from a running Holdfast with the same data directory, if there is one")
@@ -259,11 +259,14 @@ const demoName = 3
 func demoConfig(self, ledger string) (*config.Config, error) {
 	command := []string{self, "demo-function", "--name", "", "--id", "{id}", "--port", "{port}"}
 	if ledger != "" {
-		path, err := filepath.Abs(ledger)
-		if err != nil {
-			return nil, fmt.Errorf("--demo-ledger: %w", err)
+		if !isDatabase(ledger) {
+			path, err := filepath.Abs(ledger)
+			if err != nil {
+				return nil, fmt.Errorf("--demo-ledger: %w", err)
+			}
+			ledger = path
 		}
-		command = append(command, "--ledger", path)
+		command = append(command, "--ledger", ledger)
 	}
 	c := config.Default()
 	c.Functions = map[string]*config.Function{}

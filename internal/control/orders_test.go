@@ -315,6 +315,17 @@ func TestScaleKeepsToTheLimitsAndLogsTheResult(t *testing.T) {
 	if list := s.audit(); list[0].Error == "" {
 		t.Errorf("the failure is not in the audit log: %+v", list[0])
 	}
+	if o := s.control.State().Orders("public"); o.Count == nil || o.Count.Instances != 4 {
+		t.Errorf("4 instances are ordered, and %+v is in force", o.Count)
+	}
+	// As many as are configured are no order: nothing is left in force.
+	s.scaling = control.Scaling{Platform: "process", Configured: 2, Wanted: 2, Ready: 2, Max: 5}
+	if err := scale("", 2); err != nil {
+		t.Fatal(err)
+	}
+	if o := s.control.State().Orders("public"); o.Count != nil {
+		t.Errorf("as many as are configured are ordered, and %+v is in force", o.Count)
+	}
 	s.scaling = control.Scaling{Platform: "static"}
 	s.refused(scale("up", 0), control.Conflict, "cannot start more")
 }

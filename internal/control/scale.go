@@ -39,7 +39,9 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 			return err
 		}
 		s.Before, s.After, s.Ready = limits.Wanted, n, limits.Ready
-		o.Count = &Count{Order{by.Name, time.Now(), text}, n, limits.Configured}
+		if o.Count = nil; n != limits.Configured { // as many as are configured are what there is without an order
+			o.Count = &Count{Order{by.Name, time.Now(), text}, n, limits.Configured}
+		}
 		return nil
 	})
 	if err != nil {
@@ -92,14 +94,36 @@ const (
 	settleTime  = 45 * time.Second // draining has 30 s
 )
 
+// Follow logs what the scaler has put in force, once the instances are ready or
+// gone. It returns at once.
+func (c *Control) Follow(s Scaled, reason string) {
+	if c.life.Err() != nil {
+		return
+	}
+	c.wg.Go(func() {
+		failure := c.await(&s)
+		c.record(scaleAction(&s, store.Actor{Name: scaler}, reason, failure), scaler)
+	})
+}
+
 // follow waits for the instances and logs the action with its result.
 func (c *Control) follow(s Scaled, by store.Actor, text string) Scaled {
+	failure := c.await(&s)
+	a := c.record(scaleAction(&s, by, text, failure), operator)
+	if failure != "" {
+		c.tellFailure(by, &s, failure)
+	}
+	s.Action = &a
+	return s
+}
+
+// await waits for the instances and says what went wrong; empty: nothing.
+func (c *Control) await(s *Scaled) (failure string) {
 	limits := c.config.Runtime.Scaling(s.Function)
 	ctx, stop := context.WithTimeout(c.life, min(limits.ReadyIn+settleTime, followLimit))
 	defer stop()
 	ticker := time.NewTicker(followStep)
 	defer ticker.Stop()
-	failure := ""
 	for {
 		limits = c.config.Runtime.Scaling(s.Function)
 		s.Ready = limits.Ready
@@ -107,23 +131,17 @@ func (c *Control) follow(s Scaled, by store.Actor, text string) Scaled {
 			failure = fmt.Sprintf("another order came: %d instances", limits.Wanted)
 		}
 		if s.Ready == s.After || failure != "" {
-			break
+			return failure
 		}
 		if failure = limits.Trouble; failure != "" {
-			break
+			return failure
 		}
 		select {
 		case <-ctx.Done():
-			failure = fmt.Sprintf("only %d of %d instances are ready", s.Ready, s.After)
+			return fmt.Sprintf("only %d of %d instances are ready", s.Ready, s.After)
 		case <-ticker.C:
 		}
 	}
-	a := c.record(scaleAction(&s, by, text, failure))
-	if failure != "" {
-		c.tellFailure(by, &s, failure)
-	}
-	s.Action = &a
-	return s
 }
 
 func (c *Control) tellFailure(by store.Actor, s *Scaled, failure string) {

@@ -9,7 +9,8 @@
 //	events   server-sent events, one counter each interval= (1s), count= of them
 //	socket   a WebSocket that sends back what it gets
 //	upload   reads the body, answers its bytes and sha256
-//	ledger   POST with X-Ledger-Id: appends "id instance" to the ledger file
+//	ledger   POST with X-Ledger-Id: appends "id instance" to the ledger, a file or
+//	         a table; 503 within a second or two when that cannot be done
 //	switch   POST with slow=, fail=, drop=: this instance misbehaves for= (10s);
 //	         health=1 lets its health check suffer too; without any it ends
 //

@@ -31,8 +31,9 @@ type Config struct {
 	ID string
 	// Listen is the address, host:port; port 0 is any free one.
 	Listen string
-	// Ledger is the file POSTs to ledger are appended to; several instances
-	// may share one. "" refuses them.
+	// Ledger is the file POSTs to ledger are appended to, or the URL of a
+	// PostgreSQL database (postgres://...) whose table holdfast_demo_ledger gets
+	// them; several instances may share one. "" refuses them.
 	Ledger string
 }
 
@@ -54,7 +55,7 @@ func Run(ctx context.Context, cfg Config) error {
 type instance struct {
 	name, id string
 	pid      int
-	ledger   *os.File // nil: none
+	ledger   ledger // nil: none
 	meter    *meter
 	memory   ballast
 	requests gate
@@ -68,7 +69,7 @@ type instance struct {
 
 // serve takes over the listener.
 func serve(ctx context.Context, cfg Config, l net.Listener) error {
-	in, err := newInstance(cfg)
+	in, err := newInstance(ctx, cfg)
 	if err != nil {
 		_ = l.Close() // nothing was accepted
 		return fmt.Errorf("run demo function: %w", err)
@@ -148,7 +149,7 @@ func (g *gate) guard(next http.Handler) http.Handler {
 	})
 }
 
-func newInstance(cfg Config) (*instance, error) {
+func newInstance(ctx context.Context, cfg Config) (*instance, error) {
 	in := &instance{
 		name: cfg.Name, id: cfg.ID, pid: os.Getpid(),
 		ending: make(chan struct{}), crash: make(chan struct{}, 1),
@@ -159,8 +160,7 @@ func newInstance(cfg Config) (*instance, error) {
 	in.meter = newMeter()
 	if cfg.Ledger != "" {
 		var err error
-		in.ledger, err = os.OpenFile(cfg.Ledger, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
+		if in.ledger, err = openLedger(ctx, cfg.Ledger); err != nil {
 			return nil, fmt.Errorf("open ledger: %w", err)
 		}
 	}
@@ -170,7 +170,7 @@ func newInstance(cfg Config) (*instance, error) {
 func (in *instance) close() {
 	in.memory.release()
 	if in.ledger != nil {
-		_ = in.ledger.Close() // each line was written through
+		in.ledger.close()
 	}
 }
 

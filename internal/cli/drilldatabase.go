@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"holdfast/drill"
+	"holdfast/fault/sysfault"
+)
+
+// isDatabase says that a ledger is a table, not a file.
+func isDatabase(ledger string) bool {
+	return strings.HasPrefix(ledger, "postgres://") || strings.HasPrefix(ledger, "postgresql://")
+}
+
+const wayToDatabase = "name the database of the instances: holdfast up --demo --demo-ledger postgres://USER@127.0.0.1/DB, and the same URL after --ledger here"
+
+// database is how the ledger is read and lost when it is a table in a
+// database, which is then the one that the instances need.
+func (f *drillFlags) database(s *drillServer, out *drill.Config) error {
+	if !isDatabase(f.ledger) {
+		out.NoDatabase = "the ledger is not in a database; " + wayToDatabase
+		return nil
+	}
+	u, err := url.Parse(f.ledger)
+	if err != nil {
+		return fmt.Errorf("--ledger: want postgres://USER@HOST:PORT/DB: %w", withoutURL(err))
+	}
+	out.Ledger = u.Redacted() // it is shown in errors
+	out.ReadLedger = func(ctx context.Context, prefix string) (map[string]int, error) {
+		return readTable(ctx, f.ledger, prefix)
+	}
+	if u.Hostname() == "" || !s.local || !ownAddress(u.Hostname()) {
+		out.NoDatabase = "the database of the ledger cannot be reached over TCP on this machine, so it is not taken away; " + wayToDatabase
+		return nil
+	}
+	port, err := postgresPort(u)
+	if err != nil {
+		return err
+	}
+	out.LoseDatabase = func(ctx context.Context, d *sysfault.Driver, refuse bool, atMost time.Duration) (func() error, error) {
+		return d.Inject(ctx, sysfault.Network{Port: port, Refuse: refuse}, atMost)
+	}
+	return nil
+}
+
+// withoutURL leaves the address out of an error, which may hold a password.
+func withoutURL(err error) error {
+	if u, ok := err.(*url.Error); ok { //nolint:errorlint // url.Parse returns it as it is
+		return u.Err
+	}
+	return err
+}
+
+// readTable counts entries by their id, as the demo writes them.
+func readTable(ctx context.Context, address, prefix string) (map[string]int, error) {
+	ctx, stop := context.WithTimeout(ctx, askTimeout)
+	defer stop()
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close(ctx) }() // all was read
+	rows, err := conn.Query(ctx, "SELECT id, count(*) FROM holdfast_demo_ledger WHERE starts_with(id, $1) GROUP BY id", prefix)
+	if err != nil {
+		return nil, err
+	}
+	seen, id, n := map[string]int{}, "", 0
+	_, err = pgx.ForEachRow(rows, []any{&id, &n}, func() error { seen[id] = n; return nil })
+	return seen, err
+}
