@@ -17,6 +17,7 @@ import (
 	"holdfast/internal/monitor"
 	"holdfast/internal/platform"
 	"holdfast/internal/prober"
+	"holdfast/internal/scaler"
 	"holdfast/internal/store"
 	"holdfast/internal/telemetry"
 )
@@ -52,6 +53,9 @@ type Config struct {
 	History History
 	// Performance is the monitor's latest measurement; nil: there is no monitor.
 	Performance func() monitor.Snapshot
+	// Scaling returns the decisions about a function's number of instances, and
+	// why it is not scaled; nil: there is no scaler.
+	Scaling func(function string) (v scaler.View, decided bool, rests string)
 	// Guard stands before everything; nil: only the local socket has a role.
 	Guard *access.Guard
 	// Tokens are behind Guard; nil: there are none.
@@ -97,6 +101,9 @@ func New(c Config) *Server {
 	figures := telemetry.MetricsConfig{Source: c.Gateway, Version: c.Version, DroppedLogs: c.Gateway.DroppedLogs}
 	if c.Performance != nil {
 		figures.Performance = func() telemetry.Performance { return measured(c.Performance()) }
+	}
+	if c.Scaling != nil {
+		figures.Scaling = s.scalingFigures
 	}
 	s.metrics = telemetry.NewMetrics(figures).Handler()
 	s.recent.start = s.started

@@ -77,7 +77,7 @@ func (a *App) apply(c *config.Config) error {
 
 func (a *App) applyInstances(name string, f *config.Function) error {
 	if f.Platform.Process != nil {
-		return a.processes.apply(name, f)
+		return a.processes.apply(name, a.scaled(name, f))
 	}
 	a.processes.stop(name)
 	return a.instances.set(name, f, staticSpecs(f), always)

@@ -249,7 +249,7 @@ func (o *orders) Scaling(function string) control.Scaling {
 		Platform: "process", Configured: f.Platform.Process.Instances,
 		Min: f.Scaling.MinInstances, Max: f.Scaling.MaxInstances, ReadyIn: f.Platform.Process.ReadyTimeout.Std(),
 	}
-	wanted := orderedFunction(f, s.Orders(function))
+	wanted := o.app.scaled(function, orderedFunction(f, s.Orders(function)))
 	out.Wanted = wanted.Platform.Process.Instances
 	o.count(function, &out)
 	return out

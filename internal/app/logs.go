@@ -53,7 +53,8 @@ func (a *App) logEvent(e event.Event) {
 	case e.Kind == event.Process, e.To == "refused": // told in more detail by who found it
 		level = slog.LevelDebug
 	case e.To == "failed", e.To == "open",
-		e.Kind == event.InstanceEjected, e.Kind == event.EjectionRefused, e.Kind == event.Panic, e.Kind == event.Anomaly && e.To != ordinary:
+		e.Kind == event.InstanceEjected, e.Kind == event.EjectionRefused, e.Kind == event.Panic, e.Kind == event.Anomaly && e.To != ordinary,
+		e.Kind == event.Scaling && e.To != ordinary:
 		level = slog.LevelWarn
 	}
 	attrs := make([]slog.Attr, 0, 7)

@@ -28,6 +28,7 @@ type processGroup struct {
 	function  *config.Function
 	drivers   []*processDriver // the last one is the current
 	revisions int
+	replaced  time.Time                 // when the last driver took over from another; zero: none did
 	states    map[string]processState   // what the gateway was told last
 	published map[string]platform.State // what the last event said
 	retired   bool
@@ -69,6 +70,7 @@ func (g *processGroup) start(spec process.Spec) error {
 	g.revisions++
 	named := spec
 	if g.revisions > 1 {
+		g.replaced = time.Now()
 		named.Function = fmt.Sprintf("%s-r%d", spec.Function, g.revisions)
 	}
 	driver, err := process.New(named, process.Config{
@@ -118,6 +120,14 @@ func (g *processGroup) replace(old *processDriver, spec process.Spec) error {
 		wg.Wait()
 	})
 	return nil
+}
+
+// deploy says whether a new command is taking over from an old one, and when the
+// last one did.
+func (g *processGroup) deploy() (now bool, since time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.drivers) > 1, g.replaced
 }
 
 func (g *processGroup) all() []*processDriver {

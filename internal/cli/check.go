@@ -124,12 +124,17 @@ func encodeIndented(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// warnings name the keys that were set and are not acted on yet.
+// warnings name the keys that were set and are not acted on: those of parts to
+// come, and of scaling where Holdfast starts nothing.
 func warnings(c *config.Config) []string {
 	plain := *c
 	plain.Pool = config.Default().Pool
 	plain.Functions = make(map[string]*config.Function, len(c.Functions))
 	for name, f := range c.Functions {
+		if f.Platform.Process != nil {
+			plain.Functions[name] = f
+			continue
+		}
 		copied := *f
 		copied.Scaling = config.NewFunction(f.Profile).Scaling
 		copied.Scaling.MinInstances, copied.Scaling.MaxInstances = f.Scaling.MinInstances, f.Scaling.MaxInstances // bound orders
@@ -137,7 +142,11 @@ func warnings(c *config.Config) []string {
 	}
 	var list []string
 	for _, change := range config.Diff(&plain, c) {
-		list = append(list, change.Path+" is read but not acted on by this version")
+		why := "is read but not acted on by this version"
+		if strings.HasPrefix(change.Path, "functions.") {
+			why = "has no effect: only processes that Holdfast starts itself are scaled, platform: {process: ...}"
+		}
+		list = append(list, change.Path+" "+why)
 	}
 	return list
 }

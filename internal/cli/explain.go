@@ -11,11 +11,11 @@ import (
 
 func explainCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
-		Use: "explain", Short: "Say why: a request, an instance, a breaker", Args: onlyCommands,
-		Example: "  holdfast explain request 4f1c2a90\n  holdfast explain instance public/public-1\n  holdfast explain breaker public",
+		Use: "explain", Short: "Say why: a request, an instance, a breaker, scaling", Args: onlyCommands,
+		Example: "  holdfast explain request 4f1c2a90\n  holdfast explain instance public/public-1\n  holdfast explain breaker public\n  holdfast explain scaling public",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(explainRequestCommand(g), explainInstanceCommand(g), explainBreakerCommand(g))
+	c.AddCommand(explainRequestCommand(g), explainInstanceCommand(g), explainBreakerCommand(g), explainScalingCommand(g))
 	return c
 }
 
@@ -59,6 +59,17 @@ func explainBreakerCommand(g *global) *cobra.Command {
 		Use: "breaker FUNCTION", Short: "Say why a breaker is as it is and what comes next", Args: cobra.ExactArgs(1),
 		Example: "  holdfast explain breaker public", ValidArgsFunction: completeFunctions(g),
 		RunE: func(c *cobra.Command, args []string) error { return explain(c, g, escaped("breaker", args[0])) },
+	}
+}
+
+func explainScalingCommand(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use: "scaling FUNCTION", Short: "Say why a function has as many instances as it has", Args: cobra.ExactArgs(1),
+		Long: `Say why a function has as many instances as it has: what each rule of its
+scaling wanted in the last decision, what stood against it, what was measured,
+and the last changes. With -o json also the record of the decision.`,
+		Example: "  holdfast explain scaling public", ValidArgsFunction: completeFunctions(g),
+		RunE: func(c *cobra.Command, args []string) error { return explain(c, g, escaped("scaling", args[0])) },
 	}
 }
 

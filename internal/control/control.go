@@ -328,13 +328,23 @@ func (c *Control) audit(ctx context.Context, by store.Actor, target, action stri
 
 // publish tells everybody that something was done.
 func (c *Control) publish(function, instance, what, reason string) {
-	c.config.Events.Publish(event.Event{
-		Kind: event.Action, Function: function, Instance: instance, To: what, Source: "operator", Reason: reason,
-	})
+	c.publishFrom(operator, event.Event{Function: function, Instance: instance, To: what, Reason: reason})
+}
+
+// operator is the source of what people order, scaler of what is decided by
+// itself.
+const (
+	operator = "operator"
+	scaler   = "scaler"
+)
+
+func (c *Control) publishFrom(source string, e event.Event) {
+	e.Kind, e.Source = event.Action, source
+	c.config.Events.Publish(e)
 }
 
 // record logs a scaling action.
-func (c *Control) record(a store.ScalingAction) store.ScalingAction {
+func (c *Control) record(a store.ScalingAction, source string) store.ScalingAction {
 	a.ID, a.CreatedAt = store.NewID(), time.Now()
 	if err := c.config.Facts.Record(a); err != nil {
 		c.config.Logger.Error("scaling action not kept", "function", a.Function, "action", a.Action, "error", err)
@@ -343,7 +353,7 @@ func (c *Control) record(a store.ScalingAction) store.ScalingAction {
 	if !a.Success {
 		reason += "; failed: " + a.ErrorMessage
 	}
-	c.publish(a.Function, "", a.Action, reason)
+	c.publishFrom(source, event.Event{Function: a.Function, To: a.Action, Reason: reason})
 	return a
 }
 

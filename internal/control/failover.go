@@ -47,7 +47,7 @@ func (c *Control) Failover(ctx context.Context, by store.Actor, function, instan
 	}
 	stats := fn.Balancer().Stats(time.Now())
 	m.After = available(&stats)
-	m.Action = c.record(moveAction(&m, "traffic moved off "+m.Instance+", "+text, by))
+	m.Action = c.record(moveAction(&m, "traffic moved off "+m.Instance+", "+text, by), operator)
 	return m, nil
 }
 
@@ -72,7 +72,7 @@ func (c *Control) Failback(ctx context.Context, by store.Actor, function, reason
 	}
 	stats := fn.Balancer().Stats(time.Now())
 	m.After, m.InFlight = available(&stats), inFlight(&stats, m.Instance)
-	m.Action = c.record(moveAction(&m, "traffic back on "+m.Instance+", "+text, by))
+	m.Action = c.record(moveAction(&m, "traffic back on "+m.Instance+", "+text, by), operator)
 	return m, nil
 }
 

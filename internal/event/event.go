@@ -42,6 +42,7 @@ const (
 	Process         Kind = "process"
 	Config          Kind = "config"
 	Action          Kind = "action"  // somebody ordered something
+	Scaling         Kind = "scaling" // a function looks, or no longer looks, like an incident rather than load
 	Anomaly         Kind = "anomaly" // the performance monitor's: something is out of the ordinary, or no longer
 )
 

@@ -26,6 +26,9 @@ type MetricsConfig struct {
 	DroppedLogs func() uint64
 	// Performance returns the latest measurement; nil: there is none.
 	Performance func() Performance
+	// Scaling returns the latest decisions, of functions that are scaled; nil:
+	// none is.
+	Scaling func() []Scaling
 }
 
 // Performance is what a monitor measured. NaN is unknown and left out.
@@ -63,6 +66,9 @@ func NewMetrics(c MetricsConfig) *Metrics {
 	// It panics for two metrics of one name, which no configuration can cause.
 	if c.Performance != nil {
 		m.registry.MustRegister(newPerformanceCollector(c.Performance))
+	}
+	if c.Scaling != nil {
+		m.registry.MustRegister(newScalingCollector(c.Scaling))
 	}
 	m.registry.MustRegister(newCollector(c), buildInfo(c.Version),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

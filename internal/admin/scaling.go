@@ -1,0 +1,182 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"holdfast/autoscale"
+	"holdfast/internal/telemetry"
+)
+
+// Scaling is how a function is scaled.
+type Scaling struct {
+	Function string `json:"function_name"`
+	// Rests says why it is not scaled; missing: it is.
+	Rests string `json:"rests,omitempty"`
+	// Latest is the last decision; missing: none was made yet.
+	Latest *ScalingDecision `json:"latest,omitempty"`
+	// Earlier are the last decisions that differed from the one before, the oldest
+	// first.
+	Earlier []ScalingDecision `json:"earlier"`
+	// Record is the latest decision with everything it was made of. Made again from
+	// its inputs it is the same.
+	Record json.RawMessage `json:"record,omitempty"`
+}
+
+// ScalingDecision is a decision about a function's number of instances.
+type ScalingDecision struct {
+	At       time.Time `json:"at"`
+	Current  int       `json:"current" doc:"instances that were asked for before"`
+	Ready    int       `json:"ready"`
+	Starting int       `json:"starting"`
+	Wanted   int       `json:"wanted" doc:"what the rules wanted, before anything stood against it"`
+	Result   int       `json:"result"`
+	// CarriedOut is false for decisions that are for reading only.
+	CarriedOut  bool                `json:"carried_out"`
+	Rule        string              `json:"rule" doc:"which the result comes from"`
+	Reason      string              `json:"reason"`
+	Incident    string              `json:"incident,omitempty" doc:"why this looks like an incident rather than load"`
+	Proposals   []ScalingProposal   `json:"proposals"`
+	Constraints []ScalingConstraint `json:"constraints"`
+}
+
+// ScalingProposal is what one rule wanted.
+type ScalingProposal struct {
+	Rule      string  `json:"rule"`
+	Signal    string  `json:"signal,omitempty"`
+	Instances int     `json:"instances"`
+	Value     float64 `json:"value"`
+	Limit     float64 `json:"limit"`
+	Reason    string  `json:"reason"`
+	// Missing: the signal is unknown. Dismissed: why the proposal did not count.
+	Missing   bool   `json:"missing,omitempty"`
+	Dismissed string `json:"dismissed,omitempty"`
+}
+
+// ScalingConstraint is what stood against what was wanted.
+type ScalingConstraint struct {
+	Rule   string `json:"rule"`
+	From   int    `json:"from"`
+	To     int    `json:"to"`
+	Reason string `json:"reason"`
+}
+
+// ScalingExplained says why a function has as many instances as it has.
+type ScalingExplained struct {
+	Scaling Scaling `json:"scaling"`
+	// Reproduced: the rules, run again on what was recorded, decide the same.
+	Reproduced bool     `json:"reproduced"`
+	Lines      []string `json:"lines"`
+}
+
+func decisionOf(d *autoscale.Decision) ScalingDecision {
+	v := ScalingDecision{
+		At: d.At, Current: d.Current, Ready: d.Ready, Starting: d.Starting, Wanted: d.Wanted, Result: d.Result, CarriedOut: d.Act,
+		Rule: string(d.Rule), Reason: d.Reason, Incident: d.Incident, Proposals: []ScalingProposal{}, Constraints: []ScalingConstraint{},
+	}
+	for i := range d.Proposals {
+		p := &d.Proposals[i]
+		v.Proposals = append(v.Proposals, ScalingProposal{
+			string(p.Rule), string(p.Signal), p.Instances, p.Value, p.Limit, p.Reason, p.Missing, string(p.Dismissed),
+		})
+	}
+	for _, c := range d.Constraints {
+		v.Constraints = append(v.Constraints, ScalingConstraint{string(c.Rule), c.From, c.To, c.Reason})
+	}
+	return v
+}
+
+func (s *Server) scaling(_ context.Context, in *thisFunction) (Scaling, error) {
+	v, _, err := s.scalingView(in.Function)
+	return v, err
+}
+
+// scalingView also returns the latest decision, nil when there is none.
+func (s *Server) scalingView(function string) (Scaling, *autoscale.Decision, error) {
+	fn, err := s.function(function)
+	if err != nil {
+		return Scaling{}, nil, err
+	}
+	if s.config.Scaling == nil {
+		return Scaling{}, nil, refuse(http.StatusServiceUnavailable, "", "this Holdfast has no scaler")
+	}
+	v := Scaling{Function: fn.Name(), Earlier: []ScalingDecision{}}
+	view, decided, rests := s.config.Scaling(fn.Name())
+	v.Rests = rests
+	if !decided {
+		return v, nil, nil
+	}
+	d := &view.Latest
+	latest := decisionOf(d)
+	v.Latest = &latest
+	for i := range view.Earlier {
+		v.Earlier = append(v.Earlier, decisionOf(&view.Earlier[i]))
+	}
+	if v.Record, err = json.Marshal(d); err != nil {
+		return v, nil, fmt.Errorf("write decision: %w", err)
+	}
+	return v, d, nil
+}
+
+func (s *Server) explainScaling(_ context.Context, in *thisFunction) (ScalingExplained, error) {
+	v, d, err := s.scalingView(in.Function)
+	if err != nil {
+		return ScalingExplained{}, err
+	}
+	x := ScalingExplained{Scaling: v, Reproduced: true}
+	switch {
+	case v.Rests != "":
+		x.Lines = []string{"function " + v.Function + " is not scaled: " + v.Rests}
+	case d == nil:
+		x.Lines = []string{"nothing was decided about function " + v.Function + " yet"}
+	default:
+		l := &lines{now: time.Now()}
+		for _, line := range d.Explain() {
+			l.add("%s", line)
+		}
+		if err := d.Replay(); err != nil {
+			x.Reproduced = false
+			l.add("the rules decide differently now: %s", err)
+		}
+		v.earlierLines(l)
+		x.Lines = l.list
+	}
+	return x, nil
+}
+
+// earlierLines tells of the last changes.
+func (v *Scaling) earlierLines(l *lines) {
+	var changes []ScalingDecision
+	for i := range v.Earlier {
+		if e := &v.Earlier[i]; e.Result != e.Current {
+			changes = append(changes, *e)
+		}
+	}
+	if len(changes) == 0 {
+		return
+	}
+	l.add("last changes:")
+	for i := max(len(changes)-explainedEvents, 0); i < len(changes); i++ {
+		c := &changes[i]
+		l.add("  %s: %d -> %d, %s: %s", l.since(c.At), c.Current, c.Result, c.Rule, c.Reason)
+	}
+}
+
+// scalingFigures are the latest decisions as metrics show them.
+func (s *Server) scalingFigures() []telemetry.Scaling {
+	var list []telemetry.Scaling
+	for _, fn := range s.config.Gateway.Functions() {
+		v, decided, _ := s.config.Scaling(fn.Name())
+		if !decided {
+			continue
+		}
+		d := &v.Latest
+		list = append(list, telemetry.Scaling{
+			Function: fn.Name(), Current: d.Current, Wanted: d.Wanted, Decided: d.Result, Min: d.Min, Max: d.Max, Incident: d.Incident != "",
+		})
+	}
+	return list
+}

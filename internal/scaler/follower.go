@@ -1,0 +1,185 @@
+package scaler
+
+import (
+	"maps"
+	"time"
+
+	"holdfast/autoscale"
+	"holdfast/breaker"
+	"holdfast/exchange"
+)
+
+// follower is what the scaler keeps of a function from tick to tick.
+type follower struct {
+	function *exchange.Function
+	state    autoscale.State
+	since    time.Time
+	met      map[string]*acquaintance // instances, by id
+
+	inside, queue autoscale.Integral
+	ring          [windowTicks]ticked
+	n             int // that were ever put in the ring
+	ended, served uint64
+	was           int // exchanges inside at the last tick
+	at            time.Time
+}
+
+// acquaintance is what the scaler knows of an instance and its platform does
+// not.
+type acquaintance struct {
+	since     time.Time // when it was first seen
+	everReady bool
+}
+
+const (
+	// windowTicks make the window of Values, 10 s: long enough to be calm, short
+	// enough to see a rise. What the monitor measures covers a minute.
+	windowTicks = 5
+	// burstTicks make the window of Burst, 6 s.
+	burstTicks = 3
+)
+
+// ticked is what happened in one tick.
+type ticked struct {
+	inside, queue   float64 // averages
+	offered, served float64 // counts
+	over            time.Duration
+}
+
+func newFollower(fn *exchange.Function, now time.Time) *follower {
+	f := &follower{function: fn, since: now, at: now, met: map[string]*acquaintance{}, was: fn.InFlight()}
+	f.ended, f.served = counted(fn)
+	f.sample(now)
+	return f
+}
+
+func counted(fn *exchange.Function) (ended, served uint64) {
+	for class := range fn.Stats().Exchanges {
+		n := fn.Stats().Exchanges[class].Load()
+		ended += n
+		if class >= 1 && class <= 4 {
+			served += n
+		}
+	}
+	return ended, served
+}
+
+// sample notes how many exchanges are inside and wait. Where nobody waits for a
+// place, all who wait are inside; they are not counted twice.
+func (f *follower) sample(now time.Time) {
+	inside := f.function.InFlight()
+	waiting, _ := f.function.Waiting(now)
+	if f.function.Policy().MaxInFlight == 0 {
+		inside = max(inside-waiting, 0)
+	}
+	f.inside.Set(float64(inside), now)
+	f.queue.Set(float64(waiting), now)
+}
+
+// turn ends a tick.
+func (f *follower) turn(now time.Time) {
+	ended, served := counted(f.function)
+	inside := f.function.InFlight()
+	f.ring[f.n%windowTicks] = ticked{
+		inside: f.inside.Turn(now), queue: f.queue.Turn(now), over: now.Sub(f.at),
+		offered: max(float64(ended-f.ended)+float64(inside-f.was), 0), served: float64(served - f.served),
+	}
+	f.n++
+	f.ended, f.served, f.was, f.at = ended, served, inside, now
+}
+
+// recent sums up the last ticks.
+func (f *follower) recent(ticks int) map[autoscale.Signal]float64 {
+	var sum ticked
+	for i := range min(ticks, f.n) {
+		t := &f.ring[(f.n-1-i)%windowTicks]
+		seconds := t.over.Seconds()
+		sum.inside += t.inside * seconds
+		sum.queue += t.queue * seconds
+		sum.offered += t.offered
+		sum.served += t.served
+		sum.over += t.over
+	}
+	if sum.over <= 0 {
+		return map[autoscale.Signal]float64{}
+	}
+	seconds := sum.over.Seconds()
+	return map[autoscale.Signal]float64{
+		autoscale.InFlight: sum.inside / seconds, autoscale.QueueLength: sum.queue / seconds,
+		autoscale.OfferedRate: sum.offered / seconds, autoscale.ServedRate: sum.served / seconds,
+	}
+}
+
+// signals are everything that is known now.
+func (f *follower) signals(o *Observation, m Measured, now time.Time) autoscale.Signals {
+	f.turn(now)
+	s := autoscale.Signals{
+		Desired: o.Desired, Instances: o.Instances, Deploying: o.Deploying, VersionSince: o.VersionSince,
+		Values: f.recent(windowTicks), Burst: f.recent(burstTicks), BreakerOpen: f.refuses(),
+	}
+	maps.Copy(s.Values, m.Function)
+	_, oldest := f.function.Waiting(now)
+	s.Values[autoscale.QueueAgeMS] = float64(oldest) / float64(time.Millisecond)
+	s.Values[autoscale.IdleSeconds] = f.idle(now)
+	f.meet(s.Instances, m, now)
+	shareConnections(&s)
+	return s
+}
+
+// refuses says whether the breaker keeps requests away.
+func (f *follower) refuses() bool {
+	b := f.function.Breaker()
+	return b != nil && b.State() != breaker.Closed
+}
+
+// idle is how long nobody has asked for anything, and nobody is inside.
+func (f *follower) idle(now time.Time) float64 {
+	last := f.function.Stats().LastRequest()
+	if last.Before(f.since) {
+		last = f.since
+	}
+	if f.function.InFlight() > 0 {
+		last = now
+	}
+	return max(now.Sub(last).Seconds(), 0)
+}
+
+// meet adds to instances what was measured of them, and calls those starting
+// that were never ready, whatever became of them since: a health check that
+// fails, or a process that is started again.
+func (f *follower) meet(list []autoscale.Instance, m Measured, now time.Time) {
+	met := map[string]*acquaintance{}
+	for n := range list {
+		i := &list[n]
+		i.Values = m.Instances[i.ID]
+		a := f.met[i.ID]
+		if a == nil {
+			a = &acquaintance{since: now}
+		}
+		met[i.ID] = a
+		switch i.State {
+		case autoscale.Ready:
+			a.everReady = true
+		case autoscale.Starting, autoscale.Unready:
+			if !a.everReady {
+				i.State, i.Since = autoscale.Starting, a.since
+			} else {
+				i.State = autoscale.Unready
+			}
+		case autoscale.Failed, autoscale.Draining:
+		}
+	}
+	f.met = met
+}
+
+// shareConnections: they are the exchanges inside, shared among those that are ready. What
+// health answers say of connections is as old as the last check.
+func shareConnections(s *autoscale.Signals) {
+	ready := 0
+	for i := range s.Instances {
+		if s.Instances[i].State == autoscale.Ready {
+			ready++
+		}
+	}
+	s.Values[autoscale.ActiveConnections] = s.Values[autoscale.InFlight] / float64(max(ready, 1))
+}

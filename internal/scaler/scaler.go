@@ -1,0 +1,168 @@
+package scaler
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"holdfast/autoscale"
+	"holdfast/exchange"
+)
+
+// Target is a function that is to be scaled.
+type Target struct {
+	Function *exchange.Function
+	Policy   autoscale.Policy
+}
+
+// Observation is what a platform knows of a function's instances.
+type Observation struct {
+	// Desired is how many were last asked for.
+	Desired   int
+	Instances []autoscale.Instance
+	// Deploying: others are taking their place.
+	Deploying    bool
+	VersionSince time.Time
+}
+
+// Platform adds and removes instances.
+type Platform interface {
+	// Observe returns how things are; false: nobody knows, and nothing is decided.
+	Observe(function string) (Observation, bool)
+	// Scale carries a decision out without waiting for the instances.
+	Scale(function string, d *autoscale.Decision) error
+}
+
+// Measured is what others measured: signals of the function and of its
+// instances, by id. What is unknown is missing.
+type Measured struct {
+	Function  map[autoscale.Signal]float64
+	Instances map[string]map[autoscale.Signal]float64
+}
+
+// Config connects a Scaler. All but Decided and Failed are required.
+type Config struct {
+	Targets  func() []Target
+	Platform Platform
+	Measured func(function string) Measured
+	// Decided is told of decisions that are worth keeping: changes, incidents that
+	// begin or end, other reasons. It must not block.
+	Decided func(function string, d *autoscale.Decision)
+	// Failed is told of decisions that could not be carried out.
+	Failed func(function string, err error)
+}
+
+// View is what a scaler thinks of a function.
+type View struct {
+	Latest autoscale.Decision
+	// Earlier are the last decisions that differed from the one before, the oldest
+	// first.
+	Earlier []autoscale.Decision
+}
+
+const (
+	// tick is how often is decided.
+	tick = 2 * time.Second
+	// sampling is how often the exchanges in flight are looked at in between.
+	sampling = 100 * time.Millisecond
+)
+
+// Scaler decides and acts. Safe for concurrent use.
+type Scaler struct {
+	config    Config
+	followers map[*exchange.Function]*follower // of Run alone
+
+	mu    sync.Mutex
+	views map[string]*view // by function
+}
+
+// New makes a scaler; Run runs it.
+func New(c Config) *Scaler {
+	return &Scaler{config: c, followers: map[*exchange.Function]*follower{}, views: map[string]*view{}}
+}
+
+// Run decides until ctx ends.
+func (s *Scaler) Run(ctx context.Context) error {
+	next := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-timer.C:
+			for _, f := range s.followers {
+				f.sample(now)
+			}
+			if !now.Before(next) {
+				s.look(now)
+				next = now.Add(tick)
+			}
+			wait := sampling
+			if len(s.followers) == 0 {
+				wait = tick // there is nothing to sample
+			}
+			timer.Reset(wait)
+		}
+	}
+}
+
+// look decides about every target once.
+func (s *Scaler) look(now time.Time) {
+	present := map[*exchange.Function]*follower{}
+	for _, t := range s.config.Targets() {
+		f := s.followers[t.Function]
+		if f == nil {
+			f = newFollower(t.Function, now)
+		}
+		present[t.Function] = f
+		s.decide(f, t.Policy, now)
+	}
+	s.followers = present
+	s.forget()
+}
+
+func (s *Scaler) decide(f *follower, p autoscale.Policy, now time.Time) {
+	name := f.function.Name()
+	o, ok := s.config.Platform.Observe(name)
+	if !ok {
+		return
+	}
+	d := autoscale.Decide(p, f.state, f.signals(&o, s.config.Measured(name), now), now)
+	f.state = d.Next
+	if s.keep(name, &d) && s.config.Decided != nil {
+		s.config.Decided(name, &d)
+	}
+	if d.Target() == d.Current {
+		return
+	}
+	if err := s.config.Platform.Scale(name, &d); err != nil && s.config.Failed != nil {
+		s.config.Failed(name, err)
+	}
+}
+
+// forget drops the views of functions that are no longer followed.
+func (s *Scaler) forget() {
+	names := map[string]bool{}
+	for fn := range s.followers {
+		names[fn.Name()] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.views {
+		if !names[name] {
+			delete(s.views, name)
+		}
+	}
+}
+
+// View returns what was decided about a function lately; false: nothing was.
+func (s *Scaler) View(function string) (View, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.views[function]
+	if v == nil {
+		return View{}, false
+	}
+	return View{Latest: v.latest, Earlier: v.list()}, true
+}
