@@ -94,6 +94,9 @@ func readReport(name string) (*report.Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w (want the JSON report of holdfast load)", name, err)
 	}
+	if d.Search != nil || d.Law != nil {
+		return nil, fmt.Errorf("%s is of a search by holdfast stress, whose load changes: compare runs of holdfast load", name)
+	}
 	return d, nil
 }
 

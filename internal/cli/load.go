@@ -233,8 +233,8 @@ func runLive(
 		view.Throttle, view.MostFactor = load.Throttle, t.mostFactor
 	}
 	var r *loadtest.Result
-	err := live.Run(ctx, view, func(ctx context.Context, tell func(loadtest.Point)) (err error) {
-		load.OnPoint = tell
+	err := live.Run(ctx, view, func(ctx context.Context, show live.Show) (err error) {
+		load.OnPoint = show.Point
 		r, err = run(ctx, load)
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/internal/cli/live"
 	"holdfast/loadtest"
 	"holdfast/loadtest/capacity"
 	"holdfast/loadtest/stress"
@@ -34,6 +35,7 @@ Exit codes: 2 a limit or objective was missed, 3 nobody answers, 4 the
 generator broke first, 130 interrupted with what was found so far.`,
 		Example: `  holdfast stress :8080/api/public/hello
   holdfast stress :8080/api/public/hello --p99 100ms --step 5s --max 5000
+  holdfast stress :8080/ --report found.html --report found.json
   holdfast stress :8080/ --suite spike --rate 200 --report spike.html
   holdfast stress :8080/api/public/hello --write-limits public --yes
   holdfast stress :8080/ --scalability --users 64`,
@@ -100,8 +102,6 @@ func (f *stressFlags) check() (err error) {
 		return errors.New("-c and --yes belong to --write-limits")
 	case f.config != "" && f.yes:
 		return errors.New("--yes sets limits in the running Holdfast; a file is not rewritten: leave one of -c and --yes out")
-	case f.suite == stress.Breakpoint && len(f.reports) > 0:
-		return errors.New("--report is of the other suites; -o json prints what a search or --scalability found")
 	case f.step < time.Second:
 		return fmt.Errorf("--step %v: want 1s or more", f.step)
 	case f.least <= 0 || f.most < f.least:
@@ -196,28 +196,29 @@ func (f *stressFlags) goals(l *loadtest.Config) error {
 const ownShare = 0.8
 
 func (f *stressFlags) search(ctx context.Context, c *cobra.Command, g *global, t *target, limits *limited) error {
-	show := c.OutOrStdout()
+	var r *stress.Result
+	out := c.OutOrStdout()
 	if g.json() {
-		show = c.ErrOrStderr()
+		out = c.ErrOrStderr()
 	}
-	told := &steps{w: show}
-	told.title(t, f)
-	tester := stress.StressTester{
-		Base: t.load, Suite: stress.Breakpoint,
-		Search: capacity.SearchConfig{
-			Limits: capacity.Limits{P99: f.p99, Errors: f.errors / 100}, Min: f.least, Max: f.most, Window: f.step, Precision: f.precision / 100,
-			WarmUp: f.step, ConfirmFor: 6 * f.step, OverloadFor: 2 * f.step, RecoverFor: max(6*f.step, 20*time.Second),
-		},
-		Suspect: func(r *loadtest.Result) bool { return r.Self.CPU >= ownShare },
-		OnStep:  told.begin, OnLook: told.look,
-	}
-	r, err := tester.Run(ctx)
+	view := live.Config{Title: t.name, Open: true, Quiet: true, Input: g.env.Stdin, Output: c.ErrOrStderr(), Environ: g.env.Environ}
+	err := live.Run(ctx, view, func(ctx context.Context, show live.Show) (err error) {
+		told := newSteps(out, show.Line)
+		told.title(t, f)
+		tester := f.tester(t)
+		tester.Base.OnPoint, tester.OnStep, tester.OnLook = show.Point, told.begin, told.look
+		r, err = tester.Run(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	v := foundOf(t, f, r)
 	if limits != nil {
 		limits.suggest(r.Found, &v)
+	}
+	if err := f.reportSearch(t, r, &v); err != nil {
+		return err
 	}
 	if g.json() {
 		err = encodeIndented(c.OutOrStdout(), v)
@@ -228,6 +229,18 @@ func (f *stressFlags) search(ctx context.Context, c *cobra.Command, g *global, t
 		err = limits.set(ctx, c, g, v.Limits)
 	}
 	return errors.Join(err, codeOf(r, &v))
+}
+
+// tester makes the search.
+func (f *stressFlags) tester(t *target) *stress.StressTester {
+	return &stress.StressTester{
+		Base: t.load, Suite: stress.Breakpoint,
+		Search: capacity.SearchConfig{
+			Limits: capacity.Limits{P99: f.p99, Errors: f.errors / 100}, Min: f.least, Max: f.most, Window: f.step, Precision: f.precision / 100,
+			WarmUp: f.step, ConfirmFor: 6 * f.step, OverloadFor: 2 * f.step, RecoverFor: max(6*f.step, 20*time.Second),
+		},
+		Suspect: func(r *loadtest.Result) bool { return r.Self.CPU >= ownShare },
+	}
 }
 
 // codeOf says how a search went as an exit code.

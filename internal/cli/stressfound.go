@@ -11,16 +11,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/internal/cli/live"
+	"holdfast/loadtest"
 	"holdfast/loadtest/capacity"
+	"holdfast/loadtest/report"
 	"holdfast/loadtest/stress"
 )
 
 // steps prints the windows of a search as they are decided.
-type steps struct{ w io.Writer }
+type steps struct{ line func(text string) }
 
-func (s *steps) print(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.w, format+"\n", args...) // nobody is left to tell
+// newSteps prints to w; above a view where both are on the terminal, or they would draw over each other.
+func newSteps(w io.Writer, above func(text string)) *steps {
+	if above != nil && live.Terminal(w) {
+		return &steps{line: above}
+	}
+	return &steps{line: func(text string) { _, _ = io.WriteString(w, text+"\n") }} // nobody is left to tell
 }
+
+func (s *steps) print(format string, args ...any) { s.line(fmt.Sprintf(format, args...)) }
 
 func (s *steps) title(t *target, f *stressFlags) {
 	s.print("%s", cut(clean(t.name), defaultWidth))
@@ -58,36 +66,23 @@ func perSecond(v float64) string {
 // foundView is what a search found, as JSON. Times are in milliseconds unless
 // their name says otherwise.
 type foundView struct {
-	Target      string       `json:"target"`
-	Sustainable float64      `json:"sustainable_rate"`
-	Low         float64      `json:"low"`  // good
-	High        float64      `json:"high"` // bad; 0: nothing broke it
-	Confirmed   bool         `json:"confirmed"`
-	Cause       string       `json:"broke_first"`
-	Knee        float64      `json:"knee_heuristic,omitempty"`
-	Recovered   *float64     `json:"recovered_after_seconds,omitempty"` // negative: not in time
+	Target string `json:"target"`
+	report.Search
+
 	Interrupted bool         `json:"interrupted,omitempty"`
-	Steps       []stepView   `json:"steps"`
 	Limits      []suggestion `json:"limits,omitempty"`
 
 	held, overload time.Duration
 }
 
-type stepView struct {
-	Phase  string  `json:"phase"`
-	Rate   float64 `json:"rate"`
-	Good   float64 `json:"good_rate"`
-	Failed int64   `json:"failed"`
-	P50    float64 `json:"p50"`
-	P99    float64 `json:"p99"`
-	Broke  string  `json:"broke"`
-}
-
 func foundOf(t *target, f *stressFlags, r *stress.Result) foundView {
 	found := r.Found
 	v := foundView{
-		Target: t.name, Sustainable: found.Sustainable, Low: found.Low, High: found.High, Confirmed: found.Confirmed,
-		Cause: found.Cause.String(), Knee: r.Knee, Interrupted: r.Interrupted, Steps: []stepView{}, held: 6 * f.step, overload: 2 * f.step,
+		Target: t.name, Interrupted: r.Interrupted, held: 6 * f.step, overload: 2 * f.step,
+		Search: report.Search{
+			Sustainable: found.Sustainable, Low: found.Low, High: found.High, Confirmed: found.Confirmed, Cause: found.Cause.String(), Knee: r.Knee,
+			Steps: []report.Step{},
+		},
 	}
 	if found.Measured {
 		seconds := found.Recovered.Seconds()
@@ -98,7 +93,7 @@ func foundOf(t *target, f *stressFlags, r *stress.Result) foundView {
 	}
 	for i := range found.Looks {
 		l := &found.Looks[i]
-		v.Steps = append(v.Steps, stepView{
+		v.Steps = append(v.Steps, report.Step{
 			Phase: l.Phase.String(), Rate: l.Step.Rate, Good: float64(l.Good) / l.Window.Length.Seconds(), Failed: l.Failed,
 			P50: float64(l.P50) / 1e6, P99: float64(l.P99) / 1e6, Broke: l.Cause.String(),
 		})
@@ -148,33 +143,21 @@ func causeOf(name string) capacity.Cause {
 	return capacity.Nothing
 }
 
-// rangeView is a value with its 95 % interval.
-type rangeView struct {
-	Value float64 `json:"value"`
-	Low   float64 `json:"low"`
-	High  float64 `json:"high"`
-}
-
 // lawView is a fit of the scalability law, as JSON.
-type lawView struct {
-	Lambda rangeView   `json:"lambda"`
-	Sigma  rangeView   `json:"sigma"`
-	Kappa  rangeView   `json:"kappa"`
-	Peak   *rangeView  `json:"peak_users,omitempty"` // missing: beyond what was tested
-	Most   *rangeView  `json:"peak_rate,omitempty"`
-	R2     float64     `json:"r2"`
-	Tested float64     `json:"tested_users"`
-	Points []pointView `json:"points"`
-}
-
-type pointView struct {
-	Users float64 `json:"users"`
-	Rate  float64 `json:"rate"`
-}
+type lawView struct{ report.Law }
 
 // scale runs --scalability.
 func (f *stressFlags) scale(ctx context.Context, c *cobra.Command, g *global, t *target) error {
-	law, points, err := stress.Scalability(ctx, t.load, f.users, f.step)
+	var law capacity.USL
+	var points []capacity.At
+	var last *loadtest.Result
+	view := live.Config{Title: t.name + ": up to " + counted(f.users, "user"), Quiet: true, Input: g.env.Stdin, Output: c.ErrOrStderr(), Environ: g.env.Environ}
+	err := live.Run(ctx, view, func(ctx context.Context, show live.Show) (err error) {
+		load := t.load
+		load.OnPoint = show.Point
+		law, points, last, err = stress.Scalability(ctx, load, f.users, f.step)
+		return err
+	})
 	switch {
 	case ctx.Err() != nil:
 		return withCode(exitInterrupted, fmt.Errorf("interrupted after %s; a fit needs all", counted(len(points), "concurrency level")))
@@ -183,18 +166,25 @@ func (f *stressFlags) scale(ctx context.Context, c *cobra.Command, g *global, t 
 	case err != nil:
 		return withCode(exitFailed, err)
 	}
-	v := lawView{Lambda: rangeView(law.Lambda), Sigma: rangeView(law.Sigma), Kappa: rangeView(law.Kappa), R2: law.R2, Tested: law.Tested}
+	v := lawView{report.Law{Lambda: report.Range(law.Lambda), Sigma: report.Range(law.Sigma), Kappa: report.Range(law.Kappa), R2: law.R2, Tested: law.Tested}}
 	if !math.IsNaN(law.Peak.Value) {
-		peak, most := rangeView(law.Peak), rangeView(law.Most)
+		peak, most := report.Range(law.Peak), report.Range(law.Most)
 		v.Peak, v.Most = &peak, &most
 	}
 	for _, p := range points {
-		v.Points = append(v.Points, pointView{p.Concurrency, p.Throughput})
+		v.Points = append(v.Points, report.AtUsers{Users: p.Concurrency, Rate: p.Throughput})
+	}
+	if err := f.reportScale(t, last, &v.Law); err != nil {
+		return err
 	}
 	if g.json() {
 		return encodeIndented(c.OutOrStdout(), v)
 	}
 	return v.write(g.screen(c.OutOrStdout()))
+}
+
+func percent(r report.Range) report.Range {
+	return report.Range{Value: 100 * r.Value, Low: 100 * r.Low, High: 100 * r.High}
 }
 
 func (v *lawView) write(s *screen) error {
@@ -205,13 +195,13 @@ func (v *lawView) write(s *screen) error {
 	if err := t.write(s); err != nil {
 		return err
 	}
-	interval := func(r rangeView, unit string) string {
+	interval := func(r report.Range, unit string) string {
 		return fmt.Sprintf("%s%s (95 %%: %s to %s)", perSecond(r.Value), unit, perSecond(r.Low), perSecond(r.High))
 	}
 	lines := []string{
 		"", "one user      " + interval(v.Lambda, "/s"),
-		"waiting       " + interval(rangeView{100 * v.Sigma.Value, 100 * v.Sigma.Low, 100 * v.Sigma.High}, " %") + " of the work waits for other work",
-		"agreeing      " + interval(rangeView{100 * v.Kappa.Value, 100 * v.Kappa.Low, 100 * v.Kappa.High}, " %") + " per pair of users",
+		"waiting       " + interval(percent(v.Sigma), " %") + " of the work waits for other work",
+		"agreeing      " + interval(percent(v.Kappa), " %") + " per pair of users",
 		fmt.Sprintf("fit           R2 %.3f", v.R2),
 	}
 	if v.Peak == nil {

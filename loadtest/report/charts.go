@@ -21,7 +21,7 @@ func figureOf(title, caption, chart string) figure {
 
 // figures draws what a document has series for.
 func (d *Document) figures() []figure {
-	list := []figure{}
+	list := append(d.searched(), d.scaled()...)
 	if len(d.Series) > 1 {
 		list = append(list, d.shaded(d.rates()), d.shaded(d.heat()), d.shaded(d.gap()))
 	}

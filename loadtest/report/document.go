@@ -32,8 +32,10 @@ type Document struct {
 	Errors      map[string]string `json:"errors,omitempty"` // the first of each class
 	Series      []Point           `json:"series"`
 	Windows     []Window          `json:"windows,omitempty"`
-	Setup       []Setting         `json:"setup"`       // how to do it again
-	Environment []Setting         `json:"environment"` // where it ran
+	Search      *Search           `json:"search,omitempty"`      // of a search for the most; the totals are of the rate that was held
+	Law         *Law              `json:"scalability,omitempty"` // of a fit; the totals are of the most users
+	Setup       []Setting         `json:"setup"`                 // how to do it again
+	Environment []Setting         `json:"environment"`           // where it ran
 }
 
 // Verdict is what the run proves.
@@ -148,11 +150,19 @@ func New(r *loadtest.Result) *Document {
 	for class, text := range r.Errors {
 		d.Errors[class.String()] = text
 	}
-	for i := range r.Series {
-		d.Series = append(d.Series, pointOf(&r.Series[i]))
-	}
+	d.Series = pointsOf(r.Series)
 	return d
 }
+
+func pointsOf(series []loadtest.Point) (list []Point) {
+	for i := range series {
+		list = append(list, pointOf(&series[i]))
+	}
+	return list
+}
+
+// Show takes over the series of several runs behind one another in place of that of the last.
+func (d *Document) Show(series []loadtest.Point) { d.Series = pointsOf(series) }
 
 func partOf(name string, s *loadtest.Summary) Part {
 	p := Part{

@@ -71,6 +71,12 @@ func (d *Document) Markdown(w io.Writer) error {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.ReplaceAll(o.Text, "|", "\\|"), escape(o.Value), yes(o.Met))
 		}
 	}
+	if found := d.Found(); len(found) > 0 {
+		b.WriteString("\n| found | |\n|---|---|\n")
+		for _, f := range found {
+			fmt.Fprintf(&b, "| %s | %s |\n", f.Name, escape(f.Value))
+		}
+	}
 	b.WriteString("\n| ms | p50 | p90 | p99 | p99.9 | max |\n|---|---|---|---|---|---|\n")
 	for _, t := range []struct {
 		name string

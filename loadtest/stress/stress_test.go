@@ -201,11 +201,11 @@ func TestASearchThatIsInterruptedTellsWhatItKnows(t *testing.T) {
 func TestScalabilityIsFittedToWhatWasMeasured(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u, points, err := stress.Scalability(t.Context(), base(newService(16, 10*time.Millisecond)), 64, 4*time.Second)
+		u, points, last, err := stress.Scalability(t.Context(), base(newService(16, 10*time.Millisecond)), 64, 4*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(points) != 7 || math.Abs(points[0].Throughput-100) > 5 || math.Abs(points[6].Throughput-1600) > 80 || u.Lambda.Value < 80 {
+		if len(points) != 7 || math.Abs(points[0].Throughput-100) > 5 || math.Abs(points[6].Throughput-1600) > 80 || u.Lambda.Value < 80 || last.Total.Planned() < 6000 {
 			t.Errorf("%+v of %+v", u, points)
 		}
 	})

@@ -45,8 +45,34 @@ type Result struct {
 	// Knee is where goodput bends over the offered rate, in requests per second, by
 	// Breakpoint's windows: a heuristic. 0: it does not.
 	Knee float64
+	// Held is the run that confirmed the sustainable rate; nil: none did.
+	Held *loadtest.Result
+	// Series has the points of all steps of Breakpoint one behind the other, and Spans says which of them are of which.
+	Series []loadtest.Point
+	Spans  []Span
 	// Interrupted: the context ended before the suite did.
 	Interrupted bool
+}
+
+// Span is a step of Breakpoint in Result.Series.
+type Span struct {
+	capacity.Step
+
+	From, To time.Duration
+}
+
+// append puts a step behind those before it.
+func (r *Result) append(step capacity.Step, of *loadtest.Result) {
+	begin := time.Duration(0)
+	if n := len(r.Spans); n > 0 {
+		begin = r.Spans[n-1].To
+	}
+	end := begin
+	for _, p := range of.Series {
+		p.At += begin
+		end, r.Series = p.At, append(r.Series, p)
+	}
+	r.Spans = append(r.Spans, Span{step, begin, end})
 }
 
 // ErrNoRate says that a suite has no rate to be a multiple of.
@@ -76,6 +102,7 @@ func (t *StressTester) Run(ctx context.Context) (*Result, error) {
 func (t *StressTester) search(ctx context.Context) (*Result, error) {
 	s := capacity.NewSearch(t.Search)
 	out := &Result{Suite: Breakpoint}
+	held := map[float64]*loadtest.Result{} // by rate; at most a few are confirmed
 	for {
 		step := s.Next()
 		if step.Phase == capacity.Done || out.Interrupted {
@@ -88,14 +115,19 @@ func (t *StressTester) search(ctx context.Context) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
+		out.append(step, r)
 		if out.Load = r; ctx.Err() != nil {
 			out.Interrupted = true
 		} else if step.Phase != capacity.Recover {
 			t.observe(s, t.window(step, r))
 		}
+		looks := s.Result().Looks
+		if n := len(looks); step.Phase == capacity.Confirm && n > 0 && looks[n-1].Cause == capacity.Nothing {
+			held[step.Rate] = r
+		}
 	}
 	found := s.Result()
-	out.Found = &found
+	out.Found, out.Held = &found, held[found.Sustainable]
 	out.Knee = knee(found.Looks)
 	return out, nil
 }

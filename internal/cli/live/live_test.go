@@ -25,9 +25,9 @@ func TestWithoutATerminalThereAreLines(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	failed := errors.New("no")
-	err := Run(t.Context(), Config{Title: "a load", Length: 5 * time.Minute, Open: true, Output: &out}, func(_ context.Context, tell func(loadtest.Point)) error {
+	err := Run(t.Context(), Config{Title: "a load", Length: 5 * time.Minute, Open: true, Output: &out}, func(_ context.Context, show Show) error {
 		for i := range 20 {
-			tell(point(i + 1))
+			show.Point(point(i + 1))
 		}
 		return failed
 	})
@@ -36,6 +36,21 @@ func TestWithoutATerminalThereAreLines(t *testing.T) {
 		"  20s  90 of 100/s good, 100 failed, p50 1.23ms p99 98.8ms, 7 under way, steady\n"
 	if got := out.String(); got != want || !errors.Is(err, failed) {
 		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+func TestALoadThatPrintsItselfIsLeftToIt(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	err := Run(t.Context(), Config{Title: "a search", Quiet: true, Output: &out}, func(_ context.Context, show Show) error {
+		show.Point(point(1))
+		if show.Line != nil {
+			t.Error("there is a view without a terminal")
+		}
+		return nil
+	})
+	if err != nil || out.Len() > 0 {
+		t.Errorf("%v: %s", err, out.String())
 	}
 }
 

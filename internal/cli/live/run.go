@@ -22,6 +22,8 @@ type Config struct {
 	Throttle *loadtest.Throttle
 	// MostFactor bounds them: 10.
 	MostFactor float64
+	// Quiet leaves out the lines of each second where there is no terminal: the load tells of itself by Show.Line.
+	Quiet bool
 
 	// The view needs a terminal on both; else there are lines on Output.
 	Input   io.Reader
@@ -29,8 +31,15 @@ type Config struct {
 	Environ []string
 }
 
-// Load puts load on something and tells of each second. It ends when ctx does.
-type Load func(ctx context.Context, tell func(loadtest.Point)) error
+// Load puts load on something and tells of it. It ends when ctx does.
+type Load func(ctx context.Context, show Show) error
+
+// Show is whom a load tells how it goes.
+type Show struct {
+	Point func(loadtest.Point) // of each second
+	// Line stays above the view when it has gone. Nil: there is no view, and whoever has lines prints them.
+	Line func(text string)
+}
 
 // Run runs a load and shows it. It returns when the load has ended, with its
 // error; that the view could not be drawn is no error of a load, which goes on
@@ -39,16 +48,20 @@ func Run(ctx context.Context, c Config, load Load) error { //nolint:gocritic // 
 	if c.MostFactor <= 0 {
 		c.MostFactor = mostFactor
 	}
-	if !terminal(c.Input) || !terminal(c.Output) {
+	if !Terminal(c.Input) || !Terminal(c.Output) {
 		lines := &lines{config: &c}
-		return load(ctx, lines.tell)
+		if c.Quiet {
+			return load(ctx, Show{Point: func(loadtest.Point) {}})
+		}
+		return load(ctx, Show{Point: lines.tell})
 	}
 	return run(ctx, &c, load)
 }
 
 const mostFactor = 10
 
-func terminal(v any) bool {
+// Terminal says whether v is one.
+func Terminal(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -63,7 +76,7 @@ func run(ctx context.Context, c *Config, load Load) error {
 		tea.WithFPS(framesPerSecond), tea.WithoutSignalHandler())
 	failed := make(chan error, 1)
 	go func() {
-		err := load(ctx, func(p loadtest.Point) { view.Send(p) })
+		err := load(ctx, Show{Point: func(p loadtest.Point) { view.Send(p) }, Line: func(text string) { view.Println(text) }})
 		failed <- err
 		view.Send(over{})
 	}()
