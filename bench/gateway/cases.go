@@ -21,6 +21,7 @@ const (
 	messageSize     = 512
 	slowRate        = 100 // requests per second of the case added
 	steadyPart      = 0.7 // of HAProxy's greatest rate
+	steadyRounds    = 3   // times as many as the other cases have
 )
 
 // arrange starts the backends and proxies of a case and says how to measure.

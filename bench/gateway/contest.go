@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -158,7 +159,7 @@ func (c *contest) observed(ctx context.Context, e *entry) (report.Sample, error)
 func (c *contest) stop() {
 	var ending sync.WaitGroup
 	for _, e := range c.entries {
-		if e.process != nil && e.proxy != report.Direct {
+		if e.process != nil && !slices.Contains(c.backends, e.process) {
 			ending.Go(e.process.Stop)
 		}
 	}

@@ -30,6 +30,9 @@ func run(ctx context.Context, args []string, out, diagnostics io.Writer) error {
 	if len(args) == 2 && args[0] == peer.EchoVerb {
 		return peer.ServeEcho(ctx, args[1])
 	}
+	if len(args) == 3 && args[0] == peer.RelayVerb {
+		return peer.ServeRelay(ctx, args[1], args[2])
+	}
 	p, err := readPlan(args, diagnostics)
 	if err != nil {
 		return err

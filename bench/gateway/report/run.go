@@ -32,11 +32,13 @@ const (
 	Steady      = "steady"
 )
 
-// Names of the proxies that a comparison refers to; Direct is no proxy at all.
+// Names of what a comparison refers to besides proxies: Direct is nothing in
+// between, Relay a process that only copies bytes.
 const (
 	Reference = "haproxy"
 	Ours      = "holdfast"
 	Direct    = "direct"
+	Relay     = "bare relay"
 )
 
 // Cases lists them in the order in which they are measured and shown.

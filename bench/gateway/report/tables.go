@@ -44,7 +44,7 @@ func (r *Run) proxies(names ...string) []string {
 	seen := map[string]bool{}
 	for _, result := range r.Results {
 		for _, name := range names {
-			if result.Case == name && result.Proxy != Direct && !seen[result.Proxy] {
+			if result.Case == name && result.Proxy != Direct && result.Proxy != Relay && !seen[result.Proxy] {
 				seen[result.Proxy] = true
 				list = append(list, result.Proxy)
 			}
@@ -64,7 +64,7 @@ func (r *Run) sections() []section {
 		{"CPU time per request", "HAProxy in us, the others as multiples of it.", r.costs()},
 		{"Memory, MiB", "Proportional set size of all processes of a proxy.", r.memories()},
 		{"Growth", "CPU us per request at each size, and the slope per tenfold.", r.growth()},
-		{"At 100 requests/s, us", "Median latency, and what the proxy adds to it.", r.additions()},
+		{"At 100 requests/s, us", "Median and what is added. The relay only copies bytes.", r.additions()},
 		{"At 70 % of HAProxy's rate", "Latency in ms, from when it was to be sent.", r.details(Steady)},
 		{"In full", "Latency in ms, of closed loops.", r.details(requestCases()...)},
 	} {
@@ -146,7 +146,7 @@ func ms(result *Result, figure func(Sample) float64) string {
 func (r *Run) additions() table {
 	t := table{names: 1, head: []string{"proxy", "p50", "added", "least..greatest", "p99", "p99.9"}}
 	direct := r.Find(Added, 0, Direct)
-	for _, proxy := range append([]string{Direct}, r.proxies(Added)...) {
+	for _, proxy := range append([]string{Direct, Relay}, r.proxies(Added)...) {
 		result := r.Find(Added, 0, proxy)
 		if _, ok := result.Of(p50); !ok {
 			continue
