@@ -42,6 +42,7 @@ func (r *run) once(ctx context.Context, s *Step, until time.Time) error {
 	}
 	r.OnLine(what)
 	fault := Fault{What: what, Injected: injected, Reverted: injected}
+	r.OnFault(Fault{What: what, Injected: injected})
 	var waited error
 	if s.Do != Kill {
 		waited = wait(ctx, until)
@@ -50,6 +51,7 @@ func (r *run) once(ctx context.Context, s *Step, until time.Time) error {
 	if s.Do != Kill {
 		fault.Reverted = time.Now()
 	}
+	r.OnFault(fault)
 	r.mu.Lock()
 	r.faults = append(r.faults, fault)
 	r.mu.Unlock()

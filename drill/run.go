@@ -45,6 +45,10 @@ type Config struct {
 	LoseDatabase func(ctx context.Context, d *sysfault.Driver, refuse bool, atMost time.Duration) (revert func() error, err error)
 	NoDatabase   string
 	OnLine       func(string) // progress, from several goroutines: nobody
+	// OnFault is told of each fault when it is in force, and again, with Reverted, when it is taken back; from several
+	// goroutines. OnPoint is told of each second of the load. Nobody.
+	OnFault func(Fault)
+	OnPoint func(loadtest.Point)
 }
 
 // spare is how long after its time the guard takes a fault back whose driver hangs.
@@ -91,6 +95,9 @@ type Fault struct {
 func Run(ctx context.Context, c Config) (*Result, error) {
 	if c.OnLine == nil {
 		c.OnLine = func(string) {}
+	}
+	if c.OnFault == nil {
+		c.OnFault = func(Fault) {}
 	}
 	r := &run{Config: c, x: c.Experiment, seen: map[int]uint64{}}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
@@ -273,7 +280,7 @@ func (r *run) loadConfig(ctx context.Context) (loadtest.Config, error) {
 		surge *= r.x.Load.Surge
 	}
 	return loadtest.Config{
-		Client: r.watch.around(client), Endpoints: weights, Open: true, Timeout: r.x.Load.Timeout, Seed: 1,
+		Client: r.watch.around(client), Endpoints: weights, Open: true, Timeout: r.x.Load.Timeout, Seed: 1, OnPoint: r.OnPoint,
 		MaxInFlight: inFlight(max(surge, r.x.Load.Rate), r.x.Load.Timeout),
 		Stages: []schedule.Stage{
 			{Name: baseline, Rate: r.x.Load.Rate, Duration: r.x.Baseline},

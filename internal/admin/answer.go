@@ -13,6 +13,7 @@ import (
 
 	"holdfast/internal/admin/access"
 	"holdfast/internal/control"
+	"holdfast/internal/runs"
 	"holdfast/internal/store"
 )
 
@@ -75,6 +76,9 @@ func asError(err error) *Error {
 	if r, ok := errors.AsType[*control.Refusal](err); ok {
 		return refusalOf(r)
 	}
+	if r, ok := errors.AsType[*runs.Refusal](err); ok {
+		return refusalOfRun(r)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return &Error{Status: http.StatusNotFound, Message: access.Mask(err.Error())}
 	}
@@ -99,6 +103,11 @@ func refusalOf(r *control.Refusal) *Error {
 	}
 	e.name()
 	return e
+}
+
+func refusalOfRun(r *runs.Refusal) *Error {
+	status := map[runs.Kind]int{runs.Invalid: http.StatusBadRequest, runs.NotFound: http.StatusNotFound, runs.Conflict: http.StatusConflict}[r.Kind]
+	return &Error{Status: status, Message: access.Mask(r.Error()), Field: r.Field, Hint: r.Hint}
 }
 
 func writeError(w http.ResponseWriter, err error) {

@@ -94,6 +94,7 @@ func (a *api) addAll() {
 	a.addTokens()
 	a.addSession()
 	a.addRecovery()
+	a.addRuns()
 }
 
 func (a *api) addConfiguration() {

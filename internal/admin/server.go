@@ -17,6 +17,7 @@ import (
 	"holdfast/internal/monitor"
 	"holdfast/internal/platform"
 	"holdfast/internal/prober"
+	"holdfast/internal/runs"
 	"holdfast/internal/scaler"
 	"holdfast/internal/store"
 	"holdfast/internal/telemetry"
@@ -43,6 +44,11 @@ type Config struct {
 	Values func(path string) []ConfigValue
 	// Control carries out orders; nil: none are taken.
 	Control *control.Control
+	// Runs carries out load tests and drills; nil: there are none.
+	Runs *runs.Runs
+	// CheckURL says why a run may not send requests to a URL that is not the
+	// gateway's; nil: it may.
+	CheckURL func(ctx context.Context, url string) error
 	// Store gives the logs; nil: there are none.
 	Store Store
 	// Node is whose events in Store are of this stream.
@@ -104,6 +110,9 @@ func New(c Config) *Server {
 	}
 	if c.Scaling != nil {
 		figures.Scaling = s.scalingFigures
+	}
+	if c.Runs != nil {
+		figures.Runs = func() telemetry.Runs { return endedRuns(c.Runs) }
 	}
 	s.metrics = telemetry.NewMetrics(figures).Handler()
 	s.recent.start = s.started

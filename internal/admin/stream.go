@@ -3,7 +3,6 @@ package admin
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -43,7 +42,7 @@ func (s *Server) stream(ctx huma.Context, in *whichEvents) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // nginx in between would hold events back
-	f := &follower{server: s, w: w, control: http.NewResponseController(w), in: in, last: in.Since}
+	f := &follower{server: s, streamWriter: streamWriter{w, http.NewResponseController(w)}, in: in, last: in.Since}
 	w.WriteHeader(http.StatusOK)
 	if f.resume(r.Context()) == nil {
 		s.follow(r, f, wake)
@@ -76,12 +75,12 @@ func (s *Server) follow(r *http.Request, f *follower, wake <-chan struct{}) {
 
 // follower is one client of the stream.
 type follower struct {
-	server  *Server
-	w       io.Writer
-	control *http.ResponseController
-	in      *whichEvents
-	last    uint64 // number of the last event of this process it has
-	strict  bool   // it has all up to last, also when that is none
+	streamWriter
+
+	server *Server
+	in     *whichEvents
+	last   uint64 // number of the last event of this process it has
+	strict bool   // it has all up to last, also when that is none
 }
 
 // catchUp sends what happened since the last event.
@@ -123,20 +122,4 @@ func writeGap(b *strings.Builder, missed uint64) {
 		return
 	}
 	fmt.Fprintf(b, "event: gap\ndata: {\"missed\":%d}\n\n", missed)
-}
-
-func (f *follower) write(text string) error {
-	if text == "" {
-		return nil
-	}
-	if err := f.control.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
-		return fmt.Errorf("write events: %w", err)
-	}
-	if _, err := io.WriteString(f.w, text); err != nil {
-		return fmt.Errorf("write events: %w", err)
-	}
-	if err := f.control.Flush(); err != nil {
-		return fmt.Errorf("write events: %w", err)
-	}
-	return nil
 }

@@ -144,7 +144,8 @@ func (a *App) makeAdmin(c *config.Config) {
 		Reload:  a.reloadSentences,
 		Config:  func() ([]byte, error) { return config.Marshal(a.config.Load(), true), nil },
 		Values:  a.configValues,
-		Control: a.control, Store: a.store, Node: a.node, StoreHealth: a.outbox.Health, History: past{a.history}, Performance: a.monitor.Snapshot, Scaling: a.scalingOf,
+		Control: a.control, Runs: a.runs, CheckURL: a.checkLoaded,
+		Store: a.store, Node: a.node, StoreHealth: a.outbox.Health, History: past{a.history}, Performance: a.monitor.Snapshot, Scaling: a.scalingOf,
 		Guard: a.door.guard, Tokens: a.door.tokens, Audit: a.door.audit, MetricsToken: c.Admin.MetricsToken,
 	})
 }

@@ -33,6 +33,7 @@ import (
 	"holdfast/internal/monitor"
 	"holdfast/internal/prober"
 	"holdfast/internal/recorder"
+	"holdfast/internal/runs"
 	"holdfast/internal/scaler"
 	"holdfast/internal/store"
 	"holdfast/internal/telemetry"
@@ -63,6 +64,8 @@ type Options struct {
 	// Successor makes the command that starts this Holdfast anew, with
 	// Replace; nil: it cannot be asked for an upgrade.
 	Successor func() *exec.Cmd
+	// Runs carry out load tests and drills for the API.
+	Runs Runs
 }
 
 // App is one running Holdfast.
@@ -89,6 +92,7 @@ type App struct {
 	counts    scaledCounts
 	node      string // names this Holdfast among those that share a store
 	control   *control.Control
+	runs      *runs.Runs // nil: none are carried out
 	orders    orders
 	door      door
 
@@ -158,10 +162,14 @@ func (a *App) open(c *config.Config) error {
 	if err := a.openDoor(c); err != nil {
 		return err
 	}
+	if err := a.makeRuns(); err != nil {
+		return err
+	}
 	a.makeAdmin(c)
 	if err := a.configureAsOrdered(); err != nil {
 		a.heldBack(err)
 	}
+	a.counts.only(a.config.Load())
 	return Check(a.config.Load())
 }
 
@@ -253,6 +261,7 @@ func (a *App) Run(ctx context.Context) error {
 		service("notices", func(context.Context) error { return a.listen(answering) })
 		service("cleaner", func(context.Context) error { return a.cleanUp(answering) })
 		service("admin", func(context.Context) error { return a.runAdmin(answering) })
+		endRuns := a.beginRuns(ctx)
 		wg.Go(func() { a.watch(ctx, fail) })
 		wg.Go(func() {
 			replaced := func() { silence(); fail(errReplaced) }
@@ -261,6 +270,8 @@ func (a *App) Run(ctx context.Context) error {
 			}
 		})
 		err = a.serve(ctx, c)
+		fail(nil)
+		endRuns() // while there still is somebody to take their orders back
 	}
 	fail(nil) // also ends the watch when the gateway failed
 	stop()

@@ -16,7 +16,7 @@ func commandsOfARunningOne(g *global) []*cobra.Command {
 		statusCommand(g), instancesCommand(g), breakersCommand(g), requestsCommand(g), explainCommand(g),
 		eventsCommand(g), logLevelCommand(g), reloadCommand(g), checkCommand(g), configCommand(g),
 		functionCommand(g), actionsCommand(g), auditCommand(g), tokenCommand(g), doctorCommand(g), setupCommand(g), cleanupCommand(g),
-		initCommand(g), manCommand(), drillCommand(g), drillGuardCommand(g),
+		initCommand(g), manCommand(), drillCommand(g), drillGuardCommand(g), runChildCommand(g),
 	}
 }
 

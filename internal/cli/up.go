@@ -155,6 +155,7 @@ func (f *upFlags) options(g *global, args []string) (app.Options, error) {
 		Config: load, Log: g.env.Stderr, Hangup: g.env.Hangup, Version: version,
 		Guard: []string{self, "process-guard"}, Debug: debugComponents(g.env.Environ),
 		Replace: f.replace, ReplaceTimeout: f.patience, APICommands: f.apiCommands, Successor: successor(g.env, self),
+		Runs: app.Runs{Arguments: []string{runChild}, TakeBack: takeBack},
 	}, nil
 }
 

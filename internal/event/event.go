@@ -43,6 +43,7 @@ const (
 	Config          Kind = "config"
 	Action          Kind = "action"  // somebody ordered something
 	Scaling         Kind = "scaling" // a function looks, or no longer looks, like an incident rather than load
+	Run             Kind = "run"     // a load test, stress test or drill began or ended
 	Anomaly         Kind = "anomaly" // the performance monitor's: something is out of the ordinary, or no longer
 )
 

@@ -25,6 +25,7 @@ type InForce struct {
 	CPUPercent  int    `json:"cpu_percent,omitempty"`
 	CPUBy       string `json:"cpu_by,omitempty"`
 	Background  bool   `json:"background,omitempty"`
+	Nice        int    `json:"nice,omitempty"`
 	// Note says why the kernel does not keep a limit.
 	Note string `json:"note,omitempty"`
 }
@@ -41,6 +42,9 @@ func (f InForce) String() string {
 	if f.Background {
 		parts = append(parts, "in the background")
 	}
+	if f.Nice > 0 {
+		parts = append(parts, fmt.Sprintf("nice %d", f.Nice))
+	}
 	if len(parts) == 0 {
 		return "no limits"
 	}
@@ -50,6 +54,9 @@ func (f InForce) String() string {
 	}
 	return line
 }
+
+// lowest is the lowest priority.
+const lowest = 19
 
 // watchInterval is how often memory is looked at where the kernel does not.
 const watchInterval = 100 * time.Millisecond
@@ -73,7 +80,7 @@ func newLimiter(name string, limits Limits) *limiter {
 
 // setForce writes down what the system says it keeps.
 func (l *limiter) setForce() {
-	f := InForce{Background: l.limits.Background}
+	f := InForce{Background: l.limits.Background, Nice: l.limits.Nice}
 	memoryBy, cpuBy, note := l.system.keeps()
 	if l.limits.MemoryBytes > 0 {
 		f.MemoryBytes, f.MemoryBy = l.limits.MemoryBytes, memoryBy

@@ -125,12 +125,14 @@ func (s system) apply(pid int) {
 			}
 		}
 	}
-	if _, cpu, _ := s.keeps(); s.limits.Background || s.limits.CPUPercent > 0 && cpu == ByPriority {
-		_ = unix.Setpriority(unix.PRIO_PGRP, pid, lowest) // a child that is gone already needs none
+	nice := s.limits.Nice
+	if _, cpu, _ := s.keeps(); s.limits.Background || s.limits.CPUPercent > 0 && cpu == ByPriority && nice == 0 {
+		nice = lowest
+	}
+	if nice > 0 {
+		_ = unix.Setpriority(unix.PRIO_PGRP, pid, nice) // a child that is gone already needs none
 	}
 }
-
-const lowest = 19
 
 // killedForMemory asks the kernel's count of this life's group.
 func (s system) killedForMemory() bool {

@@ -21,8 +21,12 @@ func (system) keeps() (memory, cpu, note string) {
 func (system) prepare(*exec.Cmd) (done func()) { return func() {} }
 
 func (s system) apply(pid int) {
-	if s.limits.Background || s.limits.CPUPercent > 0 {
-		_ = unix.Setpriority(unix.PRIO_PGRP, pid, 19) // it ran well before that, too
+	nice := s.limits.Nice
+	if s.limits.Background || s.limits.CPUPercent > 0 && nice == 0 {
+		nice = lowest
+	}
+	if nice > 0 {
+		_ = unix.Setpriority(unix.PRIO_PGRP, pid, nice) // it ran well before that, too
 	}
 }
 

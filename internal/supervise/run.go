@@ -26,7 +26,8 @@ const linesKept = 20
 
 // Run starts the child and keeps it running until ctx ends; then it stops it
 // (SIGTERM, SIGKILL after StopTimeout) and returns nil when it is gone. It may
-// be called once. A child that cannot start is retried, and its status says why.
+// be called once. A child that cannot start is retried, and its status says why,
+// unless it has one life only.
 func (c *Child) Run(ctx context.Context) error {
 	if err := c.begin(); err != nil {
 		return err
@@ -43,6 +44,10 @@ func (c *Child) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			c.set(Stopped, 0, nil, "stopped")
 			return nil
+		}
+		if c.config.Once {
+			c.set(Stopped, 0, nil, failure)
+			return errors.New(failure)
 		}
 		c.backOff(ctx, &failures, ran, failure)
 		c.mu.Lock()

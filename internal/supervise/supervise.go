@@ -23,6 +23,9 @@ type Limits struct {
 	// Background lets it have what nobody else wants: the lowest priority. On a
 	// small machine a busy child slows the gateway without it, CPUPercent or not.
 	Background bool
+	// Nice is a priority between that and Holdfast's own, 1 to 18: for work whose
+	// result depends on when it is done, which Background may put off for long.
+	Nice int
 }
 
 // Heartbeat is how often a child is asked whether it lives (Interval, 1 s), and
@@ -41,6 +44,8 @@ type Config struct {
 	// settings and secrets.
 	Env    []string
 	Limits Limits
+	// Once lets the child have one life: Run returns why it ended.
+	Once bool
 	// StartTimeout is how long it may take to answer at first (10 s).
 	StartTimeout time.Duration
 	// StopTimeout is how long it may take to end after SIGTERM (10 s).
@@ -157,6 +162,7 @@ func (c Config) validate() error {
 	bad(c.Name == "" || name != "", "name: %q is no name", c.Name)
 	bad(len(c.Command) == 0 || c.Command[0] == "", "command: is empty")
 	bad(c.Limits.MemoryBytes != 0 && c.Limits.MemoryBytes < leastMemory, "limits.memory: %d bytes are less than any child needs (%d)", c.Limits.MemoryBytes, leastMemory)
+	bad(c.Limits.Nice < 0 || c.Limits.Nice >= lowest, "limits.nice: must lie between 0 and %d, is %d", lowest-1, c.Limits.Nice)
 	bad(c.Limits.CPUPercent < 0, "limits.cpu: %d %% is negative", c.Limits.CPUPercent)
 	bad(c.Heartbeat.Timeout < c.Heartbeat.Interval, "heartbeat.timeout: %s is below the interval %s", c.Heartbeat.Timeout, c.Heartbeat.Interval)
 	bad(c.Backoff.Max < c.Backoff.Base, "backoff.max: %s is below backoff.base %s", c.Backoff.Max, c.Backoff.Base)

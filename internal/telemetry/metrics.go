@@ -26,6 +26,8 @@ type MetricsConfig struct {
 	DroppedLogs func() uint64
 	// Performance returns the latest measurement; nil: there is none.
 	Performance func() Performance
+	// Runs returns what became of runs; nil: there are none.
+	Runs func() Runs
 	// Scaling returns the latest decisions, of functions that are scaled; nil:
 	// none is.
 	Scaling func() []Scaling
@@ -69,6 +71,9 @@ func NewMetrics(c MetricsConfig) *Metrics {
 	}
 	if c.Scaling != nil {
 		m.registry.MustRegister(newScalingCollector(c.Scaling))
+	}
+	if c.Runs != nil {
+		m.registry.MustRegister(newRunsCollector(c.Runs))
 	}
 	m.registry.MustRegister(newCollector(c), buildInfo(c.Version),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
