@@ -28,6 +28,7 @@ func (a *App) recall(ctx context.Context) {
 		a.logger.WarnContext(ctx, "the store does not answer: breakers begin closed, instances unchecked", "error", err)
 	}
 	a.memory = m
+	a.recallScaled(ctx)
 	a.instances.wasUp = func(name string, f *config.Function, id, endpoint string) bool {
 		// A process was started anew, whatever was at its address before.
 		return f.Platform.Process == nil && m.WasUp(name, id, endpoint, time.Now())

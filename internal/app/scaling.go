@@ -2,80 +2,19 @@ package app
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"holdfast/autoscale"
-	"holdfast/balancer"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/event"
 	"holdfast/internal/monitor"
-	"holdfast/internal/platform"
 	"holdfast/internal/scaler"
 	"holdfast/internal/store"
 )
-
-// scaledCounts are the numbers of processes that the scaler put in force. They
-// are kept for this process only: after a restart a function begins with the
-// configured or ordered number.
-type scaledCounts struct {
-	mu     sync.Mutex
-	counts map[string]scaledCount
-}
-
-// scaledCount holds until people say another number: in the configuration, or by
-// an order.
-type scaledCount struct {
-	instances int
-	base      int       // configured or ordered, when it was decided
-	ordered   time.Time // when that was ordered; zero: it was not
-}
-
-func (s *scaledCounts) set(function string, c scaledCount) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.counts == nil {
-		s.counts = map[string]scaledCount{}
-	}
-	s.counts[function] = c
-}
-
-// instances is the number in force for a function, of which f has the orders
-// worked in.
-func (s *scaledCounts) instances(name string, f *config.Function, o *control.Orders) int {
-	base := f.Platform.Process.Instances
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, ok := s.counts[name]
-	if !ok || c.base != base || !c.ordered.Equal(orderedAt(o)) {
-		return base
-	}
-	return min(max(c.instances, f.Scaling.MinInstances, 1), max(f.Scaling.MaxInstances, 1))
-}
-
-func orderedAt(o *control.Orders) time.Time {
-	if o.Count == nil {
-		return time.Time{}
-	}
-	return o.Count.At
-}
-
-// scaled is a function with what the scaler decided worked in.
-func (a *App) scaled(name string, f *config.Function) *config.Function {
-	if f.Platform.Process == nil {
-		return f
-	}
-	o := a.control.State().Orders(name)
-	out, process := *f, *f.Platform.Process
-	process.Instances = a.counts.instances(name, f, &o)
-	out.Platform.Process = &process
-	return &out
-}
 
 // makeScaler makes what adds and removes instances by itself.
 func (a *App) makeScaler() {
@@ -223,75 +162,4 @@ func (a *App) keepDecision() func(string, *autoscale.Decision) {
 			ID: store.NewID(), Node: a.node, Kind: "scaling", Function: function, Rule: string(d.Rule), Inputs: inputs, Result: result, At: d.At,
 		})
 	}
-}
-
-// scaledProcesses is the platform process as the scaler knows it.
-type scaledProcesses struct{ app *App }
-
-// Observe implements scaler.Platform.
-func (p scaledProcesses) Observe(function string) (scaler.Observation, bool) {
-	a := p.app
-	g, fn := a.processes.find(function), a.gateway.Function(function)
-	f := a.config.Load().Functions[function]
-	if g == nil || fn == nil || f == nil || f.Platform.Process == nil {
-		return scaler.Observation{}, false
-	}
-	f = a.scaled(function, orderedFunction(f, a.control.State().Orders(function)))
-	o := scaler.Observation{Desired: f.Platform.Process.Instances}
-	o.Deploying, o.VersionSince = g.deploy()
-	stats := fn.Balancer().Stats(time.Now())
-	up := map[string]balancer.Health{}
-	for i := range stats.Instances {
-		up[stats.Instances[i].ID] = stats.Instances[i].Health
-	}
-	for _, i := range g.present() {
-		if i.State != platform.Stopped {
-			o.Instances = append(o.Instances, autoscale.Instance{ID: i.ID, State: scalingState(i.State, up[i.ID]), Since: i.Since})
-		}
-	}
-	return o, true
-}
-
-// scalingState: what runs is ready once its checks say so.
-func scalingState(s platform.State, h balancer.Health) autoscale.InstanceState {
-	switch s {
-	case platform.Starting:
-		return autoscale.Starting
-	case platform.Running:
-		switch h {
-		case balancer.HealthUp:
-			return autoscale.Ready
-		case balancer.HealthUnknown:
-			return autoscale.Starting
-		case balancer.HealthDown:
-		}
-	case platform.Stopping, platform.Stopped:
-		return autoscale.Draining
-	case platform.CrashLoop:
-		return autoscale.Failed
-	case platform.Gone:
-	}
-	return autoscale.Unready
-}
-
-// Scale implements scaler.Platform. The number is put in force as an order is,
-// so that neither overtakes the other.
-func (p scaledProcesses) Scale(function string, d *autoscale.Decision) error {
-	a := p.app
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
-	f, o := a.config.Load().Functions[function], a.control.State().Orders(function)
-	if f == nil || f.Platform.Process == nil {
-		return nil // it was taken away meanwhile
-	}
-	f = orderedFunction(f, o)
-	if now := a.counts.instances(function, f, &o); now != d.Current {
-		return nil // somebody else changed it; the next decision knows
-	}
-	a.counts.set(function, scaledCount{d.Result, f.Platform.Process.Instances, orderedAt(&o)})
-	if err := a.applyInstances(function, f); err != nil {
-		return fmt.Errorf("scale to %d instances: %w", d.Result, err)
-	}
-	a.control.Follow(control.Scaled{Function: function, Before: d.Current, After: d.Result, Ready: d.Ready}, d.Reason)
-	return nil
 }

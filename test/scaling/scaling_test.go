@@ -63,14 +63,7 @@ type decision struct {
 
 func TestInstancesFollowTheLoadAndNoRequestFails(t *testing.T) {
 	need.Plain(t)
-	file := filepath.Join(t.TempDir(), "holdfast.yaml")
-	text := fmt.Sprintf(configuration, holdfast.Binary(t), holdfast.Binary(t))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := holdfast.Up(t, "-c", file)
-	p.Ready(t, 20*time.Second)
-
+	p, _ := up(t)
 	var asked, failed atomic.Int64
 	var wg sync.WaitGroup
 	few, leave := context.WithCancel(t.Context())
@@ -89,6 +82,40 @@ func TestInstancesFollowTheLoadAndNoRequestFails(t *testing.T) {
 	explained(t, p)
 	logged(t, p)
 	rests(t, p)
+}
+
+func TestTheNumberOfInstancesOutlivesARestart(t *testing.T) {
+	need.Plain(t)
+	p, file := up(t)
+	var asked, failed atomic.Int64
+	var wg sync.WaitGroup
+	busy, leave := context.WithCancel(t.Context())
+	users(busy, &wg, 9, p.Gateway, &asked, &failed) // two instances have 4.5 each
+	awaitReady(t, p, 2, 60*time.Second)
+	leave()
+	wg.Wait()
+	if err := p.Stop(20 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	p = p.Again(t, "-c", file)
+	p.Ready(t, 20*time.Second)
+	var v struct{ Instances []struct{ ID string } }
+	if err := p.API("/api/v1/instances?function=work", &v); err != nil || len(v.Instances) != 2 {
+		t.Errorf("it begins with %d instances, want 2: %v", len(v.Instances), err)
+	}
+}
+
+// up starts Holdfast and returns it and its configuration.
+func up(t *testing.T) (*holdfast.Process, string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "holdfast.yaml")
+	text := fmt.Sprintf(configuration, holdfast.Binary(t), holdfast.Binary(t))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := holdfast.Up(t, "-c", file)
+	p.Ready(t, 20*time.Second)
+	return p, file
 }
 
 // awaitReady waits until so many instances are there, and all are ready.
