@@ -16,7 +16,7 @@ import (
 
 func TestParseReadsWhatTheDocumentationShows(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]fault.Fault{
+	language().Reads(t, map[string]fault.Fault{
 		"latency=200ms":               {Kind: fault.Latency, Delay: fault.Delay{Mean: 200 * time.Millisecond}},
 		"latency=200ms~50ms":          {Kind: fault.Latency, Delay: fault.Delay{Mean: 200 * time.Millisecond, Jitter: 50 * time.Millisecond}},
 		"up.latency=1s~2s:normal@30%": {Kind: fault.Latency, Direction: fault.Up, Percent: 30, Delay: fault.Delay{Mean: time.Second, Jitter: 2 * time.Second, Shape: fault.Normal}},
@@ -31,17 +31,7 @@ func TestParseReadsWhatTheDocumentationShows(t *testing.T) {
 		"reset=1KiB/2s@0.5%":          {Kind: fault.Reset, Bytes: 1 << 10, Percent: 0.5, Delay: fault.Delay{Mean: 2 * time.Second}},
 		"blackhole=5%":                {Kind: fault.Blackhole, Percent: 5},
 		"down.half-open":              {Kind: fault.HalfOpen, Direction: fault.Down},
-	} {
-		list, err := fault.Parse(text)
-		if err != nil || len(list) != 1 || list[0] != want {
-			t.Errorf("Parse(%q) = %+v, %v, want %+v", text, list, err, want)
-			continue
-		}
-		again, err := fault.Parse(list[0].String())
-		if err != nil || again[0] != want {
-			t.Errorf("%q was written as %q: %v", text, list[0], err)
-		}
-	}
+	})
 	list, err := fault.Parse(" latency=1ms ,reset=10% ")
 	if err != nil || fault.Format(list) != "latency=1ms, reset@10%" {
 		t.Errorf("a list = %q, %v", fault.Format(list), err)
@@ -50,7 +40,7 @@ func TestParseReadsWhatTheDocumentationShows(t *testing.T) {
 
 func TestParseErrorsAreOneSentenceThatQuotes(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
+	language().Refuses(t, map[string]string{
 		"lag=1s":                     `parse fault "lag=1s": the kind is unknown: use latency, bandwidth`,
 		"latency":                    "latency needs a time, as in latency=200ms~50ms",
 		"latency=fast":               `"fast" is no time: write a time like 200ms`,
@@ -74,12 +64,7 @@ func TestParseErrorsAreOneSentenceThatQuotes(t *testing.T) {
 		"reset,":                     `parse fault "": the kind is unknown`,
 		"reset=1B~1B":                "a value that its kind does not know",
 		strings.Repeat("reset,", 70): "at most 64 are taken",
-	} {
-		_, err := fault.Parse(text)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("Parse(%q) = %v, want %q", text, err, want)
-		}
-	}
+	})
 }
 
 func TestStepsAreReadAndWritten(t *testing.T) {
@@ -169,26 +154,5 @@ func TestDelaysHaveTheirShape(t *testing.T) {
 
 // FuzzParse: what is accepted is checked, and is written as text that means the same.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"latency=200ms~50ms:normal@3%", "reset=10%, limit=1KiB", "up.slice=16B~8B/5ms", "bandwidth=1TB/s", "reset=1B/1ns@1e-9%", "x"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		list, err := fault.Parse(text)
-		if err != nil {
-			if strings.Count(err.Error(), "\n") > strings.Count(text, "\n") {
-				t.Fatalf("the error of %q is not one sentence: %v", text, err)
-			}
-			return
-		}
-		for _, one := range list {
-			if err := one.Check(); err != nil {
-				t.Fatalf("%q was accepted: %v", text, err)
-			}
-		}
-		written := fault.Format(list)
-		again, err := fault.Parse(written)
-		if err != nil || !reflect.DeepEqual(again, list) {
-			t.Fatalf("%q was written as %q, which is %+v, %v", text, written, again, err)
-		}
-	})
+	language().Fuzz(f, "latency=200ms~50ms:normal@3%", "reset=10%, limit=1KiB", "up.slice=16B~8B/5ms", "bandwidth=1TB/s", "reset=1B/1ns@1e-9%", "x")
 }

@@ -3,7 +3,6 @@ package fault
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -66,17 +65,9 @@ type Stats struct {
 
 // New checks the configuration and makes a proxy; [Proxy.Run] lets it work.
 func New(c Config) (*Proxy, error) {
-	if c.Listener == nil {
-		return nil, errors.New("make fault proxy: Listener is missing")
-	}
-	if (c.Upstream == "") == (c.Dial == nil) {
-		return nil, errors.New("make fault proxy: want either Upstream or Dial")
-	}
-	if c.Dial == nil {
-		c.Dial = func(ctx context.Context) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "tcp", c.Upstream)
-		}
+	var err error
+	if c.Dial, err = front.Dialer(c.Listener, c.Upstream, c.Dial); err != nil {
+		return nil, fmt.Errorf("make fault proxy: %w", err)
 	}
 	c.MaxConns = cmp.Or(c.MaxConns, defaultConns)
 	if err := checkAll(c.Faults); err != nil {

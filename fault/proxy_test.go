@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"holdfast/fault"
+	"holdfast/fault/internal/faulttest"
 )
 
 func TestBytesArriveUnchangedAndAreCounted(t *testing.T) {
@@ -36,7 +37,7 @@ func TestBytesArriveUnchangedAndAreCounted(t *testing.T) {
 			if err != nil || !bytes.Equal(got, sent) {
 				t.Fatalf("got %d bytes (%v), want the %d that were sent", len(got), err, len(sent))
 			}
-			until(t, "the connection is closed", func() bool { return p.Stats().Open == 0 })
+			faulttest.Until(t, "the connection is closed", func() bool { return p.Stats().Open == 0 })
 			if s := p.Stats(); s.Accepted != 1 || s.Up != 300_000 || s.Down != 300_000 {
 				t.Errorf("stats %+v", s)
 			}
@@ -130,7 +131,7 @@ func TestHalfOpenIsSilentOneWayAndCannotBeHealed(t *testing.T) {
 	if n, err := c.Read(make([]byte, 10)); err == nil {
 		t.Fatalf("read %d bytes through the silent direction", n)
 	}
-	_ = c.SetReadDeadline(time.Now().Add(patience))
+	_ = c.SetReadDeadline(time.Now().Add(faulttest.Patience))
 	if err := p.Set(); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func TestAnUpstreamThatIsAwayResetsTheClient(t *testing.T) {
 	if err := try(p); err == nil {
 		t.Error("an answer from nobody")
 	}
-	until(t, "the error is counted", func() bool { return p.Stats().DialErrors == 1 && noted(p, "cannot be reached") })
+	faulttest.Until(t, "the error is counted", func() bool { return p.Stats().DialErrors == 1 && noted(p, "cannot be reached") })
 }
 
 func TestTooManyConnectionsAreReset(t *testing.T) {
@@ -197,7 +198,7 @@ func TestTooManyConnectionsAreReset(t *testing.T) {
 		t.Errorf("stats %+v", s)
 	}
 	_ = first.Close()
-	until(t, "the first is gone", func() bool { return p.Stats().Open == 0 })
+	faulttest.Until(t, "the first is gone", func() bool { return p.Stats().Open == 0 })
 	if err := ask(dial(t, p), "hello"); err != nil {
 		t.Errorf("after the first is gone: %v", err)
 	}
@@ -217,7 +218,7 @@ func TestFaultsChangeUnderLoad(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				_ = c.SetDeadline(time.Now().Add(patience))
+				_ = c.SetDeadline(time.Now().Add(faulttest.Patience))
 				for range 20 {
 					if ask(c, "hello there") != nil {
 						break // the faults' doing
@@ -243,7 +244,7 @@ func TestFaultsChangeUnderLoad(t *testing.T) {
 	if err := ask(dial(t, p), "hello"); err != nil {
 		t.Errorf("with no fault in force: %v", err)
 	}
-	until(t, "all others are closed", func() bool { return p.Stats().Open == 1 })
+	faulttest.Until(t, "all others are closed", func() bool { return p.Stats().Open == 1 })
 }
 
 func TestABadConfigurationIsRefused(t *testing.T) {

@@ -14,11 +14,10 @@ import (
 	"go.uber.org/goleak"
 
 	"holdfast/fault"
+	"holdfast/fault/internal/faulttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const patience = 10 * time.Second
 
 // listen opens a listener on loopback.
 func listen(t *testing.T) net.Listener {
@@ -65,15 +64,7 @@ func start(t *testing.T, c fault.Config) *fault.Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run = %v", err)
-		}
-	})
+	faulttest.Serve(t, p.Run)
 	return p
 }
 
@@ -85,13 +76,13 @@ func tcp(t *testing.T, handle func(net.Conn), seed uint64, faults string) *fault
 	return start(t, fault.Config{Listener: listen(t), Upstream: upstream.Addr().String(), Seed: seed, Faults: parse(t, faults)})
 }
 
+func language() faulttest.Language[fault.Fault] {
+	return faulttest.Language[fault.Fault]{Parse: fault.Parse, Format: fault.Format}
+}
+
 func parse(t *testing.T, text string) []fault.Fault {
 	t.Helper()
-	list, err := fault.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
+	return language().Must(t, text)
 }
 
 func dial(t *testing.T, p *fault.Proxy) *net.TCPConn {
@@ -100,7 +91,7 @@ func dial(t *testing.T, p *fault.Proxy) *net.TCPConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(faulttest.Patience))
 	t.Cleanup(func() { _ = c.Close() })
 	return c.(*net.TCPConn)
 }
@@ -127,19 +118,8 @@ func try(p *fault.Proxy) error {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(faulttest.Patience))
 	return ask(c, "hello")
-}
-
-// until polls a condition.
-func until(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 func notes(p *fault.Proxy) []string {

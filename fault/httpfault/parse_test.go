@@ -15,7 +15,7 @@ import (
 
 func TestParseReadsWhatTheDocumentationShows(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]httpfault.Rule{
+	language().Reads(t, map[string]httpfault.Rule{
 		"status=503":                {Kind: httpfault.Status, Status: 503},
 		"status=429/2s@1/3":         {Kind: httpfault.Status, Status: 429, RetryAfter: 2 * time.Second, Every: 3},
 		"delay=200ms~50ms":          {Kind: httpfault.Delay, Delay: fault.Delay{Mean: 200 * time.Millisecond, Jitter: 50 * time.Millisecond}},
@@ -28,17 +28,7 @@ func TestParseReadsWhatTheDocumentationShows(t *testing.T) {
 		"wrong-length=10":           {Kind: httpfault.WrongLength, Bytes: 10},
 		"garbage=32B":               {Kind: httpfault.Garbage, Bytes: 32},
 		"close":                     {Kind: httpfault.Close},
-	} {
-		list, err := httpfault.Parse(text)
-		if err != nil || len(list) != 1 || list[0] != want {
-			t.Errorf("Parse(%q) = %+v, %v, want %+v", text, list, err, want)
-			continue
-		}
-		again, err := httpfault.Parse(list[0].String())
-		if err != nil || again[0] != want {
-			t.Errorf("%q was written as %q: %v", text, list[0], err)
-		}
-	}
+	})
 	list, err := httpfault.Parse("POST /orders/*: status=503@10%, delay=1s; /slow: delay=5s;")
 	if err != nil || httpfault.Format(list) != "POST /orders/*: status=503@10%; POST /orders/*: delay=1s; /slow: delay=5s" {
 		t.Errorf("a list = %q, %v", httpfault.Format(list), err)
@@ -47,7 +37,7 @@ func TestParseReadsWhatTheDocumentationShows(t *testing.T) {
 
 func TestParseErrorsAreOneSentenceThatQuotes(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
+	language().Refuses(t, map[string]string{
 		"explode":                    `parse rule "explode": the kind is unknown: use status, delay`,
 		"status":                     "status needs a number from 200 to 599",
 		"status=99":                  "status needs a number from 200 to 599",
@@ -65,12 +55,7 @@ func TestParseErrorsAreOneSentenceThatQuotes(t *testing.T) {
 		"truncate=-1B":               `"-1B" is no size`,
 		"/x: reset,, close":          `parse rule "": the kind is unknown`,
 		strings.Repeat("reset;", 70): "at most 64 are taken",
-	} {
-		_, err := httpfault.Parse(text)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("Parse(%q) = %v, want %q", text, err, want)
-		}
-	}
+	})
 }
 
 func TestRulesAreTextInYAMLAndJSON(t *testing.T) {
@@ -112,23 +97,5 @@ func TestBadRulesAreRefused(t *testing.T) {
 
 // FuzzParse: what is accepted is checked, and is written as text that means the same.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"POST /a/*: status=503/2s@1/3, delay=1s~1ms; wrong-length=-3", "garbage=1KiB@0.1%", "x"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		list, err := httpfault.Parse(text)
-		if err != nil {
-			return
-		}
-		for _, r := range list {
-			if err := r.Check(); err != nil {
-				t.Fatalf("%q was accepted: %v", text, err)
-			}
-		}
-		written := httpfault.Format(list)
-		again, err := httpfault.Parse(written)
-		if err != nil || !reflect.DeepEqual(again, list) {
-			t.Fatalf("%q was written as %q, which is %+v, %v", text, written, again, err)
-		}
-	})
+	language().Fuzz(f, "POST /a/*: status=503/2s@1/3, delay=1s~1ms; wrong-length=-3", "garbage=1KiB@0.1%", "x")
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"holdfast/fault/httpfault"
+	"holdfast/fault/internal/faulttest"
 )
 
 // mirror answers with what it was asked.
@@ -139,7 +140,7 @@ func TestAClientThatLeavesIsNoticedByTheUpstream(t *testing.T) {
 	<-asked
 	_ = c.Close()
 	<-left
-	until(t, "the session is over", func() bool { return p.Stats().Open == 0 })
+	faulttest.Until(t, "the session is over", func() bool { return p.Stats().Open == 0 })
 }
 
 func TestAnUpstreamThatClosesAnIdleConnectionClosesTheClients(t *testing.T) {
@@ -186,7 +187,7 @@ func TestAnUpstreamThatIsAwayBreaksTheConnection(t *testing.T) {
 	if resp, err := client(t).Get(url(p, "/")); err == nil {
 		t.Errorf("answer %v from nobody", resp.Status)
 	}
-	until(t, "the failure is counted", func() bool { return p.Stats().Failed > 0 && noted(p, "reach the upstream") })
+	faulttest.Until(t, "the failure is counted", func() bool { return p.Stats().Failed > 0 && noted(p, "reach the upstream") })
 }
 
 func TestRunEndsWithAllRequestsUnderWay(t *testing.T) {
@@ -213,7 +214,7 @@ func TestRunEndsWithAllRequestsUnderWay(t *testing.T) {
 		fmt.Fprint(c, text)
 	}
 	<-asked
-	until(t, "the slow request is delayed", func() bool { return noted(p, "delayed by") })
+	faulttest.Until(t, "the slow request is delayed", func() bool { return noted(p, "delayed by") })
 	cancel()
 	if err := <-done; err != nil || p.Stats().Open != 0 {
 		t.Errorf("Run = %v with %d open", err, p.Stats().Open)

@@ -84,22 +84,13 @@ type Stats struct {
 
 // New checks the configuration and makes a proxy; [Proxy.Run] lets it work.
 func New(c Config) (*Proxy, error) {
-	if c.Listener == nil {
-		return nil, errors.New("make HTTP fault proxy: Listener is missing")
-	}
-	if (c.Upstream == "") == (c.Dial == nil) {
-		return nil, errors.New("make HTTP fault proxy: want either Upstream or Dial")
-	}
-	if c.Dial == nil {
-		c.Dial = func(ctx context.Context) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "tcp", c.Upstream)
-		}
+	var err error
+	if c.Dial, err = front.Dialer(c.Listener, c.Upstream, c.Dial); err != nil {
+		return nil, fmt.Errorf("make HTTP fault proxy: %w", err)
 	}
 	c.MaxConns, c.Idle = cmp.Or(c.MaxConns, defaultConns), cmp.Or(c.Idle, defaultIdle)
 	p := &Proxy{config: c, log: fault.NewLog(c.Events, c.OnEvent)}
 	p.door.Listener, p.door.Max = c.Listener, int64(c.MaxConns)
-	var err error
 	if p.base, err = counters(c.Rules); err != nil {
 		return nil, fmt.Errorf("make HTTP fault proxy: %w", err)
 	}

@@ -2,7 +2,6 @@ package httpfault_test
 
 import (
 	"bufio"
-	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,11 +14,10 @@ import (
 
 	"holdfast/fault"
 	"holdfast/fault/httpfault"
+	"holdfast/fault/internal/faulttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const patience = 10 * time.Second
 
 // start runs a proxy until the test ends.
 func start(t *testing.T, c httpfault.Config) *httpfault.Proxy {
@@ -32,15 +30,7 @@ func start(t *testing.T, c httpfault.Config) *httpfault.Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run = %v", err)
-		}
-	})
+	faulttest.Serve(t, p.Run)
 	return p
 }
 
@@ -55,18 +45,18 @@ func front(t *testing.T, handler http.HandlerFunc, rules string) (*httpfault.Pro
 
 func client(t *testing.T) *http.Client {
 	t.Helper()
-	transport := &http.Transport{DisableCompression: true, ExpectContinueTimeout: patience}
+	transport := &http.Transport{DisableCompression: true, ExpectContinueTimeout: faulttest.Patience}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: patience}
+	return &http.Client{Transport: transport, Timeout: faulttest.Patience}
+}
+
+func language() faulttest.Language[httpfault.Rule] {
+	return faulttest.Language[httpfault.Rule]{Parse: httpfault.Parse, Format: httpfault.Format}
 }
 
 func parse(t *testing.T, text string) []httpfault.Rule {
 	t.Helper()
-	rules, err := httpfault.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rules
+	return language().Must(t, text)
 }
 
 func url(p *httpfault.Proxy, path string) string { return "http://" + p.Addr().String() + path }
@@ -78,7 +68,7 @@ func raw(t *testing.T, p *httpfault.Proxy) (*net.TCPConn, *bufio.Reader) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(faulttest.Patience))
 	t.Cleanup(func() { _ = c.Close() })
 	return c.(*net.TCPConn), bufio.NewReader(c)
 }
@@ -86,14 +76,4 @@ func raw(t *testing.T, p *httpfault.Proxy) (*net.TCPConn, *bufio.Reader) {
 func noted(p *httpfault.Proxy, text string) bool {
 	events, _ := p.Events()
 	return slices.ContainsFunc(events, func(e fault.Event) bool { return strings.Contains(e.Fault+" | "+e.Note, text) })
-}
-
-func until(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/fault/internal/faulttest"
 	"holdfast/fault/sysfault"
 	"holdfast/test/need"
 )
@@ -71,7 +72,9 @@ func stage(t *testing.T, most time.Duration) *scene {
 		t.Fatal(err)
 	}
 	// The guard outlives the driver by a moment, and opens the journal once more: its directory must not go before.
-	t.Cleanup(func() { until(t, "the guard has ended", func() bool { return find(guardRole, t.Name()) == 0 }) })
+	t.Cleanup(func() {
+		faulttest.Until(t, "the guard has ended", func() bool { return find(guardRole, t.Name()) == 0 })
+	})
 	s.driver = started(t, cmd)
 	said, err := bufio.NewReader(out).ReadString('\n')
 	if strings.Contains(said, sysfault.ErrUnsupported.Error()) {
@@ -117,7 +120,7 @@ func TestADriverThatIsKilledLeavesNothingBehind(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	t.Logf("all was taken back %s after the driver was killed", time.Since(began).Round(time.Millisecond))
-	until(t, "the guard has ended", func() bool { return find(guardRole, t.Name()) == 0 })
+	faulttest.Until(t, "the guard has ended", func() bool { return find(guardRole, t.Name()) == 0 })
 	if b, err := os.ReadFile(filepath.Join(s.dir, "faults.journal")); err != nil || len(b) != 0 {
 		t.Errorf("the journal holds %q, %v", b, err)
 	}
@@ -185,7 +188,7 @@ func TestTheGuardTakesBackWhatADriverThatHangsDoesNot(t *testing.T) {
 	t.Parallel()
 	s := stage(t, 2*time.Second)
 	_ = syscall.Kill(s.driver.Process.Pid, syscall.SIGSTOP)
-	until(t, "all is taken back", func() bool { return len(s.inForce()) == 0 })
+	faulttest.Until(t, "all is taken back", func() bool { return len(s.inForce()) == 0 })
 	if state(s.driver.Process.Pid) != 'T' {
 		t.Error("the driver does not hang, so that this proves nothing")
 	}
@@ -219,7 +222,7 @@ func TestWhatIsOverdueIsTakenBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		until(t, "it is thawed and told", func() bool {
+		faulttest.Until(t, "it is thawed and told", func() bool {
 			events, _ := d.Events()
 			return !frozen(sleep.Process.Pid) && len(events) == 2 && strings.Contains(events[1].Note, "overdue")
 		})

@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"holdfast/fault/internal/faulttest"
 	"holdfast/fault/sysfault"
 	"holdfast/test/need"
 )
@@ -34,7 +35,7 @@ func TestFreezeStopsAProcessUntilItIsTakenBack(t *testing.T) {
 			t.Error("it is not frozen")
 		}
 		revert()
-		until(t, "it runs", func() bool { return !frozen(sleep.Process.Pid) })
+		faulttest.Until(t, "it runs", func() bool { return !frozen(sleep.Process.Pid) })
 	})
 }
 
@@ -42,7 +43,7 @@ func TestFreezeStopsAGroupAndTheEndOfTheDriverThawsIt(t *testing.T) {
 	t.Parallel()
 	shell := started(t, exec.Command("sh", "-c", "sleep 61 & sleep 61; true"))
 	var children []int
-	until(t, "both children run", func() bool {
+	faulttest.Until(t, "both children run", func() bool {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", shell.Process.Pid, shell.Process.Pid))
 		children = nil
 		for f := range strings.FieldsSeq(string(b)) {
@@ -71,7 +72,7 @@ func TestKillEndsAProcess(t *testing.T) {
 	sleep := started(t, exec.Command("sleep", "60"))
 	run(t, func(ctx context.Context, d *sysfault.Driver) {
 		inject(ctx, t, d, sysfault.Kill{Target: sysfault.Target{PID: sleep.Process.Pid}})()
-		until(t, "it is gone", func() bool { return state(sleep.Process.Pid) == 'Z' })
+		faulttest.Until(t, "it is gone", func() bool { return state(sleep.Process.Pid) == 'Z' })
 	})
 }
 
@@ -199,7 +200,7 @@ func TestDroppedPacketsAreSilenceAndComeBack(t *testing.T) {
 					t.Errorf("a new connection: %v, want silence", err)
 				}
 				revert()
-				until(t, "a new connection echoes", func() bool {
+				faulttest.Until(t, "a new connection echoes", func() bool {
 					c, err := dial()
 					if err != nil {
 						return false

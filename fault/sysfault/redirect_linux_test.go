@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/fault/internal/faulttest"
 	"holdfast/fault/sysfault"
 )
 
@@ -48,7 +49,7 @@ func greeted(ctx context.Context, t *testing.T, port int, d *net.Dialer) (net.Co
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(faulttest.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(c).ReadString('\n')

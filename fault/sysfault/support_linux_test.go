@@ -27,7 +27,6 @@ const (
 	driverRole = "fault-driver"
 	burnRole   = "fault-burn"
 	eatRole    = "fault-eat"
-	patience   = 10 * time.Second
 )
 
 // TestMain is also the programs that tests start.
@@ -128,16 +127,6 @@ func state(pid int) byte {
 }
 
 func frozen(pid int) bool { return state(pid) == 'T' }
-
-func until(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
 
 // find returns the process that runs this program with these arguments.
 func find(args ...string) int {

@@ -19,6 +19,22 @@ type Door struct {
 	Accepted, Open, Refused atomic.Int64
 }
 
+// Dialer is how connections to the upstream are opened: by dial, or to the address upstream, one of which is given.
+func Dialer(l net.Listener, upstream string, dial func(ctx context.Context) (net.Conn, error)) (func(ctx context.Context) (net.Conn, error), error) {
+	switch {
+	case l == nil:
+		return nil, errors.New("Listener is missing") //nolint:staticcheck // it is the name of a field
+	case (upstream == "") == (dial == nil):
+		return nil, errors.New("want either Upstream or Dial")
+	case dial != nil:
+		return dial, nil
+	}
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", upstream)
+	}, nil
+}
+
 const (
 	pauseFirst = 5 * time.Millisecond
 	pauseLast  = time.Second
