@@ -22,7 +22,17 @@
 //	amplification  attempts by exchanges, of the server, in the fault window
 //	duplicates     POSTs that were processed more than once, by the function's own ledger
 //	lost           POSTs that were acknowledged and are not in the ledger
+//	gets           good GETs by GETs of the fault window
+//	hung           requests that had no answer when the client gave up
+//	refusal        the longest that a POST of the fault window took to fail
+//	spoiled        answers that looked good and were not whole
+//	struck         times that faults of proxies hit something
+//	restarts       processes of the function that were started
 //	residue        goroutines of Holdfast afterwards above those before
+//	files, memory  open files, and MiB of memory, likewise
+//	leftover       processes of instances that nobody knows any more, and what faults left on the machine
 //
-// A figure that was not measured is missing and never counts as good.
+// A figure that was not measured is missing and never counts as good. When the
+// load was not offered, by the generator's own fault, the drill is INVALID: it
+// shows nothing, whatever the figures are.
 package drill

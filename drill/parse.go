@@ -67,6 +67,9 @@ const (
 //	  - {do: scale, value: 2}                                     # two instances more
 //	  - {do: set, path: health.path, text: /nowhere}              # configuration of the function
 //	  - {do: lose-store}
+//	  - {do: lose-database, text: drop}                           # or refuse
+//	  - {do: tcp, whom: busiest, text: "latency=50ms~20ms, reset@10%"}  # see package fault
+//	  - {do: http, whom: busiest, text: "status=503@10%"}         # see package httpfault
 //	expect: ["availability>=99%", "detect<5s", duplicates<=0]
 func Parse(data []byte, name string) (x *Experiment, err error) {
 	// The YAML library panics on some texts that it cannot decode, tags without a value among them.
