@@ -111,7 +111,8 @@ type Zero struct {
 	After time.Duration `json:"after,omitempty"`
 }
 
-// Schedule moves the bounds while Signals.Schedules names it.
+// Schedule moves the bounds while Signals.Schedules names it; autoscale/schedule
+// tells when that is.
 type Schedule struct {
 	Name string `json:"name"`
 	// Min and Max go before the policy's; 0: they do not. Of several schedules
