@@ -28,7 +28,7 @@ type EngineConfig struct {
 	// function's timeouts.connect.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Conn wraps a connection to an instance once HTTP/1.1 can be spoken on it:
-	// a plain one as Dial made it, one with TLS after the handshake. nil: none is.
+	// a plain one when Dial made it, one with TLS after the handshake. nil: none is.
 	Conn func(net.Conn) net.Conn
 }
 

@@ -60,7 +60,7 @@ func (d dialer) plain(ctx context.Context, network, addr string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
-	return d.engine.wrap(conn), nil
+	return d.engine.wrap(newHearOut(conn)), nil
 }
 
 // tls counts the handshake as part of connecting.
@@ -76,7 +76,7 @@ func (d dialer) tls(ctx context.Context, network, addr string) (net.Conn, error)
 		_ = raw.Close() // the handshake's error is the one to tell
 		return nil, err
 	}
-	return d.engine.wrap(conn), nil
+	return d.engine.wrap(newHearOut(conn)), nil
 }
 
 func (d dialer) config(addr string) *tls.Config {

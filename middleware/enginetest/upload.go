@@ -3,15 +3,20 @@ package enginetest
 import (
 	"bufio"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"holdfast/middleware"
 	"holdfast/retry"
 )
 
@@ -24,6 +29,7 @@ func uploadTests() []test {
 		{"an early answer reaches a client that still uploads", earlyAnswer},
 		{"an early failure during an upload is tried elsewhere", earlyFailure},
 		{"an upload goes on under the early answer of a second attempt", earlyAnswerElsewhere},
+		{"an early answer of an instance that closes at once is not lost", earlyAnswerOfTheLeaving},
 		{"the connection ends with an early answer", earlyAnswerEndsConnection},
 		{"both directions stream at once", fullDuplex},
 		{"expect: 100-continue is asked of the instance", expectContinue},
@@ -135,6 +141,73 @@ func earlyAnswer(t *testing.T, start Start) {
 		readAnswer(t, br, "POST").is(t, 413, "big")
 	}
 	w.blameless(t)
+}
+
+// earlyAnswerOfTheLeaving: what was written meanwhile breaks the connection,
+// while the answer may not have been read yet. Some of these instances leave
+// bytes of the body unread, so that their close is a reset.
+func earlyAnswerOfTheLeaving(t *testing.T, start Start) {
+	var uploads sync.WaitGroup
+	defer uploads.Wait()
+	for _, c := range []struct {
+		name, body string
+		reads      int64 // bytes of the upload, at least
+	}{
+		{"a reset, a short answer", "", 0},
+		{"a reset, with a body", "too big", 10},
+		{"a reset, with all of a body that a system takes at once", strings.Repeat("big ", 8<<10), 10},
+		{"an end, a short answer", "", 2 * uploadPart},
+		{"an end, with a body", "too big", 2 * uploadPart},
+	} {
+		talk := func(conn net.Conn, _ *http.Request) {
+			_, _ = io.CopyN(io.Discard, conn, c.reads)
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(c.body), c.body)
+		}
+		for _, f := range []middleware.Function{in(rawInstance(t, talk)), overTLS(t, talk)} {
+			f.NoRetry = true
+			w := newWorld(t, start, config(f))
+			for i := range 8 {
+				conn, br := w.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n")
+				uploads.Go(func() { upload(conn) })
+				a := readAnswer(t, br, "POST")
+				if a.StatusCode != http.StatusRequestEntityTooLarge || a.body != c.body || a.err != nil {
+					t.Fatalf("%s, %s: the answer was lost in upload %d: %d, %d bytes, %v",
+						c.name, f.Instances[0].Endpoint, i, a.StatusCode, len(a.body), a.err)
+				}
+			}
+			w.blameless(t)
+		}
+	}
+}
+
+// overTLS is a function whose instance is a rawInstance that uses TLS.
+func overTLS(t *testing.T, talk func(conn net.Conn, r *http.Request)) middleware.Function {
+	t.Helper()
+	srv := httptest.NewTLSServer(nil)
+	srv.Close() // only its certificate is wanted
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveRaw(t, tls.NewListener(ln, srv.TLS), talk)
+	roots := x509.NewCertPool()
+	roots.AddCert(srv.Certificate())
+	f := in("https://" + ln.Addr().String())
+	f.Options.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return f
+}
+
+// uploadPart is what upload writes at a time.
+const uploadPart = 16 << 10
+
+// upload writes until nobody takes it.
+func upload(conn net.Conn) {
+	part := make([]byte, uploadPart)
+	for {
+		if _, err := conn.Write(part); err != nil {
+			return
+		}
+	}
 }
 
 func earlyFailure(t *testing.T, start Start) {
