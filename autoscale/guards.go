@@ -29,7 +29,7 @@ func (g Guards) withDefaults() Guards {
 // dismiss takes proposals out of account that are no signs of load.
 func (d *deciding) dismiss() {
 	d.incident = d.looksLikeIncident()
-	saturated := d.saturated()
+	saturated, useless := d.saturated(), false
 	for i := range d.proposals {
 		p := &d.proposals[i]
 		if p.Instances <= d.current {
@@ -40,9 +40,10 @@ func (d *deciding) dismiss() {
 			p.Dismissed = ByIncident
 		case saturated && p.Rule != ByZero && slices.Contains(congestion(), p.Signal):
 			p.Dismissed = BySaturation
+			useless = true
 		}
 	}
-	if d.incident == "" && saturated {
+	if d.incident == "" && useless {
 		d.incident = "more instances did not help: something behind them is the limit"
 	}
 }
@@ -71,7 +72,8 @@ func (d *deciding) looksLikeIncident() string {
 }
 
 // saturated: instances were added and are ready, responses take as long as
-// before, and no more of them are served.
+// before, and no more of them are served. That alone is nothing bad, a steady
+// load looks the same; it is when still more are wanted because of it.
 func (d *deciding) saturated() bool {
 	was := d.next.LastUp
 	if was == nil {

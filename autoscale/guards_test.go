@@ -109,6 +109,20 @@ func TestMoreInstancesAreNotTriedWhereTheyDidNotHelp(t *testing.T) {
 	want(t, autoscale.Decide(p, still.Next, slow(3, 101, 3100, 20), at(16*time.Minute)), 4, autoscale.ByThreshold) // tried again
 }
 
+func TestASteadyLoadIsNoIncident(t *testing.T) {
+	t.Parallel()
+	p := totals(1, 10)
+	p.Thresholds = autoscale.Thresholds{Up: values{autoscale.ResponseTimeMS: 1000}}
+	state := settledState(3)
+	state.LastUp = &autoscale.Before{At: at(-5 * time.Minute), Ready: 2, Served: 100, Response: 80}
+	s := wishes(3, 3)[0]
+	s.Values[autoscale.ServedRate], s.Values[autoscale.ResponseTimeMS] = 100, 80
+	d := autoscale.Decide(p, state, s, at(0))
+	if d.Incident != "" {
+		t.Errorf("incident: %s", d.Incident)
+	}
+}
+
 func TestDeploysFreezeAndStartingInstancesKeepOthers(t *testing.T) {
 	t.Parallel()
 	p := totals(1, 10)

@@ -66,8 +66,8 @@ func (a *App) scalingOf(function string) (v scaler.View, decided bool, rests str
 }
 
 // scalingPolicyOf writes the configuration as a policy. The cooldown is the only
-// rest: between two changes, and how long less must have been enough before an
-// instance goes.
+// rest between two changes. Where no idle time is asked for, it is also how long
+// less must have been enough before an instance goes.
 func scalingPolicyOf(f *config.Function) autoscale.Policy {
 	c := &f.Scaling
 	up, down := &c.ScaleUpThreshold, &c.ScaleDownThreshold
@@ -80,7 +80,7 @@ func scalingPolicyOf(f *config.Function) autoscale.Policy {
 		},
 	}
 	p.Down.Hold, p.Down.Rates = p.Cooldown, []autoscale.Rate{{Instances: 1, Per: time.Second}}
-	if p.Cooldown == 0 {
+	if p.Cooldown == 0 || p.Thresholds.IdleFor > 0 {
 		p.Down.Hold = -1
 	}
 	return p
@@ -143,6 +143,7 @@ func signalsOf(m map[autoscale.Signal]float64) map[autoscale.Signal]float64 {
 func (a *App) keepDecision() func(string, *autoscale.Decision) {
 	incidents := map[string]string{} // of the scaler's goroutine alone
 	return func(function string, d *autoscale.Decision) {
+		a.logs.For("scaling").Debug("decided", "function", function, "current", d.Current, "result", d.Result, "rule", string(d.Rule), "reason", d.Reason)
 		if was := incidents[function]; was != d.Incident {
 			incidents[function] = d.Incident
 			e := event.Event{Kind: event.Scaling, Function: function, Source: "scaler", From: "incident", To: ordinary, Reason: was}
