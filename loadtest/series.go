@@ -79,9 +79,9 @@ func (p *Point) measure(response, service, lag *histogram.Histogram) {
 	p.Heat = slices.Clip(p.Heat)
 }
 
-// join puts q, which follows p, to p. Quantiles come from the map of heat then and are within 3 %; those of the service
+// Join puts q, which follows p, to p. Quantiles come from the map of heat then and are within 3 %; those of the service
 // and of the timer are the larger ones.
-func (p *Point) join(q *Point) {
+func (p *Point) Join(q *Point) {
 	p.At, p.Phase, p.InFlight, p.Users = q.At, q.Phase, q.InFlight, q.Users
 	p.Length += q.Length
 	p.Offered += q.Offered
@@ -146,7 +146,7 @@ func newSeries(limit int) *series { return &series{limit: limit, every: 1} }
 // add takes in the next step.
 func (s *series) add(p Point) {
 	if s.steps > 0 && s.steps < s.every {
-		s.points[len(s.points)-1].join(&p)
+		s.points[len(s.points)-1].Join(&p)
 		s.steps++
 		return
 	}
@@ -162,7 +162,7 @@ func (s *series) coarsen() {
 	half := len(s.points) / 2
 	for i := range half {
 		a := s.points[2*i]
-		a.join(&s.points[2*i+1])
+		a.Join(&s.points[2*i+1])
 		s.points[i] = a
 	}
 	clear(s.points[half:])

@@ -71,7 +71,11 @@ func (f *reportFlags) write(d *report.Document) error {
 
 // conclude reports a run and says how it went as an exit code.
 func (f *reportFlags) conclude(c *cobra.Command, g *global, t *target, r *loadtest.Result, strict bool) error {
-	d := document(t, r)
+	return f.concludeAs(document(t, r), c, g, t, r, strict)
+}
+
+// concludeAs is conclude with a document that may say more.
+func (f *reportFlags) concludeAs(d *report.Document, c *cobra.Command, g *global, t *target, r *loadtest.Result, strict bool) error {
 	if err := f.write(d); err != nil {
 		return err
 	}
@@ -268,6 +272,9 @@ func failures(b *strings.Builder, d *report.Document) {
 
 func verdict(b *strings.Builder, d *report.Document) {
 	b.WriteString("\n")
+	for _, x := range d.Found() {
+		fmt.Fprintf(b, "%s: %s\n", x.Name, x.Value)
+	}
 	for _, o := range d.Verdict.Objectives {
 		word := "met   "
 		if !o.Met {

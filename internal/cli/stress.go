@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 	"holdfast/internal/cli/live"
 	"holdfast/loadtest"
 	"holdfast/loadtest/capacity"
+	"holdfast/loadtest/report"
 	"holdfast/loadtest/stress"
 )
 
@@ -23,6 +26,9 @@ up, double until it breaks, bisect to --precision, hold both sides six times as
 long, overload it twice over and measure how long it takes to be well again.
 The other suites put a shape of load around --rate: smoke (a tenth of it),
 load, stress (1, 1.5, 2, 3 times), spike (10 times), soak (an hour), recovery.
+quota finds what a rate limiter allows: from --min on it doubles until requests
+are answered 429, then goes down to 0.7 times at each and slowly up again, and
+obeys Retry-After; the rate and the burst of the limit are fitted to that.
 
 --scalability instead measures 1, 2, 4 ... users who wait for each answer and
 fits the Universal Scalability Law; beyond what was tested nothing is said.
@@ -36,6 +42,7 @@ generator broke first, 130 interrupted with what was found so far.`,
 		Example: `  holdfast stress :8080/api/public/hello
   holdfast stress :8080/api/public/hello --p99 100ms --step 5s --max 5000
   holdfast stress :8080/ --report found.html --report found.json
+  holdfast stress :8080/ --suite quota --min 5 -d 2m
   holdfast stress :8080/ --suite spike --rate 200 --report spike.html
   holdfast stress :8080/api/public/hello --write-limits public --yes
   holdfast stress :8080/ --scalability --users 64`,
@@ -66,7 +73,7 @@ type stressFlags struct {
 
 func (f *stressFlags) add(c *cobra.Command, g *global) {
 	fs := c.Flags()
-	fs.StringVar(&f.suiteName, "suite", string(stress.Breakpoint), "smoke, load, stress, spike, soak, recovery or breakpoint")
+	fs.StringVar(&f.suiteName, "suite", string(stress.Breakpoint), "smoke, load, stress, spike, soak, recovery, quota or breakpoint")
 	fs.Float64Var(&f.rate, "rate", 0, "normal rate of the other suites, requests per second")
 	fs.DurationVarP(&f.duration, "duration", "d", 0, "of the whole suite (default: what is usual for it)")
 	fs.DurationVar(&f.p99, "p99", 500*time.Millisecond, "response time that 99 % have to keep")
@@ -92,7 +99,9 @@ func (f *stressFlags) check() (err error) {
 	switch {
 	case f.scalability && f.suite != stress.Breakpoint:
 		return errors.New("give either --suite or --scalability")
-	case f.suite != stress.Breakpoint && f.rate <= 0:
+	case f.suite == stress.Quota && f.rate != 0:
+		return errors.New("--rate is of the other suites; quota begins at --min and ends at --max")
+	case f.suite != stress.Breakpoint && f.suite != stress.Quota && f.rate <= 0:
 		return fmt.Errorf("--suite %s needs a normal rate: give --rate", f.suite)
 	case f.suite == stress.Breakpoint && f.rate != 0:
 		return errors.New("--rate is of the other suites; a search goes from --min to --max")
@@ -130,6 +139,9 @@ func runStress(c *cobra.Command, g *global, f *stressFlags, url string) error {
 		if limits, err = findLimited(ctx, g, f); err != nil {
 			return err
 		}
+	}
+	if f.suite == stress.Quota {
+		return f.findQuota(ctx, c, g, t)
 	}
 	if f.suite != stress.Breakpoint {
 		return f.runSuite(ctx, c, g, t)
@@ -170,6 +182,43 @@ func (f *stressFlags) runSuite(ctx context.Context, c *cobra.Command, g *global,
 		return err
 	}
 	return f.conclude(c, g, t, r, false)
+}
+
+// findQuota runs the suite that looks for a limit.
+func (f *stressFlags) findQuota(ctx context.Context, c *cobra.Command, g *global, t *target) error {
+	if err := t.prepare(ctx, f.own, f.most); err != nil {
+		return err
+	}
+	notes(c, t.notes)
+	t.load.Open, t.load.Rate, t.load.Duration = true, f.least, cmp.Or(f.duration, time.Minute)
+	var r *stress.Result
+	view := live.Config{
+		Title: t.name + ": what its limit allows", Length: t.load.Duration, Open: true,
+		Input: g.env.Stdin, Output: c.ErrOrStderr(), Environ: g.env.Environ,
+	}
+	err := live.Run(ctx, view, func(ctx context.Context, show live.Show) (err error) {
+		tester := stress.StressTester{Base: t.load, Suite: stress.Quota, Length: t.load.Duration, Search: capacity.SearchConfig{Min: f.least, Max: f.most}}
+		tester.Base.OnPoint = show.Point
+		r, err = tester.Run(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	d := document(t, r.Load)
+	d.Quota = &report.Quota{Rate: r.Quota.Rate, Burst: r.Quota.Burst, Error: r.Quota.Error, Known: r.Quota.Known}
+	d.Setup = slices.DeleteFunc(d.Setup, func(s report.Setting) bool { return s.Name == "rate changed" }) // it does so every second
+	retitle(d, "load", fmt.Sprintf("the rate follows what is refused, from %s/s", perSecond(f.least)))
+	if err := f.concludeAs(d, c, g, t, r.Load, false); err != nil {
+		return err
+	}
+	if r.Broke {
+		return withCode(exitFailed, errors.New("requests failed or piled up before any was refused with 429, so no limit is enforced; the suite breakpoint finds what it carries"))
+	}
+	if !r.Quota.Known {
+		return withCode(exitFailed, fmt.Errorf("no limit was found up to %s/s: too few requests were refused with 429; raise --max or -d", perSecond(f.most)))
+	}
+	return nil
 }
 
 // goals makes objectives of --p99 and --errors where they were given: what a

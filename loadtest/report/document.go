@@ -34,8 +34,9 @@ type Document struct {
 	Windows     []Window          `json:"windows,omitempty"`
 	Search      *Search           `json:"search,omitempty"`      // of a search for the most; the totals are of the rate that was held
 	Law         *Law              `json:"scalability,omitempty"` // of a fit; the totals are of the most users
-	Setup       []Setting         `json:"setup"`                 // how to do it again
-	Environment []Setting         `json:"environment"`           // where it ran
+	Quota       *Quota            `json:"quota,omitempty"`
+	Setup       []Setting         `json:"setup"`       // how to do it again
+	Environment []Setting         `json:"environment"` // where it ran
 }
 
 // Verdict is what the run proves.

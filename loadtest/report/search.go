@@ -41,6 +41,14 @@ type Law struct {
 	Points []AtUsers `json:"points"`
 }
 
+// Quota is a limit that a target was found to enforce, as a token bucket.
+type Quota struct {
+	Rate  float64 `json:"rate"`  // per second, in the long run
+	Burst float64 `json:"burst"` // at once after a rest
+	Error float64 `json:"error"` // part of the answers that such a bucket would have given otherwise
+	Known bool    `json:"known"` // requests were refused often enough to say so
+}
+
 // Range is a value with its 95 % interval.
 type Range struct {
 	Value float64 `json:"value"`
@@ -59,12 +67,12 @@ func (l *Law) At(n float64) float64 {
 	return l.Lambda.Value * n / (1 + l.Sigma.Value*(n-1) + l.Kappa.Value*n*(n-1))
 }
 
-// fact is a line of the table of what was found.
-type fact struct{ Name, Value string }
+// Fact is a line of the table of what was found.
+type Fact struct{ Name, Value string }
 
 // Found says what a search or a fit has found, in a few words each.
-func (d *Document) Found() (list []fact) {
-	add := func(name, format string, args ...any) { list = append(list, fact{name, fmt.Sprintf(format, args...)}) }
+func (d *Document) Found() (list []Fact) {
+	add := func(name, format string, args ...any) { list = append(list, Fact{name, fmt.Sprintf(format, args...)}) }
 	if s := d.Search; s != nil {
 		switch {
 		case s.Sustainable > 0:
@@ -86,6 +94,14 @@ func (d *Document) Found() (list []fact) {
 			add("recovery", "not well again in time after the overload")
 		default:
 			add("recovery", "%.0f s after the overload", *s.Recovered)
+		}
+	}
+	if q := d.Quota; q != nil {
+		if q.Known {
+			add("the target's limit", "%.4g/s, and %.3g at once after a rest", q.Rate, q.Burst)
+			add("how well that fits", "%.3g %% of the answers would have been others", 100*q.Error)
+		} else {
+			add("the target's limit", "not found: too few requests were refused")
 		}
 	}
 	if l := d.Law; l != nil {

@@ -31,7 +31,9 @@ func TestARecordingHasTheTimesOfItsLog(t *testing.T) {
 		},
 		"twice as fast": {
 			"1790000000.500 \"GET /a HTTP/1.1\"\n1790000001.7 \"HEAD /a HTTP/1.1\"\n1790000002.1 \"POST /a HTTP/1.1\"", 2,
-			[]time.Duration{0, 600 * ms}, []int32{0, 1}, 600*ms + ms/2,
+			[]time.Duration{0, 600 * ms},
+			[]int32{0, 1},
+			600*ms + 500*time.Microsecond,
 		},
 		"a time in front": {"2026-10-10T13:55:36Z \"GET /a HTTP/1.1\"", 1, []time.Duration{0}, []int32{0}, 1000 * ms},
 	} {

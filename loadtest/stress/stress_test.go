@@ -116,6 +116,14 @@ func TestTheBreakingPointOfAQueueIsItsCapacity(t *testing.T) {
 				if f.Low > 1.01*c.limit || f.Low < 0.9*c.limit || f.High < 0.97*c.limit || !f.Confirmed {
 					t.Errorf("found %v to %v, confirmed %v, of a capacity of %v", f.Low, f.High, f.Confirmed, c.limit)
 				}
+				for i := range r.Series {
+					if p := &r.Series[i]; i > 0 && (p.At <= r.Series[i-1].At || p.Length < 400*time.Millisecond) {
+						t.Errorf("point %d ends at %v, after %v", i, p.At, p.Length)
+					}
+				}
+				if last := r.Spans[len(r.Spans)-1]; r.Held == nil || last.Phase != capacity.Recover || r.Series[len(r.Series)-1].At != last.To {
+					t.Errorf("held %v, the last step is %+v", r.Held, last)
+				}
 				known := false
 				for _, cause := range c.cause {
 					known = known || f.Cause == cause

@@ -21,11 +21,12 @@ const (
 	Soak       Suite = "soak"
 	Recovery   Suite = "recovery"
 	Breakpoint Suite = "breakpoint"
+	Quota      Suite = "quota"
 )
 
 // Suites are all of them.
 func Suites() []Suite {
-	return []Suite{Smoke, Load, Stress, Spike, Soak, Breakpoint, Recovery}
+	return []Suite{Smoke, Load, Stress, Spike, Soak, Breakpoint, Recovery, Quota}
 }
 
 // ParseSuite reads a suite's name.
@@ -49,13 +50,14 @@ func (s Suite) usual() time.Duration {
 		return time.Hour
 	case Stress, Spike, Recovery:
 		return 2 * time.Minute
-	case Load, Breakpoint:
+	case Load, Breakpoint, Quota:
 	}
 	return time.Minute
 }
 
 // Stages returns the load of a suite around a normal rate; 0 takes its usual
-// length. Breakpoint has none: what comes next depends on what came before.
+// length. Breakpoint and Quota have none: what comes next depends on what came
+// before.
 func (s Suite) Stages(rate float64, length time.Duration) []schedule.Stage {
 	if length <= 0 {
 		length = s.usual()
@@ -74,7 +76,7 @@ func (s Suite) Stages(rate float64, length time.Duration) []schedule.Stage {
 		return []schedule.Stage{part("before", 1, 3), part("10 times", 10, 1), part("after", 1, 4)}
 	case Recovery:
 		return []schedule.Stage{part("normal", 1, 2), part("3 times", 3, 2), part("half", 0.5, 4)}
-	case Breakpoint:
+	case Breakpoint, Quota:
 	}
 	return nil
 }

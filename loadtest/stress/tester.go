@@ -19,11 +19,11 @@ type StressTester struct {
 	// Suite is Load.
 	Suite Suite
 	// Rate is the normal rate, in requests per second; required by all suites but
-	// Breakpoint.
+	// Breakpoint and Quota.
 	Rate float64
 	// Length is of the whole suite; 0: what is usual. Breakpoint has none.
 	Length time.Duration
-	// Search bounds Breakpoint.
+	// Search bounds Breakpoint; of it Quota takes the rates it begins with and does not exceed.
 	Search capacity.SearchConfig
 	// Suspect says that a run was limited by the generator, besides what its
 	// failures show. May be nil.
@@ -42,6 +42,10 @@ type Result struct {
 	Load *loadtest.Result
 	// Found is what Breakpoint found.
 	Found *capacity.Found
+	// Quota is the limit that Quota found the target to enforce.
+	Quota *capacity.Quota
+	// Broke says that the target failed otherwise before it refused anything by a limit, so Quota ended early.
+	Broke bool
 	// Knee is where goodput bends over the offered rate, in requests per second, by
 	// Breakpoint's windows: a heuristic. 0: it does not.
 	Knee float64
@@ -61,6 +65,9 @@ type Span struct {
 	From, To time.Duration
 }
 
+// least is how long a point is at least that stands by itself.
+const least = time.Second / 2
+
 // append puts a step behind those before it.
 func (r *Result) append(step capacity.Step, of *loadtest.Result) {
 	begin := time.Duration(0)
@@ -68,9 +75,14 @@ func (r *Result) append(step capacity.Step, of *loadtest.Result) {
 		begin = r.Spans[n-1].To
 	}
 	end := begin
-	for _, p := range of.Series {
+	for i, p := range of.Series {
 		p.At += begin
-		end, r.Series = p.At, append(r.Series, p)
+		end = p.At
+		if i > 0 && p.Length < least { // what is left of a second has no rate worth the name
+			r.Series[len(r.Series)-1].Join(&p)
+			continue
+		}
+		r.Series = append(r.Series, p)
 	}
 	r.Spans = append(r.Spans, Span{step, begin, end})
 }
@@ -86,6 +98,9 @@ func (t *StressTester) Run(ctx context.Context) (*Result, error) {
 	}
 	if suite == Breakpoint {
 		return t.search(ctx)
+	}
+	if suite == Quota {
+		return t.quota(ctx)
 	}
 	if t.Rate <= 0 {
 		return nil, ErrNoRate

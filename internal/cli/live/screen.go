@@ -167,12 +167,12 @@ func (s *screen) bar() string {
 	if !s.began.IsZero() && s.now.After(s.began) {
 		at = max(at, s.now.Sub(s.began))
 	}
-	left, done := "", 0.0
-	if s.config.Length > 0 {
-		at = min(at, s.config.Length)
-		left = fmt.Sprintf(" %s left", (s.config.Length - at).Round(time.Second))
-		done = at.Seconds() / s.config.Length.Seconds()
+	if s.config.Length <= 0 {
+		return fmt.Sprintf("%s  %s", at.Round(time.Second), s.last.Phase)
 	}
+	at = min(at, s.config.Length)
+	left := fmt.Sprintf(" %s left", (s.config.Length - at).Round(time.Second))
+	done := at.Seconds() / s.config.Length.Seconds()
 	n := int(done*history + 0.5)
 	return fmt.Sprintf("[%s%s] %s%s  %s", strings.Repeat("█", n), strings.Repeat("·", history-n), at.Round(time.Second), left, s.last.Phase)
 }
