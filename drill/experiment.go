@@ -114,6 +114,12 @@ func (e *Experiment) breaks() bool {
 // Length is how long it takes.
 func (e *Experiment) Length() time.Duration { return e.Baseline + e.Fault + e.Recovery }
 
+// AtMost is how long a drill of it can take: it waits for instances that are not there yet before, and for what is under
+// way and what has to be given back behind.
+func (e *Experiment) AtMost() time.Duration {
+	return ejection + e.Length() + e.Load.Timeout + orderTime + passing + settle
+}
+
 const (
 	shortest = time.Second
 	longest  = time.Hour

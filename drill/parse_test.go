@@ -1,6 +1,7 @@
 package drill_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,24 @@ func TestWhatIsWrongIsToldWithItsLine(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q for %q gives %v, want %s", test.to, test.from, err, test.want)
 		}
+	}
+}
+
+func TestTheExperimentsOfTheManualParse(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../docs/drills.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(b), "```yaml\n")[1:]
+	for _, block := range blocks {
+		text, _, _ := strings.Cut(block, "```")
+		if _, err := drill.Parse([]byte(text), "drills.md"); err != nil {
+			t.Errorf("%v in\n%s", err, text)
+		}
+	}
+	if len(blocks) < 2 {
+		t.Errorf("there are %d experiments in it", len(blocks))
 	}
 }
 

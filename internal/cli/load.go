@@ -44,7 +44,7 @@ the limit (--strict: also by its own judgement), 130 interrupted with a report.`
   holdfast load -f shop.yaml --report run.json --report run.xml
   holdfast load ws://127.0.0.1:8080/chat --message 'hello {{seq}}' --echo
   holdfast load grpc://:9000/shop.Stock/Get --data '{"item": "{{rand}}"}'
-  holdfast load postgres://shop@127.0.0.1/shop --query 'SELECT $1' --param '{{seq}}'`,
+  holdfast load postgres://app@127.0.0.1/app --query 'SELECT $1' --param {{seq}}`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, args []string) error { return runLoad(c, g, f, first(args)) },

@@ -421,7 +421,7 @@ func (s *Spec) planDrill(p *Plan) (err error) {
 		p.Experiment = p.Experiment.Stretch(long)
 	}
 	p.Name = p.Experiment.Name
-	p.AtMost = p.Experiment.Length() + p.Experiment.Load.Timeout
+	p.AtMost = p.Experiment.AtMost()
 	return nil
 }
 
