@@ -14,6 +14,13 @@ import (
 // failed: others may be there to ask instead.
 const secondLook = 250 * time.Millisecond
 
+// headStart is what an address has before the next one is tried beside it (RFC
+// 8305, 5); maxRacers are tried at a time, the latest.
+const (
+	headStart = 250 * time.Millisecond
+	maxRacers = 4
+)
+
 // refresh takes over what was found of the name since.
 func (p *pool) refresh() {
 	seen := p.name.found.Load()
@@ -73,6 +80,7 @@ type dial struct {
 	addrs []netip.AddrPort // to be tried in turn, from first
 	first int
 	tried int
+	slow  []*upstream   // of those tried: they may still connect, before f.up or after
 	until time.Duration // since the loop's start
 	waits bool          // for addrs, among pool.waiting
 	again bool          // addrs were looked for anew, because those known failed
@@ -137,7 +145,11 @@ func (f *flight) connectNext() bool {
 			continue
 		}
 		f.up, u.flight = u, f
-		f.client.setTimer(now + (d.until-now)/left) // the others get as much
+		limit := d.until
+		if left > 1 {
+			limit = now + min(headStart, (d.until-now)/left)
+		}
+		f.client.setTimer(limit)
 		return true
 	}
 	return false
@@ -157,36 +169,71 @@ func (f *flight) lookAgain() bool {
 	return true
 }
 
-// connected goes on once a connection is there or has failed.
-func (f *flight) connected(events uint32) {
-	u := f.up
+// connected goes on once one of the connections is there or has failed.
+func (f *flight) connected(u *upstream, events uint32) {
 	if events&(unix.EPOLLOUT|pollGone) == 0 {
 		return
 	}
-	if u.connectError() != nil {
+	d, failed := &f.dial, u.connectError() != nil
+	i := slices.Index(d.slow, u)
+	switch {
+	case failed && i >= 0:
+		d.slow = slices.Delete(d.slow, i, i+1)
+		u.close()
+		return
+	case failed:
+		f.drop()
 		f.elsewhere()
 		return
+	case i >= 0:
+		d.slow[i], f.up = f.up, u
 	}
+	f.dropSlow()
 	u.connecting = false
 	u.pool.first = max(0, slices.Index(u.pool.addrs, u.to))
 	f.sendRequest()
 }
 
-// elsewhere goes on after an address that did not answer.
+// elsewhere goes on after an address that did not answer: with the next one, or
+// with what is left of those before.
 func (f *flight) elsewhere() {
-	f.drop()
-	if !f.connectNext() && !f.lookAgain() {
+	d := &f.dial
+	if f.connectNext() {
+		return
+	}
+	if last := len(d.slow) - 1; last >= 0 && f.loop.now.Sub(f.loop.start) < d.until {
+		f.up, d.slow = d.slow[last], d.slow[:last]
+		f.client.setTimer(d.until)
+		return
+	}
+	f.dropSlow()
+	if !f.lookAgain() {
 		f.fail(retry.Unreachable, false)
 	}
 }
 
-// connectLate is the end of the time for an address, or for the name.
+// connectLate is the end of the time for an address alone, for all, or for the
+// name.
 func (f *flight) connectLate() {
-	if f.dial.waits {
+	d := &f.dial
+	if d.waits {
 		f.fail(retry.Unreachable, false)
-	} else {
-		f.elsewhere()
+		return
 	}
+	if len(d.slow) == maxRacers-1 {
+		d.slow[0].close()
+		d.slow = slices.Delete(d.slow, 0, 1)
+	}
+	d.slow, f.up = append(d.slow, f.up), nil
+	f.elsewhere()
+}
+
+// dropSlow closes what lost.
+func (f *flight) dropSlow() {
+	for _, u := range f.dial.slow {
+		u.close()
+	}
+	f.dial.slow = nil
 }
 
 // foreign is for an instance the loops cannot connect to: it came in place of

@@ -66,8 +66,11 @@
 // would for a connection. Answers serve for 30 s and are then renewed while the
 // name is in use, and at once when none of its addresses can be reached; while
 // DNS fails the last good ones stay in use. Of several addresses the one that
-// answered last is tried first and each gets an equal part of the time that is
-// left. localhost has both addresses, whatever DNS says. Connections to
+// answered last is tried first. One that refuses is followed by the next at
+// once, and one that is silent for 250 ms has the next tried beside it (RFC
+// 8305), sooner where the time to connect would not do for all: the first that
+// connects is used, the others are closed, and no more than four are tried at a
+// time. localhost has both addresses, whatever DNS says. Connections to
 // addresses a name no longer has carry no further request.
 //
 // An instance has one limit for all loops: of idle connections, 256. Those in

@@ -322,6 +322,7 @@ func (f *flight) cut() {
 		f.dial.waits = false
 		delete(f.dial.pool.waiting, f)
 	}
+	f.dropSlow()
 	f.drop()
 }
 

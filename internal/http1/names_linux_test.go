@@ -8,6 +8,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -174,23 +178,124 @@ func TestOneAddressOfSeveralIsEnough(t *testing.T) {
 	}
 }
 
-// deaf lets nobody connect, nor tells anybody: its queue is full.
-func deaf(t *testing.T, addr netip.AddrPort) {
+// An address that is silent has the others tried beside it; whichever connects
+// first is used and the rest closed.
+func TestAddressesRace(t *testing.T) {
+	t.Parallel()
+	policy := exchange.Policy{Timeouts: exchange.Timeouts{Connect: time.Minute}}
+	t.Run("the last of many wins", func(t *testing.T) {
+		t.Parallel()
+		addr := instance(t, echo)
+		z, silent := zone{}, []string{"127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14", "127.0.0.15"}
+		z.set(append(silent, "127.0.0.1")...)
+		var pending []func() int
+		var before []int
+		for _, s := range silent {
+			to := netip.MustParseAddrPort(at(t, s, addr))
+			deaf(t, to)
+			pending = append(pending, func() int { return connecting(t, to) })
+			before = append(before, connecting(t, to))
+		}
+		r := newRig(t, z.named(policy), at(t, "app.internal", addr))
+		began := time.Now()
+		r.dial().get("/x", 200, "/x ")
+		if took := time.Since(began); took < 1200*time.Millisecond || took > patience/2 {
+			t.Errorf("it took %v, want five times 250 ms", took)
+		}
+		for i, count := range pending {
+			await(t, "end of the connection that lost", func() bool { return count() == before[i] })
+		}
+	})
+	t.Run("the first answers after all", func(t *testing.T) {
+		t.Parallel()
+		addr := instance(t, func(net.Conn, *bufio.Reader) {}) // only its port is wanted
+		z := zone{}
+		z.set("127.0.0.16", "127.0.0.17")
+		first, second := netip.MustParseAddrPort(at(t, "127.0.0.16", addr)), netip.MustParseAddrPort(at(t, "127.0.0.17", addr))
+		hears := deaf(t, first)
+		deaf(t, second)
+		before := []int{connecting(t, first), connecting(t, second)}
+		r := newRig(t, z.named(policy), at(t, "app.internal", addr))
+		c := r.dial()
+		c.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+		await(t, "both to be tried at a time", func() bool {
+			return connecting(t, first) == before[0]+1 && connecting(t, second) == before[1]+1
+		})
+		serveListener(t, hears(), echo)
+		if _, body := c.answer("GET"); body != "/x " {
+			t.Errorf("%q", body)
+		}
+		await(t, "end of the connection that lost", func() bool { return connecting(t, second) == before[1] })
+		r.end()
+	})
+	t.Run("a client that leaves ends it", func(t *testing.T) {
+		t.Parallel()
+		addr := instance(t, func(net.Conn, *bufio.Reader) {}) // only its port is wanted
+		z := zone{}
+		z.set("127.0.0.18", "127.0.0.19")
+		first, second := netip.MustParseAddrPort(at(t, "127.0.0.18", addr)), netip.MustParseAddrPort(at(t, "127.0.0.19", addr))
+		deaf(t, first)
+		deaf(t, second)
+		before := []int{connecting(t, first), connecting(t, second)}
+		r := newRig(t, z.named(policy), at(t, "app.internal", addr))
+		c := r.dial()
+		c.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+		await(t, "both to be tried at a time", func() bool {
+			return connecting(t, first) == before[0]+1 && connecting(t, second) == before[1]+1
+		})
+		c.Close()
+		await(t, "end of both", func() bool { return connecting(t, first) == before[0] && connecting(t, second) == before[1] })
+	})
+}
+
+// connecting counts the connections to an address that nobody answered yet.
+func connecting(t *testing.T, to netip.AddrPort) (n int) {
+	t.Helper()
+	all, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ip := to.Addr().As4()
+	slices.Reverse(ip[:])
+	return strings.Count(string(all), fmt.Sprintf(" %X:%04X 02 ", ip, to.Port())) // 02: SYN sent
+}
+
+// deaf lets nobody connect, nor tells anybody: its queue is full. What it
+// returns makes room in it.
+func deaf(t *testing.T, addr netip.AddrPort) (hears func() net.Listener) {
 	t.Helper()
 	open := func() int {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = unix.Close(fd) })
 		return fd
 	}
 	fd, sa := open(), &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
+	listener := os.NewFile(uintptr(fd), "listener")
+	t.Cleanup(func() { _ = listener.Close() })
 	if err := errors.Join(unix.Bind(fd, sa), unix.Listen(fd, 0)); err != nil {
 		t.Fatal(err)
 	}
+	var queue []int
 	for range 8 { // more than it takes
-		_ = unix.Connect(open(), sa) // in progress, for ever
+		fd := open()
+		_ = unix.Connect(fd, sa) // in progress, for ever
+		queue = append(queue, fd)
+	}
+	leave := sync.OnceFunc(func() {
+		for _, fd := range queue {
+			_ = unix.Close(fd)
+		}
+	})
+	t.Cleanup(leave)
+	return func() net.Listener {
+		leave()
+		ln, err := net.FileListener(listener)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ln
 	}
 }
 

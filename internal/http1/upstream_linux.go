@@ -165,7 +165,7 @@ func (u *upstream) event(events uint32) {
 	defer c.guard()
 	switch {
 	case u.connecting:
-		f.connected(events)
+		f.connected(u, events)
 	case events&unix.EPOLLOUT != 0 && len(u.out) > 0:
 		f.sendMore()
 	}
