@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	grpchealth "google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -26,24 +25,10 @@ import (
 	server "holdfast/test/postgres"
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
 // shared is the PostgreSQL of all tests.
-var shared *server.Server
-
-func run(m *testing.M) int {
-	s, err := server.New(context.Background())
-	if err == nil {
-		shared = s
-		defer s.Close()
-	}
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
-}
+var shared server.Shared
 
 // web serves HTTP/1.1, HTTP/2 with prior knowledge, and echoes of WebSocket. It says which of them it spoke.
 func web(t *testing.T) string {
@@ -126,7 +111,7 @@ func TestOneLoadSpeaksSeveralProtocols(t *testing.T) {
 	chat := request("ws", "ws://"+site+"/", "{{name}}", check.Check{Equals: "Ada"})
 	chat.Echo = true
 	list := []anyload.Request{request("h1", "http://"+site+"/", "", check.Check{JSON: "$.proto", Equals: "HTTP/1.1"}), modern, chat, call}
-	if shared != nil {
+	if shared.Server != nil {
 		query := request("sql", address(t, "postgres"), "SELECT $1::int AS n", check.Check{Rows: "1"}, check.Check{Column: "n", Matches: "^[0-9]+$"})
 		query.Args = []string{"{{seq}}"}
 		list = append(list, query)
@@ -240,10 +225,6 @@ func TestPasswordsAreNotShown(t *testing.T) {
 
 func TestAWrongPasswordIsKnownBeforeTheFirstRequest(t *testing.T) {
 	t.Parallel()
-	server.Installed(t)
-	if shared == nil {
-		t.Fatal("PostgreSQL is installed but did not start")
-	}
 	client, err := anyload.New(anyload.Config{Requests: []anyload.Request{request("x", address(t, "nobody:wrong"), "SELECT 1")}})
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"holdfast/loadtest"
 	"holdfast/loadtest/check"
 	"holdfast/loadtest/pgload"
@@ -20,33 +18,9 @@ import (
 )
 
 // shared is the server of all tests.
-var shared *server.Server
+var shared server.Shared
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	s, err := server.New(context.Background())
-	if err == nil {
-		shared = s
-		defer s.Close()
-	}
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
-}
-
-// database returns the address of an empty database.
-func database(t *testing.T) string {
-	t.Helper()
-	server.Installed(t)
-	if shared == nil {
-		t.Fatal("PostgreSQL is installed but did not start")
-	}
-	return shared.Database(t)
-}
+func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
 func load(t *testing.T, client *pgload.Client, users int, requests int64, timeout time.Duration) *loadtest.Result {
 	t.Helper()
@@ -68,7 +42,7 @@ func newClient(t *testing.T, c pgload.Config) *pgload.Client {
 
 func TestEveryProtocolAsksAndChecks(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	feed := &template.Feed{Columns: []string{"name"}, Rows: [][]string{{"O'Hara"}, {`a\b"; DROP TABLE x`}}}
 	for name, protocol := range map[string]pgload.Protocol{"extended": pgload.Extended, "prepared": pgload.Prepared, "simple": pgload.Simple} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +64,7 @@ func TestEveryProtocolAsksAndChecks(t *testing.T) {
 
 func TestWrongResultsFailTheirCheck(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	for want, c := range map[string]check.Check{
 		"rows 2-3":                      {Rows: "2-3"},
 		`the first column equals "2"`:   {Equals: "2"},
@@ -109,7 +83,7 @@ func TestWrongResultsFailTheirCheck(t *testing.T) {
 
 func TestStatesHaveClasses(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	raise := "DO $$ BEGIN RAISE 'x' USING ERRCODE = '%s'; END $$"
 	for state, want := range map[string]loadtest.Class{
 		"53300": loadtest.RateLimited, "53400": loadtest.RateLimited, "57P03": loadtest.Refused, "57P01": loadtest.Reset,
@@ -141,7 +115,7 @@ func dials(n *atomic.Int64) func(context.Context, string, string) (net.Conn, err
 
 func TestConnectionsLiveAsLongAsTheyAreTold(t *testing.T) {
 	t.Parallel()
-	url := database(t) + " sslmode=disable"
+	url := shared.Database(t) + " sslmode=disable"
 	for name, c := range map[string]struct {
 		config pgload.Config
 		want   int64
@@ -162,7 +136,7 @@ func TestConnectionsLiveAsLongAsTheyAreTold(t *testing.T) {
 
 func TestALimitOfConnectionsIsARateLimit(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	name := url[strings.LastIndex(url, "=")+1:]
 	if err := shared.Exec(t.Context(), "postgres", "CREATE ROLE few LOGIN CONNECTION LIMIT 1; GRANT ALL ON DATABASE "+name+" TO few"); err != nil {
 		t.Fatal(err)
@@ -176,7 +150,7 @@ func TestALimitOfConnectionsIsARateLimit(t *testing.T) {
 
 func TestASlowStatementTimesOutAndIsCancelled(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	client := newClient(t, pgload.Config{URL: url, Queries: []pgload.Query{{SQL: "SELECT pg_sleep(60)"}}})
 	begin := time.Now()
 	r := load(t, client, 2, 4, 200*time.Millisecond)

@@ -34,7 +34,7 @@ func TestNoErrorHoldsThePassword(t *testing.T) {
 
 func TestARefusedPasswordIsNotShown(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	name := url[strings.LastIndexByte(url, '=')+1:]
 	ok(t, shared.Exec(t.Context(), name, "CREATE ROLE wary_"+name+" LOGIN PASSWORD 'right'"))
 	for what, address := range map[string]string{

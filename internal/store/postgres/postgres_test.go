@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"go.uber.org/goleak"
 
 	"holdfast/internal/store"
 	"holdfast/internal/store/postgres"
@@ -25,35 +23,11 @@ import (
 const childURL = "HOLDFAST_POSTGRES_URL"
 
 // shared is the server of all tests that do not break it.
-var shared *server.Server
+var shared server.Shared
 
 func TestMain(m *testing.M) {
 	storetest.RunChild(func() (store.Store, error) { return postgres.Open(postgres.Config{URL: os.Getenv(childURL)}) })
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	s, err := server.New(context.Background())
-	if err == nil {
-		shared = s
-		defer s.Close()
-	}
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
-}
-
-// database returns the address of an empty database.
-func database(t *testing.T) string {
-	t.Helper()
-	server.Installed(t)
-	if shared == nil {
-		t.Fatal("PostgreSQL is installed but did not start")
-	}
-	return shared.Database(t)
+	os.Exit(shared.Run(m))
 }
 
 func open(t *testing.T, url string) *postgres.Store {
@@ -79,7 +53,7 @@ func ok(t *testing.T, err error) {
 
 func TestPostgreSQLConforms(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) store.Store { t.Helper(); return open(t, database(t)) })
+	storetest.Run(t, func(t *testing.T) store.Store { t.Helper(); return open(t, shared.Database(t)) })
 }
 
 // breakable is a store on a server of its own.
@@ -114,7 +88,7 @@ func TestFactsSurviveKillsWhileTheServerIsDown(t *testing.T) {
 
 func TestManyNodesMayStartAtOnce(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	var wg sync.WaitGroup
 	for range 5 {
 		s := open(t, url)
@@ -148,7 +122,7 @@ func query(t *testing.T, url, q string, into ...any) {
 
 func TestARoleWithoutTheRightToCreateTablesIsToldSo(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	name := url[strings.LastIndexByte(url, '=')+1:]
 	ok(t, shared.Exec(t.Context(), name, "CREATE ROLE poor_"+name+" LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
 	poor := open(t, shared.Socket("poor_"+name, name))
@@ -165,7 +139,7 @@ func TestARoleWithoutTheRightToCreateTablesIsToldSo(t *testing.T) {
 
 func TestTheWebRolesOfSupabaseGetNothing(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	name := url[strings.LastIndexByte(url, '=')+1:]
 	ok(t, shared.Exec(t.Context(), name, "CREATE ROLE anon; ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon"))
 	ok(t, open(t, url).Migrate(t.Context()))
@@ -178,7 +152,7 @@ func TestTheWebRolesOfSupabaseGetNothing(t *testing.T) {
 
 func TestTheFunctionsDoWhatTheySay(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	s := open(t, url)
 	ok(t, s.Migrate(t.Context()))
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -259,7 +233,7 @@ const byPostgres = "api by postgres from database"
 
 func TestResettingABreakerReachesWhoListensAlsoAfterTheConnectionBroke(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	s := open(t, url)
 	ok(t, s.Migrate(t.Context()))
 	ok(t, s.SaveStates(t.Context(), []store.State{storetest.OpenBreaker("api", time.Now())}))
@@ -305,7 +279,7 @@ SELECT holdfast_reset_breaker('api'); SELECT holdfast_reset_breaker('api');`)
 
 func TestTokensOfOtherNodesAreHeardOf(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	s, other := open(t, url), open(t, url)
 	ok(t, s.Migrate(t.Context()))
 	l := listen(t, s)
@@ -325,7 +299,7 @@ func TestTokensOfOtherNodesAreHeardOf(t *testing.T) {
 
 func TestResettingABreakerTakesBackTheOrderThatKeepsItOpen(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	s := open(t, url)
 	ok(t, s.Migrate(t.Context()))
 	ok(t, s.SaveStates(t.Context(), []store.State{storetest.OpenBreaker("api", time.Now())}))
@@ -355,7 +329,7 @@ func TestResettingABreakerTakesBackTheOrderThatKeepsItOpen(t *testing.T) {
 
 func TestAStandbyIsNotMistakenForAStore(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	name := url[strings.LastIndexByte(url, '=')+1:]
 	ok(t, open(t, url).Migrate(t.Context()))
 	ok(t, shared.Exec(t.Context(), "postgres", "ALTER DATABASE "+name+" SET default_transaction_read_only = on"))
@@ -367,7 +341,7 @@ func TestAStandbyIsNotMistakenForAStore(t *testing.T) {
 
 func TestALockedTableIsUnavailableInTime(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	s, err := postgres.Open(postgres.Config{URL: url, Timeout: 300 * time.Millisecond})
 	ok(t, err)
 	t.Cleanup(func() { ok(t, s.Close()) })

@@ -16,7 +16,7 @@ const agreedTables = "'function_instances', 'circuit_breaker_states', 'auto_reco
 // column by column with type, default and NOT NULL, and with their constraints.
 func TestTheFourTablesAreAsAgreed(t *testing.T) {
 	t.Parallel()
-	url := database(t)
+	url := shared.Database(t)
 	ok(t, open(t, url).Migrate(t.Context()))
 	text, err := os.ReadFile("../testdata/agreed.sql")
 	ok(t, err)
