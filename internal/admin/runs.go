@@ -136,7 +136,9 @@ func (s *Server) mayRun(ctx context.Context, b *runs.Spec, p *runs.Prepared) err
 		}
 		if err := s.config.CheckURL(ctx, url); err != nil {
 			e := refuse(http.StatusBadRequest, "list its address in admin.allow_instances, or load a function", "%s: %v", access.Mask(url), err)
-			e.Field = "url"
+			if e.Field = "url"; b.URL == "" {
+				e.Field = "scenario"
+			}
 			return e
 		}
 	}

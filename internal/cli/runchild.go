@@ -182,7 +182,9 @@ type sentences struct {
 func (s *sentences) Write(b []byte) (int, error) {
 	lines := strings.Split(s.rest+string(b), "\n")
 	for _, line := range lines[:len(lines)-1] {
-		s.tell(runs.Moment{Kind: runs.Note, Text: clean(line)})
+		if line != "" {
+			s.tell(runs.Moment{Kind: runs.Note, Text: clean(line)})
+		}
 	}
 	s.rest = lines[len(lines)-1]
 	return len(b), nil

@@ -82,6 +82,7 @@ func verdict(out *Outcome, failure, asked error) (State, string) {
 // Exit codes of the commands; what is neither of them is Unjudged.
 const (
 	codeDone        = 0
+	codeError       = 1
 	codeFailed      = 2
 	CodeInterrupted = 130
 )
@@ -120,7 +121,7 @@ func (r *Runs) child(life context.Context, done func(), x *record) (*Outcome, er
 	}
 	if _, remote := errors.AsType[*supervise.RemoteError](failed); remote {
 		done()
-		out, failed = &Outcome{Code: 1, Message: failed.Error()}, nil
+		out, failed = &Outcome{Code: codeError, Message: failed.Error()}, nil
 	}
 	all.Wait()
 	for _, m := range out.Rest {

@@ -40,8 +40,11 @@ func Serve(ctx context.Context, work Work) error {
 	return supervise.Serve(ctx, supervise.FD, map[string]supervise.Handler{
 		callRun: supervise.Handle(func(ctx context.Context, o Order) (Outcome, error) {
 			out, err := work(ctx, o, t.add)
+			if err != nil {
+				out = Outcome{Code: codeError, Message: err.Error()} // an error of the call would leave the rest out
+			}
 			out.Rest = t.take()
-			return out, err
+			return out, nil
 		}),
 		callMoments: supervise.Handle(func(ctx context.Context, _ struct{}) ([]Moment, error) { return t.wait(ctx), nil }),
 	})

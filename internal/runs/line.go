@@ -20,16 +20,18 @@ type Line struct {
 	wake   map[chan struct{}]struct{}
 }
 
-// add numbers a moment and tells those who follow.
-func (l *Line) add(m Moment) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.seq++
-	m.Seq = l.seq
-	if len(l.list) == mostMoments {
-		l.list = slices.Delete(l.list, 0, mostMoments/10)
+// lineOf goes on where one that was kept ended.
+func lineOf(list []Moment) *Line {
+	l := &Line{list: list}
+	for i := range list {
+		l.seq = list[i].Seq
+		l.note(&list[i])
 	}
-	l.list = append(l.list, m)
+	return l
+}
+
+// note keeps what is so now. Requires l.mu.
+func (l *Line) note(m *Moment) {
 	switch m.Kind {
 	case Figures:
 		l.latest = m.Second
@@ -40,6 +42,19 @@ func (l *Line) add(m Moment) {
 			l.faults = slices.Delete(l.faults, i, i+1)
 		}
 	}
+}
+
+// add numbers a moment and tells those who follow.
+func (l *Line) add(m Moment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq++
+	m.Seq = l.seq
+	if len(l.list) == mostMoments {
+		l.list = slices.Delete(l.list, 0, mostMoments/10)
+	}
+	l.list = append(l.list, m)
+	l.note(&m)
 	l.tell()
 }
 

@@ -307,10 +307,8 @@ func (r *Runs) Line(id string) (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	l = &Line{list: k.Moments, over: true}
-	if n := len(k.Moments); n > 0 {
-		l.seq = k.Moments[n-1].Seq
-	}
+	l = lineOf(k.Moments)
+	l.end()
 	return l, nil
 }
 
@@ -371,10 +369,7 @@ func (r *Runs) recover(ctx context.Context, under *sync.WaitGroup) {
 }
 
 func (r *Runs) crashed(ctx context.Context, x *record, k *kept, under *sync.WaitGroup) {
-	x.line = &Line{list: k.Moments}
-	if n := len(k.Moments); n > 0 {
-		x.line.seq = k.Moments[n-1].Seq
-	}
+	x.line = lineOf(k.Moments)
 	if k.Run.Kind == Drill {
 		under.Go(func() { r.takeBack(ctx, x) })
 	}
