@@ -251,6 +251,7 @@ func (o *orders) Scaling(function string) control.Scaling {
 	}
 	wanted := o.app.scaled(function, orderedFunction(f, s.Orders(function)))
 	out.Wanted = wanted.Platform.Process.Instances
+	out.Unordered = o.app.counts.instances(function, f, &control.Orders{})
 	o.count(function, &out)
 	return out
 }

@@ -66,10 +66,11 @@ func (p scaledProcesses) Scale(function string, d *autoscale.Decision) error {
 	a := p.app
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
-	f, o := a.config.Load().Functions[function], a.control.State().Orders(function)
-	if f == nil || f.Platform.Process == nil {
-		return nil // it was taken away meanwhile
+	f, s := a.config.Load().Functions[function], a.control.State()
+	if f == nil || restsBecause(function, f, s) != "" {
+		return nil // it was taken away or stopped meanwhile
 	}
+	o := s.Orders(function)
 	f = orderedFunction(f, o)
 	if now := a.counts.instances(function, f, &o); now != d.Current {
 		return nil // somebody else changed it; the next decision knows

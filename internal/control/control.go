@@ -52,6 +52,7 @@ type Runtime interface {
 type Scaling struct {
 	Platform   string // "static" when Holdfast did not start the instances
 	Configured int    // as the configuration says, orders left out
+	Unordered  int    // as things would be without an order: as configured, or as the scaler decided
 	Wanted     int    // as things are
 	Ready      int    // that take traffic now
 	Min, Max   int

@@ -319,12 +319,20 @@ func TestScaleKeepsToTheLimitsAndLogsTheResult(t *testing.T) {
 		t.Errorf("4 instances are ordered, and %+v is in force", o.Count)
 	}
 	// As many as are configured are no order: nothing is left in force.
-	s.scaling = control.Scaling{Platform: "process", Configured: 2, Wanted: 2, Ready: 2, Max: 5}
+	s.scaling = control.Scaling{Platform: "process", Configured: 2, Unordered: 2, Wanted: 2, Ready: 2, Max: 5}
 	if err := scale("", 2); err != nil {
 		t.Fatal(err)
 	}
 	if o := s.control.State().Orders("public"); o.Count != nil {
 		t.Errorf("as many as are configured are ordered, and %+v is in force", o.Count)
+	}
+	// They are one when the scaler has put another number in force.
+	s.scaling.Unordered = 4
+	if err := scale("", 2); err != nil {
+		t.Fatal(err)
+	}
+	if o := s.control.State().Orders("public"); o.Count == nil || o.Count.Instances != 2 {
+		t.Errorf("2 instances are ordered where the scaler wants 4, and %+v is in force", o.Count)
 	}
 	s.scaling = control.Scaling{Platform: "static"}
 	s.refused(scale("up", 0), control.Conflict, "cannot start more")

@@ -39,7 +39,7 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 			return err
 		}
 		s.Before, s.After, s.Ready = limits.Wanted, n, limits.Ready
-		if o.Count = nil; n != limits.Configured { // as many as are configured are what there is without an order
+		if o.Count = nil; n != limits.Unordered { // else that many are there without an order
 			o.Count = &Count{Order{by.Name, time.Now(), text}, n, limits.Configured}
 		}
 		return nil
