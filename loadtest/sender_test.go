@@ -126,3 +126,41 @@ func TestATimeoutFindsARequestThatWasSentAhead(t *testing.T) {
 		}
 	})
 }
+
+// tardy is a service whose users take a second to wake up, and forget an interruption that meets no Do.
+type tardy struct{ ahead }
+
+func (a *tardy) NewUser(n int) (loadtest.User, error) {
+	u, err := a.ahead.NewUser(n)
+	inner, _ := u.(*aheadUser)
+	return tardyUser{inner}, err
+}
+
+type tardyUser struct{ *aheadUser }
+
+func (u tardyUser) StandBy() bool {
+	time.Sleep(time.Second)
+	return u.aheadUser.StandBy()
+}
+
+func (u tardyUser) Do(ctx context.Context, s *loadtest.Shot) {
+	select {
+	case <-u.stop:
+	default:
+	}
+	u.aheadUser.Do(ctx, s)
+}
+
+func TestARequestThatWaitsForItsUserToWakeUpStillTimesOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &tardy{ahead{model: constant(time.Hour)}}
+		r := do(t, loadtest.Config{Client: a, Rate: 10, Duration: time.Second, Timeout: 300 * time.Millisecond})
+		if r.Total.Counts[loadtest.Timeout] != 10 || r.Total.Response.Max() > 2*time.Second || a.missed.Load() != 10 {
+			t.Errorf("%v, the longest response %v, %d users were not ready", r.Total.Counts, r.Total.Response.Max(), a.missed.Load())
+		}
+		if last := r.Series[len(r.Series)-1]; last.InFlight != 0 {
+			t.Errorf("%d requests are under way at the end", last.InFlight)
+		}
+	})
+}

@@ -36,8 +36,19 @@ func (w *worker) start() {
 		if w.sender.Send(&w.shot) {
 			return
 		}
+		w.retract()
 	}
 	w.wake <- struct{}{}
+}
+
+// retract takes back what begin said of a request that Send did not send. The worker may take long to wake up, and an
+// interruption meanwhile would be lost on a Do that starts afresh and then has no end.
+func (w *worker) retract() {
+	if !w.due.CompareAndSwap(w.until, 0) {
+		<-w.freed // it is over already
+	}
+	w.begun = false
+	w.run.inFlight.Add(-1)
 }
 
 // await waits for a request; false: there will be none.
