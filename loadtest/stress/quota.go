@@ -26,7 +26,7 @@ func (t *StressTester) quota(whole context.Context) (*Result, error) {
 	var seconds []capacity.Served
 	ctx, stop := context.WithCancel(whole)
 	defer stop()
-	beyond, broke := 0, false
+	beyond, broke, refuses := 0, false, false
 	c.OnPoint = func(p loadtest.Point) {
 		if told != nil {
 			told(p)
@@ -37,7 +37,8 @@ func (t *StressTester) quota(whole context.Context) (*Result, error) {
 			rate, way.Rate = most, most
 		}
 		c.Throttle.Set(rate / begin)
-		if beyond++; !overloaded(&p) {
+		refuses = refuses || p.Limited > 0
+		if beyond++; !overloaded(&p, refuses) {
 			beyond = 0
 		}
 		if beyond == 2 { // it breaks before it refuses: more of it would only hurt
@@ -58,11 +59,12 @@ func (t *StressTester) quota(whole context.Context) (*Result, error) {
 	return &Result{Suite: Quota, Load: r, Quota: &found, Broke: broke, Interrupted: r.Interrupted}, nil
 }
 
-// overloaded says that a second went wrong otherwise than by refusals, and not because the target asked for a rest.
-func overloaded(p *loadtest.Point) bool {
-	failed := p.Failed - p.Limited - p.NotSent
-	late := p.Limited == 0 && p.NotSent == 0 && float64(p.Done) < brokenPart*p.Offered-1
-	return float64(failed) > (1-brokenPart)*float64(p.Done-p.NotSent)+1 || late
+// overloaded says that a second went wrong otherwise than by refusals, and not because the target asked for a rest: it cannot
+// have before it refused anything.
+func overloaded(p *loadtest.Point, refuses bool) bool {
+	failed, answered := p.Failed-p.Limited-p.NotSent, p.Done-p.NotSent
+	late := p.Limited == 0 && (p.NotSent == 0 || !refuses) && float64(answered) < brokenPart*p.Offered-1
+	return float64(failed) > (1-brokenPart)*float64(answered)+1 || late
 }
 
 // brokenPart is the part of the due requests that have to be answered.

@@ -99,13 +99,22 @@ func TestALimitIsFoundWithinATenth(t *testing.T) {
 
 func TestATargetThatBreaksBeforeItRefusesIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		tester := stress.StressTester{Base: base(newService(2, 20*time.Millisecond)), Suite: stress.Quota, Length: time.Minute, Search: capacity.SearchConfig{Min: 5}}
-		r, err := tester.Run(t.Context()) // it carries 100/s
-		if err != nil || !r.Broke || r.Quota.Known || r.Interrupted || r.Load.Elapsed > 20*time.Second {
-			t.Errorf("%v: broke %v, found %+v, after %v", err, r.Broke, *r.Quota, r.Load.Elapsed)
-		}
-	})
+	for name, wait := range map[string]time.Duration{"requests pile up": 0, "none waits for long": 100 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := base(newService(2, 20*time.Millisecond)) // it carries 100/s
+				if wait > 0 {
+					c.MaxWait, c.MaxInFlight = wait, 10
+				}
+				tester := stress.StressTester{Base: c, Suite: stress.Quota, Length: time.Minute, Search: capacity.SearchConfig{Min: 5, Max: 3000}}
+				r, err := tester.Run(t.Context())
+				if err != nil || !r.Broke || r.Quota.Known || r.Interrupted || r.Load.Elapsed > 20*time.Second {
+					t.Errorf("%v: broke %v, found %+v, after %v", err, r.Broke, *r.Quota, r.Load.Elapsed)
+				}
+			})
+		})
+	}
 }
 
 func TestWhereNothingIsRefusedNoLimitIsKnown(t *testing.T) {
