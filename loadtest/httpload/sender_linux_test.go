@@ -2,6 +2,8 @@ package httpload_test
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -163,6 +165,25 @@ func TestARequestSentAheadCanBeInterrupted(t *testing.T) {
 	s = loadtest.Shot{}
 	if u.Do(t.Context(), &s); s.Class != loadtest.OK {
 		t.Errorf("the next one: %v, %v", s.Class, s.Err)
+	}
+}
+
+func TestAStopThatComesJustBeforeDoIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	url := raw(t, func(c net.Conn, _ int) {
+		if readHead(bufio.NewReader(c)) {
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+		io.Copy(io.Discard, c) // no further answer
+	})
+	u := warm(t, httpload.Request{URL: url})
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	late := time.AfterFunc(5*time.Second, u.Interrupt) // of the Do, if it goes on
+	defer late.Stop()
+	var s loadtest.Shot
+	if u.Do(ctx, &s); s.Class == loadtest.OK || !errors.Is(s.Err, context.Canceled) {
+		t.Errorf("%v, %v, want it to end with the run", s.Class, s.Err)
 	}
 }
 

@@ -75,6 +75,10 @@ func (u *user) Do(ctx context.Context, s *loadtest.Shot) {
 		s.BytesIn += int64(u.have)
 	} else {
 		u.forget()
+		if err := ctx.Err(); err != nil { // an Interrupt for that may have come before, and is forgotten
+			s.Class, s.Err = loadtest.OtherFailure, err
+			return
+		}
 		out = u.compose(s, r)
 		u.have = 0
 	}
