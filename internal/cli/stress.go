@@ -99,6 +99,8 @@ func (f *stressFlags) check() (err error) {
 	switch {
 	case f.scalability && f.suite != stress.Breakpoint:
 		return errors.New("give either --suite or --scalability")
+	case f.replay:
+		return errors.New("--replay sends at the times of the log, and a stress test at rates of its own: leave it out")
 	case f.suite == stress.Quota && f.rate != 0:
 		return errors.New("--rate is of the other suites; quota begins at --min and ends at --max")
 	case f.suite != stress.Breakpoint && f.suite != stress.Quota && f.rate <= 0:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"holdfast/loadtest/grpcload"
@@ -39,19 +40,31 @@ func KindOf(address string) (Kind, error) {
 	return kind, nil
 }
 
-// Redacted is a URL without its password, and without what cannot be read.
+// Redacted is a URL without its password: of the user, or as PostgreSQL takes it too, in the query.
 func Redacted(address string) string {
 	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return address
+	}
 	end := strings.IndexAny(rest, "/?#")
 	if end < 0 {
 		end = len(rest)
 	}
-	at := strings.LastIndexByte(rest[:end], '@')
-	if !ok || at < 0 {
-		return address
+	host, tail := rest[:end], rest[end:]
+	if at := strings.LastIndexByte(host, '@'); at >= 0 {
+		user, _, _ := strings.Cut(host[:at], ":")
+		host = user + host[at:]
 	}
-	user, _, _ := strings.Cut(rest[:at], ":")
-	return scheme + "://" + user + rest[at:]
+	if path, query, asks := strings.Cut(tail, "?"); asks && schemes()[scheme] == Query {
+		kept := slices.DeleteFunc(strings.Split(query, "&"), func(setting string) bool {
+			name, _, _ := strings.Cut(setting, "=")
+			return strings.HasSuffix(name, "password")
+		})
+		if tail = path; len(kept) > 0 {
+			tail += "?" + strings.Join(kept, "&")
+		}
+	}
+	return scheme + "://" + host + tail
 }
 
 // Config says how users speak to their targets. The zero value of a field takes the default in its comment.
