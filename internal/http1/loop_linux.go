@@ -45,6 +45,7 @@ type loop struct {
 	now      time.Time
 	listener int
 	paused   bool // takes no connections
+	cleared  bool // of connections that came before the listener was tuned: the others have its options
 	eager    bool // events came in numbers
 	spare    bool // there are processors enough for loops to keep theirs
 	pace     pace
@@ -136,8 +137,7 @@ func (l *loop) open(ln *net.TCPListener) (err error) {
 	if err != nil {
 		return err
 	}
-	_ = unix.SetsockoptInt(l.listener, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)             // for those it accepts; it works without
-	_ = unix.SetsockoptInt(l.listener, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSent) // as well
+	tuneSocket(l.listener) // for those it accepts
 	if err := l.poll.watch(l.bell, 0, unix.EPOLLIN|unix.EPOLLET); err != nil {
 		return err
 	}
@@ -258,9 +258,13 @@ func (l *loop) accept() {
 		fd, peer, err := acceptSocket(l.listener)
 		switch err { //nolint:exhaustive // default has the rest
 		case 0:
+			if !l.cleared {
+				tuneSocket(fd)
+			}
 			l.place(fd, peer)
 		case unix.EINTR, unix.ECONNABORTED:
 		case unix.EAGAIN:
+			l.cleared = true
 			return
 		default: // no descriptor or no memory left: it would be reported again at once
 			l.pause()

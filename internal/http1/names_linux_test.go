@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -249,15 +248,13 @@ func TestAddressesRace(t *testing.T) {
 }
 
 // connecting counts the connections to an address that nobody answered yet.
-func connecting(t *testing.T, to netip.AddrPort) (n int) {
+func connecting(t *testing.T, to netip.AddrPort) int {
 	t.Helper()
 	all, err := os.ReadFile("/proc/net/tcp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ip := to.Addr().As4()
-	slices.Reverse(ip[:])
-	return strings.Count(string(all), fmt.Sprintf(" %X:%04X 02 ", ip, to.Port())) // 02: SYN sent
+	return strings.Count(string(all), " "+kernelName(to.String())+" 02 ") // 02: SYN sent
 }
 
 // deaf lets nobody connect, nor tells anybody: its queue is full. What it

@@ -46,6 +46,12 @@ func acceptSocket(listener int) (fd int, peer netip.Addr, err syscall.Errno) {
 	return int(r), peer, e
 }
 
+// tuneSocket sets what all connections of clients have. They work without.
+func tuneSocket(fd int) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSent)
+}
+
 // endSocket says that nothing follows; false: the connection is broken.
 func endSocket(fd int) bool {
 	_, _, e := unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
