@@ -216,7 +216,7 @@ func (r *childRun) drill(ctx context.Context, p *runs.Plan, out io.Writer) (skip
 	result, err := drill.Run(ctx, config)
 	if err != nil {
 		if ctx.Err() != nil {
-			return "", withCode(exitInterrupted, errors.New("stopped; everything is taken back"))
+			return "", withCode(exitInterrupted, errors.New("stopped by order"))
 		}
 		return "", err
 	}

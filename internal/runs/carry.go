@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,12 +46,12 @@ func (r *Runs) carry(ctx context.Context, x *record) {
 	asked := context.Cause(life)
 	end(nil)
 	watch.Wait()
-	if x.run.Kind == Drill {
-		r.takeBack(ctx, x)
-	}
 	state, reason := verdict(out, failure, asked)
 	if ctx.Err() != nil && state == Cancelled {
 		reason = "Holdfast ended or was replaced"
+	}
+	if x.run.Kind == Drill {
+		reason = strings.TrimPrefix(reason+r.takeBack(ctx, x), "; ")
 	}
 	r.finish(ctx, x, state, reason)
 }

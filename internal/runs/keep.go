@@ -134,7 +134,8 @@ func validID(id string) bool {
 // remove forgets a run.
 func (s shelf) remove(id string) error {
 	var all []error
-	for _, path := range []string{s.run(id), s.report(id)} {
+	half := []string{s.run(id) + ".new", s.report(id) + ".new"} // who wrote them was killed
+	for _, path := range append(half, s.run(id), s.report(id)) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			all = append(all, err)
 		}

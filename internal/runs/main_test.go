@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -66,6 +67,7 @@ type bench struct {
 
 	end    func() // returns when Run has
 	back   chan string
+	stuck  atomic.Bool // nothing can be taken back
 	events chan event.Event
 }
 
@@ -86,9 +88,14 @@ func open(t *testing.T, dir string) *bench {
 			}
 			return runs.Target{Function: "public", Gateway: "http://127.0.0.1:8080", Path: "/"}, nil
 		},
-		Count:    func(string) (runs.Counts, bool) { return runs.Counts{Available: 2}, true },
-		TakeBack: func(_ context.Context, dir string) error { b.back <- dir; return nil },
-		Publish:  func(e event.Event) { b.events <- e },
+		Count: func(string) (runs.Counts, bool) { return runs.Counts{Available: 2}, true },
+		TakeBack: func(_ context.Context, dir string) error {
+			if b.back <- dir; b.stuck.Load() {
+				return errors.Join(errors.New("it is stuck"), errors.New("that too"))
+			}
+			return nil
+		},
+		Publish: func(e event.Event) { b.events <- e },
 	})
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)

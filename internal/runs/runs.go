@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -369,11 +370,15 @@ func (r *Runs) recover(ctx context.Context, under *sync.WaitGroup) {
 }
 
 func (r *Runs) crashed(ctx context.Context, x *record, k *kept, under *sync.WaitGroup) {
+	r.mu.Lock()
 	x.line = lineOf(k.Moments)
-	if k.Run.Kind == Drill {
-		under.Go(func() { r.takeBack(ctx, x) })
+	r.mu.Unlock()
+	const why = "Holdfast ended while it was under way"
+	if k.Run.Kind != Drill {
+		r.finish(ctx, x, Crashed, why)
+		return
 	}
-	r.finish(ctx, x, Crashed, "Holdfast ended while it was under way")
+	under.Go(func() { r.finish(ctx, x, Crashed, why+r.takeBack(ctx, x)) })
 }
 
 // journals is where the drill of a run has its journals.
@@ -383,13 +388,16 @@ func (r *Runs) journals(x *record) string { return filepath.Join(r.config.Drills
 // the journal, for the next drill or start.
 const takeBackTime = time.Minute
 
-// takeBack takes back what the child of a drill left.
-func (r *Runs) takeBack(ctx context.Context, x *record) {
+// takeBack takes back what the child of a drill left. What it returns belongs
+// behind the reason of the run's end; empty: all is taken back.
+func (r *Runs) takeBack(ctx context.Context, x *record) (left string) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), takeBackTime)
 	defer stop()
 	if err := r.config.TakeBack(ctx, r.journals(x)); err != nil {
 		r.config.Logger.ErrorContext(ctx, "what a drill did is not all taken back", "run", x.run.ID, "function", x.run.Function, "error", err)
+		return "; not all that it did is taken back: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
+	return ""
 }
 
 // finish ends a run for good.

@@ -86,6 +86,21 @@ func TestADrillIsTakenBackHoweverItEnds(t *testing.T) {
 	}
 }
 
+func TestARunSaysThatItIsNotAllTakenBack(t *testing.T) {
+	t.Parallel()
+	b := open(t, t.TempDir())
+	b.stuck.Store(true)
+	for path, want := range map[string]string{
+		"/":    "not all that it did is taken back: it is stuck; that too",
+		"/err": "it cannot be done; not all that it did is taken back: it is stuck; that too",
+	} {
+		r := b.start(t, runs.Spec{Kind: runs.Drill, Path: path, Experiment: "hang"})
+		if r = b.until(t, r.ID, over); r.Reason != want {
+			t.Errorf("%s: %q, want %q", path, r.Reason, want)
+		}
+	}
+}
+
 func TestARunIsStopped(t *testing.T) {
 	t.Parallel()
 	b := open(t, t.TempDir())

@@ -78,6 +78,7 @@ const long = 5
 // The bounds of what may be asked for. Longer runs are for the command.
 const (
 	longest = 6 * time.Hour
+	slowest = 10 * time.Minute // a request
 	fastest = 100_000
 	widest  = 10_000
 )
@@ -235,6 +236,9 @@ func (s *Spec) planScenario(p *Plan, t *Target) error {
 		p.To.Transport.TLS = anyCertificate()
 	}
 	p.Load.Open = p.Load.Open || p.Load.Rate > 0
+	if p.Load.Timeout > slowest {
+		return wrong("scenario", "a timeout of at most %s: holdfast load waits longer", slowest)
+	}
 	if peak := Peak(&p.Load); peak > fastest {
 		return wrong("scenario", "at most %d requests a second: holdfast load sends more", fastest)
 	}
@@ -316,7 +320,7 @@ func (s *Spec) aim(p *Plan, t *Target) (err error) {
 	}
 	p.Name = r.URL
 	p.To.Requests = []anyload.Request{{Request: r}}
-	if p.Load.Timeout, err = duration("timeout", s.Timeout, 10*time.Second, 10*time.Minute); err != nil {
+	if p.Load.Timeout, err = duration("timeout", s.Timeout, 10*time.Second, slowest); err != nil {
 		return err
 	}
 	if scheme, _, _ := strings.Cut(r.URL, "://"); scheme != "http" && scheme != "https" {
@@ -401,10 +405,11 @@ func (s *Spec) suite(p *Plan, search bool) error {
 }
 
 func (s *Spec) planDrill(p *Plan) (err error) {
-	if s.Ledger != "" && !strings.HasPrefix(s.Ledger, "/") {
-		return wrong("ledger", "want the whole path of the file")
-	}
 	switch {
+	case s.Ledger != "" && !strings.HasPrefix(s.Ledger, "/"):
+		return wrong("ledger", "want the whole path of the file")
+	case s.Path != "" && !strings.HasPrefix(s.Path, "/"):
+		return wrong("path", "a path begins with /")
 	case s.Experiment == "":
 		return &Refusal{Kind: Invalid, Field: "experiment", Message: "say which", Hint: "built in are " + strings.Join(drill.Names(), ", ")}
 	case slices.Contains(drill.Names(), s.Experiment):
@@ -477,7 +482,8 @@ func (p *Plan) Foreign(gateway string) []string {
 }
 
 // sameListener says that two URLs lead to one listener: the same address, or
-// one of this machine's own names for it.
+// the name that this machine has for it. Another address of the loopback may be
+// somebody else's.
 func sameListener(a, b string) bool {
 	u, err := url.Parse(a)
 	if err != nil {
@@ -487,12 +493,8 @@ func sameListener(a, b string) bool {
 	if err != nil || u.Scheme != v.Scheme || u.Port() != v.Port() {
 		return false
 	}
-	return u.Host == v.Host || loopback(u.Hostname()) && loopback(v.Hostname())
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	ip, err := netip.ParseAddr(v.Hostname())
+	return u.Host == v.Host || u.Hostname() == "localhost" && err == nil && ip.IsLoopback()
 }
 
 // Reachable makes an address that a listener has one that can be dialled.

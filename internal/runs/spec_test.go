@@ -47,6 +47,7 @@ func TestASpecThatMakesNoSenseIsRefusedByTheNameOfItsField(t *testing.T) {
 		`{"kind":"drill","experiment":"none"}`:                          "experiment",
 		`{"kind":"drill","experiment":"name: x\nbaseline: never"}`:      "experiment",
 		`{"kind":"drill","experiment":"hang","rate":5}`:                 "rate",
+		`{"kind":"drill","experiment":"hang","path":"1/"}`:              "path",
 		`{"kind":"drill","experiment":"hang","ledger":"../etc/passwd"}`: "ledger",
 	} {
 		var s runs.Spec
@@ -70,6 +71,7 @@ func TestAScenarioReachesNothingOfThisMachines(t *testing.T) {
 		"target: http://a\nrate: 1000000\nrequests: [{path: /}]",
 		"target: http://a\nusers: 1000000\nrequests: [{path: /}]",
 		"target: http://a\nrate: 1\nduration: 100h\nrequests: [{path: /}]",
+		"target: http://a\nrate: 1\ntimeout: 100h\nrequests: [{path: /}]",
 	} {
 		s := runs.Spec{Kind: runs.Load, Scenario: text}
 		if _, err := s.Plan(at()); err == nil {
@@ -82,7 +84,8 @@ func TestForeignIsWhatDoesNotGoToTheGateway(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
 		"target: http://127.0.0.1:8080\nrequests: [{path: /}]":                                           nil,
-		"target: http://localhost:8080\nrequests: [{path: /a}, {url: \"ws://[::1]:8080/b\"}]":            nil,
+		"target: http://localhost:8080\nrequests: [{path: /a}, {url: \"ws://127.0.0.1:8080/b\"}]":        nil,
+		"requests: [{url: \"ws://[::1]:8080/b\"}, {url: \"http://127.0.0.2:8080/\"}]":                    {"http://[::1]:8080", "http://127.0.0.2:8080"},
 		"target: http://127.0.0.1:8081\nrequests: [{path: /}]":                                           {"http://127.0.0.1:8081"},
 		"target: https://127.0.0.1:8080\nrequests: [{path: /}]":                                          {"https://127.0.0.1:8080"},
 		"target: http://127.0.0.1:8080.evil.example\nrequests: [{path: /}]":                              {"http://127.0.0.1:8080.evil.example"},
