@@ -173,13 +173,18 @@ func (f *follower) meet(list []autoscale.Instance, m Measured, now time.Time) {
 }
 
 // shareConnections: they are the exchanges inside, shared among those that are ready. What
-// health answers say of connections is as old as the last check.
+// health answers say of connections is as old as the last check. In the first
+// decision nobody knows them yet.
 func shareConnections(s *autoscale.Signals) {
+	inside, ok := s.Values[autoscale.InFlight]
+	if !ok {
+		return
+	}
 	ready := 0
 	for i := range s.Instances {
 		if s.Instances[i].State == autoscale.Ready {
 			ready++
 		}
 	}
-	s.Values[autoscale.ActiveConnections] = s.Values[autoscale.InFlight] / float64(max(ready, 1))
+	s.Values[autoscale.ActiveConnections] = inside / float64(max(ready, 1))
 }

@@ -192,6 +192,24 @@ func TestInstancesThatWereNeverReadyCountAsStarting(t *testing.T) {
 	})
 }
 
+func TestNothingIsRemovedBeforeAnythingWasMeasured(t *testing.T) {
+	t.Parallel()
+	m := &machine{desired: 3, state: autoscale.Ready}
+	p := policy()
+	p.Cooldown, p.Down.Hold = 0, -1
+	p.Thresholds = autoscale.Thresholds{Down: map[autoscale.Signal]float64{autoscale.ActiveConnections: 2}}
+	run(t, m, p, func(s *scaler.Scaler, _ *exchange.Function) {
+		pass(time.Second)
+		if v, ok := s.View("f"); !ok || m.instances() != 3 {
+			t.Errorf("%d instances after the first decision, which knows no connections yet: %+v", m.instances(), v.Latest.Proposals)
+		}
+		pass(10 * time.Second)
+		if n := m.instances(); n != 1 {
+			t.Errorf("%d instances without any connections, want 1", n)
+		}
+	})
+}
+
 func TestARingOfDecisionsIsKept(t *testing.T) {
 	t.Parallel()
 	m := &machine{desired: 1, state: autoscale.Ready}
