@@ -32,7 +32,7 @@ type Document struct {
 	Errors      map[string]string `json:"errors,omitempty"` // the first of each class
 	Series      []Point           `json:"series"`
 	Windows     []Window          `json:"windows,omitempty"`
-	Search      *Search           `json:"search,omitempty"`      // of a search for the most; the totals are of the rate that was held
+	Search      *Search           `json:"search,omitempty"`      // of a search for the most; the totals are of the rate that was held, else of the last step
 	Law         *Law              `json:"scalability,omitempty"` // of a fit; the totals are of the most users
 	Quota       *Quota            `json:"quota,omitempty"`
 	Setup       []Setting         `json:"setup"`       // how to do it again

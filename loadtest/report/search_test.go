@@ -18,7 +18,7 @@ func TestASearchIsShown(t *testing.T) {
 		Steps: []report.Step{{Phase: "double", Rate: 100, Good: 100, P99: 5, Broke: "nothing"}, {Phase: "double", Rate: 400, Good: 200, P99: 900, Broke: "latency"}},
 	}}
 	html := written(t, d, (*report.Document).HTML)
-	for _, want := range []string{"<td>200/s", "<td>210/s, first by: latency", "about 190/s", "<td>3 s after the overload", "Good answers by rate", "<td>double<td>400<td>200<td>0<td>0<td>900<td>latency"} {
+	for _, want := range []string{"<td>200/s", "<td>210/s, first by: latency", "about 190/s", "<td>3 s after the overload", "Good answers by rate", "<td>double<td>400<td>200<td>0<td>0<td>900<td>latency", "Of the rate that was held."} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page has no %q", want)
 		}
@@ -31,7 +31,8 @@ func TestASearchIsShown(t *testing.T) {
 		t.Errorf("read back: %v, %+v", err, again)
 	}
 	d.Search.Sustainable, d.Search.Recovered = 0, &never
-	if html := written(t, d, (*report.Document).HTML); !strings.Contains(html, "not confirmed; good at 200/s") || !strings.Contains(html, "not well again in time") {
+	if html := written(t, d, (*report.Document).HTML); !strings.Contains(html, "not confirmed; good at 200/s") || !strings.Contains(html, "not well again in time") ||
+		!strings.Contains(html, "Of the last step, since no rate was held.") {
 		t.Error("a rate that was not confirmed is shown as if it were")
 	}
 }
