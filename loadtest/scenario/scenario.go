@@ -18,7 +18,7 @@
 //	catch_up: 10
 //	polite: true                      # honours Retry-After
 //	connections: {keep_alive: true, max_age: 30s, requests: {min: 50, max: 100}, timeout: 2s, users: 10}
-//	protocol: http2                   # of all requests of HTTP; or of one; http1 by default
+//	protocol: http2                   # of all requests of HTTP, or in one of them; http1 by default
 //	cookies: true
 //	headers: {X-Tenant: blue}         # of every request
 //	auth: {bearer: "${TOKEN}"}        # or {user: ada, password: "${PASSWORD}"}
@@ -58,6 +58,7 @@ package scenario
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -187,7 +188,7 @@ func (d *document) connections(s *Scenario) error {
 	if s.Target.Statements, err = pgload.ParseProtocol(c.Protocol); err != nil {
 		return d.fail("$.connections.statements", err)
 	}
-	if s.Target.HTTP2, err = http2(d.file.Protocol); err != nil {
+	if _, err = http2(d.file.Protocol); err != nil {
 		return d.fail("$.protocol", err)
 	}
 	return d.protoSet(s)
@@ -315,7 +316,11 @@ func (d *document) request(r *request, at string, shared []httpload.Field) (anyl
 			body = x.text
 		}
 	}
-	if out.HTTP2, err = http2(r.Protocol); err != nil {
+	protocol := r.Protocol
+	if kind == anyload.HTTP {
+		protocol = cmp.Or(protocol, d.file.Protocol)
+	}
+	if out.HTTP2, err = http2(protocol); err != nil {
 		return out, d.fail(at+".protocol", err)
 	}
 	if kind == anyload.Query {

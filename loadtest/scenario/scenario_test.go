@@ -57,6 +57,19 @@ func place() scenario.Place {
 	}
 }
 
+func TestARequestMayHaveAnotherProtocolThanTheRest(t *testing.T) {
+	t.Parallel()
+	s, err := scenario.Parse([]byte("target: http://h\nrate: 1\nprotocol: http2\nrequests: [{path: /a}, {path: /b, protocol: http1}, {url: 'ws://h/', message: x}]"), place())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, false, false} {
+		if got := s.Target.Requests[i].HTTP2; got != want || s.Target.HTTP2 {
+			t.Errorf("request %d over HTTP/2: %v (all: %v), want %v", i+1, got, s.Target.HTTP2, want)
+		}
+	}
+}
+
 func TestAScenarioRuns(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
