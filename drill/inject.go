@@ -177,6 +177,10 @@ func (r *run) order(ctx context.Context, o, back Order, keep func(undo)) error {
 	if err := r.journal.add(back); err != nil {
 		return err
 	}
+	given := r.Server.Order(ctx, o)
+	if errors.Is(given, ErrRefused) { // then there is nothing to take back, and back might undo what somebody else ordered
+		return errors.Join(given, r.journal.done(back))
+	}
 	keep(func(ctx context.Context) error {
 		ctx, stop := context.WithTimeout(ctx, orderTime)
 		defer stop()
@@ -186,7 +190,7 @@ func (r *run) order(ctx context.Context, o, back Order, keep func(undo)) error {
 		}
 		return errors.Join(err, r.journal.done(back))
 	})
-	return r.Server.Order(ctx, o)
+	return given
 }
 
 const orderTime = 30 * time.Second

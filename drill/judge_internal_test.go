@@ -158,6 +158,22 @@ func TestWhatADeadDriverOrderedIsTakenBackLastFirst(t *testing.T) {
 	}
 }
 
+func TestAnOrderThatWasRefusedIsNotTakenBack(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		failure error
+		kept    int
+	}{{nil, 1}, {errors.New("nobody answers"), 1}, {ErrRefused, 0}} {
+		s := &orders{fail: map[string]error{"a": test.failure}}
+		r := &run{Config: Config{Server: s}, journal: &journal{path: journalPath(t.TempDir())}}
+		kept := 0
+		err := r.order(t.Context(), Order{Kind: Drain, Instance: "a"}, Order{Kind: Drain, Instance: "a", Undo: true}, func(undo) { kept++ })
+		if !errors.Is(err, test.failure) || kept != test.kept || len(r.journal.left) != test.kept {
+			t.Errorf("after %v: %v, %d kept, %v in the journal", test.failure, err, kept, r.journal.left)
+		}
+	}
+}
+
 func TestALedgerTellsWhatWasDoneTwiceAndWhatIsLost(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger")

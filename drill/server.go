@@ -14,7 +14,8 @@ type Server interface {
 	// Events returns what happened after event number since, and the number of the last event.
 	Events(ctx context.Context, since uint64) ([]Event, uint64, error)
 	// Order carries out an order and returns when it is in force. An error
-	// that is ErrRefused means that it cannot be: trying again is no use.
+	// that is ErrRefused means that it cannot be, and that nothing was done:
+	// trying again is no use.
 	Order(ctx context.Context, o Order) error
 }
 

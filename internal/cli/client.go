@@ -139,10 +139,19 @@ func (c *client) unreachable(err error) error {
 	return withCode(exitUnreachable, err)
 }
 
+// answerError is an answer that is none to what was asked.
+type answerError struct {
+	status int
+	text   string
+}
+
+// Error implements error.
+func (e *answerError) Error() string { return e.text }
+
 func refusedBy(status int, body []byte) error {
 	var e admin.Error
 	if json.Unmarshal(body, &e) != nil || e.Message == "" {
-		return fmt.Errorf("the running Holdfast answered %d", status)
+		return &answerError{status, fmt.Sprintf("the running Holdfast answered %d", status)}
 	}
 	lines := []string{clean(e.Message)}
 	if len(e.Problems) > 1 {
@@ -154,7 +163,7 @@ func refusedBy(status int, body []byte) error {
 	if e.Hint != "" {
 		lines = append(lines, clean(e.Hint))
 	}
-	return errors.New(strings.Join(lines, "\n"))
+	return &answerError{status, strings.Join(lines, "\n")}
 }
 
 // query keeps what is set.

@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,5 +74,36 @@ func TestTheControlStandsBesideWhatHoldfastDid(t *testing.T) {
 		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
+	}
+}
+
+func TestOnlyWhatCannotBeIsRefused(t *testing.T) {
+	t.Parallel()
+	status := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	t.Cleanup(server.Close)
+	s := &drillServer{client: &client{base: server.URL, http: server.Client()}}
+	for _, test := range []struct {
+		status        int
+		given, undone bool // refused when it is given, when it is taken back
+	}{
+		{http.StatusNotFound, true, true},
+		{http.StatusConflict, true, true},
+		{http.StatusForbidden, true, false},
+		{http.StatusTooManyRequests, false, false},
+		{http.StatusInternalServerError, false, false},
+		{http.StatusServiceUnavailable, false, false},
+	} {
+		status = test.status
+		for _, o := range []drill.Order{{Kind: drill.Drain, Instance: "a"}, {Kind: drill.Drain, Instance: "a", Undo: true}} {
+			want := o.Undo && test.undone || !o.Undo && test.given
+			if err := s.Order(t.Context(), o); err == nil || errors.Is(err, drill.ErrRefused) != want {
+				t.Errorf("%d, undo %t: %v, refused should be %t", test.status, o.Undo, err, want)
+			}
+		}
+	}
+	// A key of which nobody can say who set it is not touched.
+	if err := s.Order(t.Context(), drill.Order{Kind: drill.Set, Path: "health.path", Text: "/x"}); !errors.Is(err, drill.ErrRefused) {
+		t.Errorf("set: %v", err)
 	}
 }

@@ -144,29 +144,42 @@ func (s *drillServer) Order(ctx context.Context, o drill.Order) error {
 	case o.Kind == drill.Set:
 		err = s.set(ctx, key, o.Text)
 	default:
-		err = fmt.Errorf("%s is no order", o.Kind)
+		err = fmt.Errorf("%w: %s is no order", drill.ErrRefused, o.Kind)
 	}
-	coded, ok := errors.AsType[*codedError](err)
-	if unreachable := ok && coded.code == exitUnreachable; err != nil && !unreachable && ctx.Err() == nil {
+	if answer, ok := errors.AsType[*answerError](err); ok && answer.refuses(o.Undo) && !errors.Is(err, drill.ErrRefused) {
 		return fmt.Errorf("%w: %w", drill.ErrRefused, err)
 	}
 	return err
 }
 
-// set refuses keys that somebody has set: they could not be given back.
+// refuses says that what was asked for cannot be, now or later: it is not the
+// server that is in trouble or in a hurry. Whoever may not take an order back
+// any more has not taken it back.
+func (e *answerError) refuses(undo bool) bool {
+	switch e.status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return false
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return !undo
+	}
+	return e.status >= 400 && e.status < 500
+}
+
+// set refuses keys that somebody has set: they could not be given back. Until
+// that is known, nothing was done.
 func (s *drillServer) set(ctx context.Context, key, text string) error {
 	values, err := s.values(ctx, key)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", drill.ErrRefused, err)
 	}
 	for _, v := range values {
 		if v.Origin == "override" {
-			return fmt.Errorf("%s is set through the API; take that back first: holdfast config unset %s", key, key)
+			return fmt.Errorf("%w: %s is set through the API; take that back first: holdfast config unset %s", drill.ErrRefused, key, key)
 		}
 	}
 	value, err := yaml.YAMLToJSON([]byte(text))
 	if err != nil {
-		return fmt.Errorf("value: %w", err)
+		return fmt.Errorf("%w: value: %w", drill.ErrRefused, err)
 	}
 	_, err = s.ask(ctx, http.MethodPut, "config/values", nil, admin.ConfigOverride{Path: key, Value: json.RawMessage(value)})
 	return err
