@@ -164,7 +164,7 @@ func (f *drillFlags) carryOut(c *cobra.Command, g *global, config drill.Config, 
 		}
 		r, err := drill.Run(c.Context(), config)
 		if c.Context().Err() != nil {
-			return nil, withCode(130, errors.New("interrupted; everything is taken back"))
+			return nil, withCode(exitInterrupted, interrupted(c.Context(), &config))
 		}
 		if err != nil {
 			return nil, err
@@ -172,6 +172,16 @@ func (f *drillFlags) carryOut(c *cobra.Command, g *global, config drill.Config, 
 		list = append(list, r)
 	}
 	return list, nil
+}
+
+// interrupted says whether a drill that was cut off left something.
+func interrupted(ctx context.Context, c *drill.Config) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+	defer stop()
+	if err := takeBackAll(ctx, c.Server, c.Dir); err != nil {
+		return fmt.Errorf("interrupted; not everything is taken back, which the next drill tries again: %w", err)
+	}
+	return errors.New("interrupted; everything is taken back")
 }
 
 func bit(on bool) int {

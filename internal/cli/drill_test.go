@@ -107,3 +107,18 @@ func TestOnlyWhatCannotBeIsRefused(t *testing.T) {
 		t.Errorf("set: %v", err)
 	}
 }
+
+func TestWhoeverInterruptsADrillIsToldWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := &drill.Config{Server: newDrillServer(&global{env: &Environment{}, dataDir: t.TempDir()}), Dir: dir}
+	if err := interrupted(t.Context(), c); !strings.Contains(err.Error(), "; everything is taken back") {
+		t.Error(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "orders.json"), []byte(`[{"Kind":"drain","Function":"a","Instance":"a-1","Undo":true}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := interrupted(t.Context(), c); !strings.Contains(err.Error(), "not everything is taken back") {
+		t.Error(err)
+	}
+}

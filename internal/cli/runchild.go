@@ -40,10 +40,14 @@ func runChildCommand(g *global) *cobra.Command {
 // first, which need nobody else, then orders, through whoever answers on the
 // socket of the data directory.
 func takeBack(ctx context.Context, data, dir string) error {
+	return takeBackAll(ctx, newDrillServer(&global{env: &Environment{}, dataDir: data}), dir)
+}
+
+func takeBackAll(ctx context.Context, s drill.Server, dir string) error {
 	if _, err := sysfault.Recover(ctx, dir); err != nil {
 		return err // maybe another driver's, whose orders are none of ours
 	}
-	_, err := drill.TakeBack(ctx, newDrillServer(&global{env: &Environment{}, dataDir: data}), dir)
+	_, err := drill.TakeBack(ctx, s, dir)
 	return err
 }
 
