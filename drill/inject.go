@@ -51,7 +51,9 @@ func (r *run) once(ctx context.Context, s *Step, until time.Time) error {
 	if s.Do != Kill {
 		fault.Reverted = time.Now()
 	}
-	r.OnFault(fault)
+	if err == nil { // else it may still be in force
+		r.OnFault(fault)
+	}
 	r.mu.Lock()
 	r.faults = append(r.faults, fault)
 	r.mu.Unlock()

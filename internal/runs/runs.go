@@ -397,6 +397,7 @@ func (r *Runs) takeBack(ctx context.Context, x *record) (left string) {
 		r.config.Logger.ErrorContext(ctx, "what a drill did is not all taken back", "run", x.run.ID, "function", x.run.Function, "error", err)
 		return "; not all that it did is taken back: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
+	x.line.reverted(time.Now())
 	return ""
 }
 
@@ -404,7 +405,6 @@ func (r *Runs) takeBack(ctx context.Context, x *record) (left string) {
 func (r *Runs) finish(ctx context.Context, x *record, state State, reason string) {
 	now := time.Now()
 	report := r.shelf.hasReport(x.run.ID)
-	x.line.reverted(now)
 	x.line.add(Moment{At: now, Kind: Changed, Text: string(state)})
 	r.mu.Lock()
 	x.run.State, x.run.Reason, x.run.Ended, x.run.Report, x.run.PID = state, reason, now, report, 0

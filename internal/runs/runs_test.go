@@ -99,6 +99,19 @@ func TestARunSaysThatItIsNotAllTakenBack(t *testing.T) {
 			t.Errorf("%s: %q, want %q", path, r.Reason, want)
 		}
 	}
+	r := b.start(t, runs.Spec{Kind: runs.Drill, Path: "/die", Experiment: "hang"})
+	b.until(t, r.ID, over)
+	line, err := b.Line(r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, _, _ := line.Since(0)
+	has := func(kind string) bool {
+		return slices.ContainsFunc(list, func(m runs.Moment) bool { return m.Kind == kind })
+	}
+	if !has(runs.FaultOn) || has(runs.FaultOff) {
+		t.Errorf("a fault that is not taken back: %+v", list)
+	}
 }
 
 func TestARunIsStopped(t *testing.T) {
