@@ -103,24 +103,28 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of drills: %w", err)
 	}
-	if _, err := TakeBack(ctx, c.Server, c.Dir); err != nil {
-		return nil, fmt.Errorf("take back what an earlier drill left: %w", err)
-	}
-	if left, err := c.enough(ctx); err != nil || left != "" {
-		return &Result{Experiment: c.Experiment.Name, About: c.Experiment.About, Function: c.Function, Begun: time.Now(), Skipped: left}, err
-	}
 	var out *Result
-	err := sysfault.Run(ctx, sysfault.Config{Dir: c.Dir, Guard: c.Guard}, func(ctx context.Context, d *sysfault.Driver) error {
+	err := sysfault.Run(ctx, sysfault.Config{Dir: c.Dir, Guard: c.Guard}, func(ctx context.Context, d *sysfault.Driver) (err error) {
 		r.driver = d
 		r.journal = &journal{path: journalPath(c.Dir)}
-		var err error
-		out, err = r.all(ctx)
+		out, err = r.alone(ctx)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("drill %s: %w", c.Experiment.Name, err)
 	}
 	return out, nil
+}
+
+// alone requires that no other drill has the directory: the orders in its journal are of one that is gone.
+func (r *run) alone(ctx context.Context) (*Result, error) {
+	if _, err := TakeBack(ctx, r.Server, r.Dir); err != nil {
+		return nil, fmt.Errorf("take back what an earlier drill left: %w", err)
+	}
+	if left, err := r.enough(ctx); err != nil || left != "" {
+		return &Result{Experiment: r.x.Name, About: r.x.About, Function: r.Function, Begun: time.Now(), Skipped: left}, err
+	}
+	return r.all(ctx)
 }
 
 // patience is how long an installation may take to be complete: it may just

@@ -359,6 +359,13 @@ func TestADrillThatIsKilledIsTakenBack(t *testing.T) {
 		frozen, drained := look()
 		return frozen && drained && redirected() && len(list.Instances) == 3
 	})
+	second := holdfast.Command(t.Context(), t, "drill", "--data-dir", p.Data, "--gateway", p.Gateway, file)
+	if out, err := second.CombinedOutput(); err == nil || !strings.Contains(string(out), "another driver holds it") {
+		t.Errorf("a second drill beside it: %v: %s", err, out)
+	}
+	if frozen, drained := look(); !frozen || !drained {
+		t.Error("the second drill took back what the first had done")
+	}
 	killed := time.Now()
 	if err := syscall.Kill(cmd.Process.Pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
