@@ -2,6 +2,8 @@ package loadtest_test
 
 import (
 	"math"
+	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -89,5 +91,33 @@ func TestPercentilesAgreeWithQueueingTheory(t *testing.T) {
 		// What evenly spaced arrivals hide: nobody waits at all.
 		even := do(t, loadtest.Config{Client: single(func() time.Duration { return d }), Rate: rho / d.Seconds(), Duration: 20 * time.Second})
 		near(t, "D/D/1 p99", even.Total.Response.Quantile(0.99), d, 0.05)
+	})
+}
+
+// With service times drawn from an exponential distribution as well, the response times of one place have one too: of mean
+// 1/(μ-λ), so that a share of q is within -ln(1-q)/(μ-λ).
+func TestPercentilesAgreeWithTheMM1Queue(t *testing.T) {
+	t.Parallel()
+	need.Plain(t)
+	synctest.Test(t, func(t *testing.T) {
+		const d = 10 * time.Millisecond
+		rho := 0.5
+		var mu sync.Mutex
+		draw := rand.New(rand.NewPCG(1, 2))
+		service := func() time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			return time.Duration(draw.ExpFloat64() * float64(d))
+		}
+		r := do(t, loadtest.Config{
+			Client: single(service), Rate: rho / d.Seconds(), Spacing: schedule.Poisson, Seed: 12, Duration: 4000 * time.Second, Warmup: 5 * time.Second,
+		})
+		mean := float64(d) / (1 - rho)
+		for _, q := range []float64{0.5, 0.9, 0.99} {
+			got, want := r.Total.Response.Quantile(q), time.Duration(-math.Log(1-q)*mean)
+			t.Logf("p%v %v, in theory %v", 100*q, got, want)
+			near(t, "M/M/1 response quantile", got, want, 0.05)
+		}
+		near(t, "M/M/1 mean", r.Total.Response.Mean(), time.Duration(mean), 0.05)
 	})
 }
