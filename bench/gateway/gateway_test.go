@@ -14,9 +14,9 @@ import (
 	"holdfast/test/need"
 )
 
-// TestMain lets the test binary be the WebSocket backend that a run starts.
+// TestMain lets the test binary be the WebSocket backend and the relay that a run starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == peer.EchoVerb {
+	if len(os.Args) > 1 && (os.Args[1] == peer.EchoVerb || os.Args[1] == peer.RelayVerb) {
 		main()
 		return
 	}
@@ -42,7 +42,11 @@ func TestARunComparesHoldfastWithHAProxy(t *testing.T) { //nolint:paralleltest /
 	}
 	t.Log("\n" + text.String()) // the ratio; nothing is asserted about time
 	for _, name := range []string{report.Get, report.WebSocket, report.Added} {
-		for _, proxy := range []string{report.Reference, report.Ours} {
+		proxies := []string{report.Reference, report.Ours}
+		if name == report.Added {
+			proxies = append(proxies, report.Direct, report.Relay)
+		}
+		for _, proxy := range proxies {
 			result := r.Find(name, 0, proxy)
 			if result == nil || len(result.Rounds) != 1 || result.Rounds[0].Rate <= 0 || result.Rounds[0].P50 <= 0 {
 				t.Errorf("%s, %s: %+v", name, proxy, result)

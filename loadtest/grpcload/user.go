@@ -137,7 +137,8 @@ func (c *Client) connect() (*link, error) {
 			l.mu.Unlock()
 			return conn, err
 		}),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: c.config.ConnectTimeout}),
+		// Who waits for it gives up first, and knows that nobody answered; gRPC would only say that it failed.
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: 2 * c.config.ConnectTimeout}),
 		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(), grpc.WithIdleTimeout(0),
 		grpc.WithUserAgent("holdfast-load"),
 		grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{}), grpc.MaxCallRecvMsgSize(c.config.MaxMessage)))
