@@ -38,6 +38,8 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		{"PUT " + one + "/instances/{instance}/drain", "", "", "instance.drain"},
 		{"DELETE " + one + "/instances/{instance}/drain", "", "", "instance.undrain"},
 		{"PUT " + one + "/instances/{instance}/weight", "", `{"weight":3}`, "instance.weight"},
+		{"POST /api/v1/runs", "", `{"kind":"load","function":"public","rate":1,"duration":"1m"}`, "run.start"},
+		{"POST /api/v1/runs/{id}/stop", "", "", "run.stop"},
 		{"PUT /api/v1/config/values", "", `{"path":"functions.public.retry.attempts","value":3}`, "config.set"},
 		{"DELETE /api/v1/config/values", "?path=functions.public.retry.attempts", "", "config.unset"},
 		{"PUT /api/v1/log-levels", "", `{"component":"gateway","level":"debug"}`, "log.level"},
@@ -68,12 +70,15 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 			t.Errorf("%s: %d %s", c.operation, res.StatusCode, b)
 			continue
 		}
-		if c.action == "token.create" {
-			var made struct{ Token struct{ ID string } }
-			if err := json.Unmarshal(b, &made); err != nil || made.Token.ID == "" {
+		if c.action == "token.create" || c.action == "run.start" {
+			var made struct {
+				ID    string
+				Token struct{ ID string }
+			}
+			if err := json.Unmarshal(b, &made); err != nil || made.Token.ID+made.ID == "" {
 				t.Fatalf("%s: %v", b, err)
 			}
-			id = made.Token.ID
+			id = made.Token.ID + made.ID
 		}
 		if c.action != "" {
 			a.audited(c)
