@@ -80,9 +80,10 @@ func TestUpToBalancesOverWhatRunsAlready(t *testing.T) {
 	var story struct {
 		Lines []string `json:"lines"`
 	}
-	if err := p.API("/api/v1/explain/request/"+header.Get("X-Request-Id"), &story); err != nil {
-		t.Fatal(err)
-	}
+	// The record is filed after the client has the last byte.
+	holdfast.Poll(t, 10*time.Second, "telling the request's story", func() bool {
+		return p.API("/api/v1/explain/request/"+header.Get("X-Request-Id"), &story) == nil
+	})
 	if all := strings.Join(story.Lines, "\n"); !strings.Contains(all, "GET") || !strings.Contains(all, "/api/web/hello") || !strings.Contains(all, "200") {
 		t.Errorf("the explanation does not tell the story:\n%s", all)
 	}
