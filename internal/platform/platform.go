@@ -78,6 +78,8 @@ type Instance struct {
 	// State is the present state, and Since when it began.
 	State State     `json:"state"`
 	Since time.Time `json:"since"`
+	// Version names what it runs; empty: not known.
+	Version string `json:"version,omitempty"`
 	// PID is the process id, 0 while there is none (or none is known).
 	PID int `json:"pid,omitempty"`
 	// Restarts counts the starts after the first one.
