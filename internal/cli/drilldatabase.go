@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"holdfast/drill"
 	"holdfast/fault/sysfault"
+	"holdfast/loadtest/anyload"
+	"holdfast/loadtest/pgload"
 )
 
 // isDatabase says that a ledger is a table, not a file.
@@ -27,11 +30,14 @@ func (f *drillFlags) database(s *drillServer, out *drill.Config) error {
 		out.NoDatabase = "the ledger is not in a database; " + wayToDatabase
 		return nil
 	}
-	u, err := url.Parse(f.ledger)
-	if err != nil {
-		return fmt.Errorf("--ledger: want postgres://USER@HOST:PORT/DB: %w", withoutURL(err))
+	if _, err := pgload.Hosts(f.ledger); err != nil {
+		return fmt.Errorf("--ledger: %w", err)
 	}
-	out.Ledger = u.Redacted() // it is shown in errors
+	u, err := url.Parse(f.ledger)
+	if err != nil { // the parser quotes what may be a password
+		return errors.New("--ledger: want a URL like postgres://USER@HOST:PORT/DB")
+	}
+	out.Ledger = anyload.Redacted(f.ledger) // it is shown in errors
 	out.ReadLedger = func(ctx context.Context, prefix string) (map[string]int, error) {
 		return readTable(ctx, f.ledger, prefix)
 	}
@@ -47,14 +53,6 @@ func (f *drillFlags) database(s *drillServer, out *drill.Config) error {
 		return d.Inject(ctx, sysfault.Network{Port: port, Refuse: refuse}, atMost)
 	}
 	return nil
-}
-
-// withoutURL leaves the address out of an error, which may hold a password.
-func withoutURL(err error) error {
-	if u, ok := err.(*url.Error); ok { //nolint:errorlint // url.Parse returns it as it is
-		return u.Err
-	}
-	return err
 }
 
 // readTable counts entries by their id, as the demo writes them.

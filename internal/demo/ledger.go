@@ -61,8 +61,8 @@ const (
 // openTable reaches for nothing: an instance starts without its database.
 func openTable(ctx context.Context, url string) (ledger, error) {
 	c, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, err // without the password
+	if err != nil { // the parser may quote the password
+		return nil, errors.New("parse the address of the ledger: want postgres://USER@HOST:PORT/DB, with letters like @ : / # % in a password as %40 %3A %2F %23 %25")
 	}
 	c.MaxConns, c.ConnConfig.ConnectTimeout = tableConns, tableTime
 	pool, err := pgxpool.NewWithConfig(ctx, c)

@@ -214,6 +214,7 @@ func TestPasswordsAreNotShown(t *testing.T) {
 	for text, want := range map[string]string{
 		"postgres://u:p@h:5/d?x=a@b": "postgres://u@h:5/d?x=a@b", "postgres://u:p@w:p@h/d": "postgres://u@h/d", "http://h/a@b:c": "http://h/a@b:c", "x": "x",
 		"postgres://u@h/d?sslmode=disable&password=p&x=1": "postgres://u@h/d?sslmode=disable&x=1", "postgres://h?password=p&sslpassword=q": "postgres://h",
+		"postgres://u@h/d?pass%77ord=p": "postgres://u@h/d", "postgres://u@h/d?%zz=p&x=1": "postgres://u@h/d?x=1",
 		"http://u:p@h": "http://u@h", "http://h/?password=p": "http://h/?password=p",
 	} {
 		if got := anyload.Redacted(text); got != want {

@@ -58,7 +58,8 @@ func Redacted(address string) string {
 	if path, query, asks := strings.Cut(tail, "?"); asks && schemes()[scheme] == Query {
 		kept := slices.DeleteFunc(strings.Split(query, "&"), func(setting string) bool {
 			name, _, _ := strings.Cut(setting, "=")
-			return strings.HasSuffix(name, "password")
+			read, err := url.QueryUnescape(name)
+			return err != nil || strings.HasSuffix(read, "password")
 		})
 		if tail = path; len(kept) > 0 {
 			tail += "?" + strings.Join(kept, "&")

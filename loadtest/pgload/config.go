@@ -68,6 +68,11 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
+// errAddress quotes neither the address nor the parser: of an address that cannot be read nobody can say where its password is.
+var errAddress = errors.New("read the address of PostgreSQL: want postgres://USER@HOST:PORT/DATABASE?sslmode=disable, " +
+	"with letters like @ : / # % and spaces in a password or name written as %40 %3A %2F %23 %25 %20, " +
+	"and sslmode one of disable, allow, prefer, require, verify-ca, verify-full with files that can be read")
+
 // Query is a kind of request.
 type Query struct {
 	Name   string   // in errors
@@ -112,7 +117,7 @@ func New(c Config) (*Client, error) { //nolint:gocritic // the copy is the point
 	}
 	session, err := pgx.ParseConfig(c.URL)
 	if err != nil {
-		return nil, fmt.Errorf("read the address of PostgreSQL: %w", err)
+		return nil, errAddress
 	}
 	session.ConnectTimeout = c.ConnectTimeout
 	session.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
@@ -199,7 +204,7 @@ func reason(err error) error {
 func Hosts(address string) (hosts [][2]string, err error) {
 	c, err := pgx.ParseConfig(address)
 	if err != nil {
-		return nil, fmt.Errorf("read the address of PostgreSQL: %w", err)
+		return nil, errAddress
 	}
 	hosts = [][2]string{{c.Host, strconv.Itoa(int(c.Port))}}
 	for _, f := range c.Fallbacks { // one host may be in it with and without TLS

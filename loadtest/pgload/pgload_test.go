@@ -189,6 +189,22 @@ func TestWhoIsNotThereIsTold(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatCannotBeReadIsNotShown(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"postgres://a@h:99999/d?password=geheim", "postgres://a:ge/heim@h:5432/d", "postgres://a@u:geheim@h/d", "host=h port=x password = geheim",
+		"postgres://a:geheim@h/d?sslmode=geheim", "postgres://a@h/d?password=geheim%zz", "postgres://a@h/d?connect_timeout=geheim",
+	} {
+		_, err := pgload.New(pgload.Config{URL: url, Queries: []pgload.Query{{SQL: "SELECT 1"}}})
+		_, alone := pgload.Hosts(url)
+		for _, err := range []error{err, alone} {
+			if err == nil || strings.Contains(err.Error(), "heim") || !strings.Contains(err.Error(), "want postgres://USER@HOST") {
+				t.Errorf("%s: the error is %v", url, err)
+			}
+		}
+	}
+}
+
 func TestMistakesAreNamed(t *testing.T) {
 	t.Parallel()
 	for want, c := range map[string]pgload.Config{
