@@ -14,7 +14,7 @@ type Driver interface {
 	// Capabilities says what the platform can do; it never changes.
 	Capabilities() Capabilities
 	// Run watches the service until ctx ends and tells what it sees: at once, on
-	// each change, and at least every Freshness while nothing changes. What it
+	// each change, and at least every Retell while nothing changes. What it
 	// cannot see it tells as an error, and goes on trying: an unknown state is
 	// never told as one without instances. tell is called from one goroutine.
 	Run(ctx context.Context, tell func(Observation, error)) error
@@ -45,6 +45,10 @@ type Capabilities struct {
 // Freshness is how long an observation holds. Who has none that is younger
 // decides nothing.
 const Freshness = 15 * time.Second
+
+// Retell is how often a driver tells what has not changed: one word may get
+// lost or come late, and the observation holds.
+const Retell = Freshness / 3
 
 // Observation is how a service is, at one time.
 type Observation struct {

@@ -60,6 +60,10 @@ func playChild(part string) int {
 		if err := awaitGate(); err != nil {
 			return exitCode(err)
 		}
+	case "held": // while the file is there
+		for _, err := os.Stat(os.Getenv("GATE")); err == nil; _, err = os.Stat(os.Getenv("GATE")) {
+			time.Sleep(5 * time.Millisecond)
+		}
 	case "never listens":
 		fmt.Println("still thinking")
 		awaitTerm()
@@ -119,6 +123,7 @@ func awaitTerm() {
 // serve answers until SIGTERM. helper is a process it started, 0 none.
 func serve(addr string, helper int) error {
 	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "here") })
 	mux.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, os.Getenv(r.URL.Query().Get("key")))
 	})
