@@ -85,6 +85,12 @@ func checkFormat(format string, text *string) (message, hint string) {
 		return when(!isLabel(*text), "must be at most 128 letters, digits and . _ : - [ ]", "")
 	case "instance-url":
 		return checkInstanceURL(text)
+	case "docker-host":
+		return checkDockerHost(*text)
+	case "kubernetes-target":
+		return checkTarget(*text)
+	case "platform-name":
+		return when(!isPlatformName(*text), "must be a name of letters, digits, ., _ and -", "")
 	case "redirect":
 		return checkRedirect(*text)
 	case "host-header":

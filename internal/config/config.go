@@ -16,7 +16,7 @@ type Config struct {
 	Engine string `yaml:"engine" default:"http1" enum:"std|http1"`
 	// Where Holdfast keeps its state: `sqlite` (in the data directory) or the URL of a PostgreSQL database, `postgres://user@host/db`.
 	Store string `yaml:"store" default:"sqlite" format:"store"`
-	// Platform of functions that name none: `process`, `docker-swarm`, `kubernetes`, `vercel` or `netlify`. Also set by `DEPLOYMENT_PLATFORM`. This version can run `process` only; functions that list their instances need no platform.
+	// Platform of functions that name none: `process`, `docker-swarm`, `kubernetes`, `vercel` or `netlify`. Also set by `DEPLOYMENT_PLATFORM`. It chooses nothing: a function says in its own `platform` what runs there, or lists its instances. This version can run `process`, `docker-swarm` and `kubernetes`.
 	Platform string `yaml:"platform" enum:"process|docker-swarm|kubernetes|vercel|netlify"`
 	// Proxies in front of Holdfast, as networks (`10.0.0.0/8`) or addresses. Forwarding headers are believed from these only.
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`

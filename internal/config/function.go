@@ -22,7 +22,7 @@ type Function struct {
 	Concurrency Concurrency `yaml:"concurrency"`
 	// How long a request is held while every usable instance is still starting. 0: not at all.
 	WaitForInstance Duration `yaml:"wait_for_instance" default:"2s" range:"0..10m"`
-	// When instances are added and removed; only those that Holdfast starts itself (`platform.process`), and never the last one. `min_instances` and `max_instances` also bound what is ordered with `holdfast function scale`.
+	// When instances are added and removed; only those of a `platform`, and never the last one. `min_instances` and `max_instances` also bound what is ordered with `holdfast function scale`.
 	Scaling Scaling `yaml:"scaling"`
 	// What a client gets when the breaker is open or no instance is left: a static answer, another function, or a redirect.
 	Fallback Fallback `yaml:"fallback"`
@@ -30,7 +30,7 @@ type Function struct {
 	Host string `yaml:"host" default:"preserve" enum:"preserve|instance"`
 	// Endpoints that run somewhere else. Either these or `platform`.
 	Instances []Instance `yaml:"instances" max:"10000" choice:"instances"`
-	// Where Holdfast starts the instances itself. Either this or `instances`.
+	// Where the instances run, when Holdfast starts them itself or asks a platform for them. Either this or `instances`.
 	Platform Platform `yaml:"platform" choice:"platform"`
 }
 

@@ -20,6 +20,13 @@ var closed = []string{
 	"functions.NAME.platform.process.instances", "functions.NAME.platform.process.ports",
 	"functions.NAME.platform.process.ready_timeout", "functions.NAME.platform.process.stop_timeout",
 	"functions.NAME.platform.process.output",
+	"functions.NAME.platform.docker-swarm", "functions.NAME.platform.docker-swarm.host", "functions.NAME.platform.docker-swarm.tls",
+	"functions.NAME.platform.docker-swarm.tls.ca", "functions.NAME.platform.docker-swarm.tls.cert", "functions.NAME.platform.docker-swarm.tls.key", "functions.NAME.platform.docker-swarm.scheme",
+	"functions.NAME.platform.docker-swarm.service", "functions.NAME.platform.docker-swarm.port", "functions.NAME.platform.docker-swarm.network",
+	"functions.NAME.platform.docker-swarm.ready_timeout",
+	"functions.NAME.platform.kubernetes", "functions.NAME.platform.kubernetes.kubeconfig", "functions.NAME.platform.kubernetes.context",
+	"functions.NAME.platform.kubernetes.namespace", "functions.NAME.platform.kubernetes.target", "functions.NAME.platform.kubernetes.service",
+	"functions.NAME.platform.kubernetes.port", "functions.NAME.platform.kubernetes.scheme", "functions.NAME.platform.kubernetes.ready_timeout",
 	"admin.hosts", "admin.allow_instances", "admin.metrics_token", "admin.tls", "admin.tls.cert", "admin.tls.key", "admin.tls.auto",
 	"tls", "tls.cert", "tls.key", "tls.auto",
 }
@@ -47,7 +54,7 @@ func TestTheAPICanSetOnlyWhatIsOpenedOneByOne(t *testing.T) {
 			t.Errorf("%q can be set", path)
 		}
 	}
-	for _, path := range []string{"include", "include[0]", "defaults", "defaults.platform.process.command", "functions.public.retry"} {
+	for _, path := range []string{"include", "include[0]", "defaults", "defaults.platform.process.command", "defaults.platform.docker-swarm.host", "functions.public.retry"} {
 		if !config.Known(path) { // else the loader is asked, which takes them in files
 			t.Errorf("%q is not known", path)
 		}

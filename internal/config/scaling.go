@@ -45,29 +45,3 @@ type ScaleDownThreshold struct {
 	// Minutes without a request.
 	IdleTimeMinutes float64 `yaml:"idle_time_minutes" default:"10" service:"0" range:"0..100000"`
 }
-
-// Platform says where Holdfast starts instances itself.
-type Platform struct {
-	// Child processes on this machine.
-	Process *Process `yaml:"process"`
-}
-
-// Process starts instances as child processes of Holdfast.
-type Process struct {
-	// Program and arguments. `{port}` and `{id}` are replaced.
-	Command []string `yaml:"command" required:"true"`
-	// Environment added to Holdfast's own. `{port}` and `{id}` are replaced; `PORT` and `HOST` are set unless given here.
-	Env map[string]string `yaml:"env" format:"variable"`
-	// Working directory. Empty: Holdfast's own.
-	Dir string `yaml:"dir"`
-	// How many are started.
-	Instances int `yaml:"instances" default:"1" range:"1..1000"`
-	// Ports they are given, `9000-9100`. Empty: free ports chosen by the system.
-	Ports Ports `yaml:"ports"`
-	// Time until the port must accept connections.
-	ReadyTimeout Duration `yaml:"ready_timeout" default:"10s" range:"1ms..1h"`
-	// Time between SIGTERM and SIGKILL.
-	StopTimeout Duration `yaml:"stop_timeout" default:"10s" range:"1ms..1h"`
-	// File that collects what they print; `{id}` is replaced. It is moved to `FILE.1` at 10 MiB. Empty: only the last lines are kept in memory.
-	Output string `yaml:"output"`
-}

@@ -91,23 +91,7 @@ func (s *settler) function(f *Function, path string) {
 	}
 	s.scaling(&f.Scaling, path+".scaling")
 	s.fallback(&f.Fallback, path+".fallback")
-	s.process(f.Platform.Process, path+".platform.process")
-}
-
-// source checks that there is something to send requests to.
-func (s *settler) source(f *Function, path string) {
-	if len(f.Instances) > 0 || f.Platform.Process != nil || !s.sound(path+".instances", path+".platform") {
-		return
-	}
-	const message = "has no instances"
-	switch s.config.Platform {
-	case "":
-		s.add(path, message, `add instances: [{url: "http://127.0.0.1:9001"}], or platform: {process: {command: [...]}} to have them started`)
-	case "process":
-		s.add(path, message, "say what to start: platform: {process: {command: [...]}}")
-	default:
-		s.add(path, message+", and this version cannot start any on "+s.config.Platform, `add instances: [{url: "http://127.0.0.1:9001"}]`)
-	}
+	s.platform(&f.Platform, path+".platform")
 }
 
 // instances names those without id after host and port, and refuses doubles.
@@ -268,18 +252,6 @@ func (s *settler) fallback(f *Fallback, path string) {
 		f.Status = 307
 	case f.Redirect != "" && !redirects:
 		s.add(path+".status", fmt.Sprintf("must be between 300 and 399 with redirect, is %d", f.Status), "leave it out for 307")
-	}
-}
-
-func (s *settler) process(p *Process, path string) {
-	if p == nil {
-		return
-	}
-	if s.origins.written(path+".command") && s.sound(path+".command") && (len(p.Command) == 0 || p.Command[0] == "") {
-		s.add(path+".command", "names no program", `write ["node", "server.js"]`)
-	}
-	if !p.Ports.IsZero() && p.Ports.Len() < p.Instances {
-		s.add(path+".ports", fmt.Sprintf("has %d ports for %d instances", p.Ports.Len(), p.Instances), "widen the range")
 	}
 }
 

@@ -70,7 +70,12 @@ func (w *walk) path(parts []string) []string {
 // field finds the key of a block; `include` works in files only.
 func (w *walk) field(t reflect.Type, parts []string) *field {
 	fs := w.catalog.of(t)
-	f := fs.byKey[strings.ToLower(parts[0])]
+	var f *field
+	for i := range fs.list {
+		if equalName(fs.list[i].key) == equalName(parts[0]) { // variables have no dashes
+			f = &fs.list[i]
+		}
+	}
 	if f == nil || f.key == "include" {
 		w.failed, w.known = parts, fs.keys()
 		return nil
