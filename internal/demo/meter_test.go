@@ -3,6 +3,7 @@ package demo
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,10 +26,21 @@ func TestHealthTellsMeasuredFigures(t *testing.T) {
 func TestBurningShowsInTheCPUFigure(t *testing.T) {
 	t.Parallel()
 	r := start(t, Config{})
-	done := make(chan answer, 1)
-	go func() { done <- r.get("/?burn=3s") }()
-	poll(t, "cpu_percent over 5", func() bool { return r.get("/health").number(t, "cpu_percent") > 5 })
-	<-done
+	stop := make(chan struct{})
+	var burning sync.WaitGroup
+	burning.Go(func() {
+		for { // however long it takes until a busy machine gives it that much of a CPU
+			select {
+			case <-stop:
+				return
+			default:
+				r.get("/?burn=1s")
+			}
+		}
+	})
+	defer burning.Wait()
+	defer close(stop)
+	poll(t, "cpu_percent over 2", func() bool { return r.get("/health").number(t, "cpu_percent") > 2 })
 }
 
 func TestTheCPUFigureIsAShareOfAllProcessors(t *testing.T) {
