@@ -362,8 +362,14 @@ func TestAScaleOrderThatTakesLongerThanItsRequestIsFollowed(t *testing.T) {
 	s := open(t, pair()...)
 	s.run()
 	s.scaling = control.Scaling{Platform: "process", Configured: 2, Wanted: 2, Ready: 2, Max: 5, ReadyIn: time.Minute}
-	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
+	go func() { // the request ends once its order is in force
+		for s.control.State().Orders("public").Count == nil && ctx.Err() == nil {
+			<-time.After(time.Millisecond)
+		}
+		stop()
+	}()
 	v, err := s.control.Scale(ctx, me, "public", "up", 0, "")
 	if err != nil || !v.Pending {
 		t.Fatalf("%+v %v", v, err)
