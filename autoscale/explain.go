@@ -2,6 +2,7 @@ package autoscale
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -48,13 +49,11 @@ func (d *Decision) headline() string {
 	return line
 }
 
-// signals are what was measured, in the order of their names.
+// signals are what was measured: those the rules know, then others, each in the
+// order of their names.
 func (d *Decision) signals() string {
 	var list []string
-	for _, name := range []Signal{
-		ActiveConnections, CPUPercent, ErrorRatePercent, IdleSeconds, InFlight, MemoryPercent,
-		OfferedRate, QueueAgeMS, QueueLength, ResponseTimeMS, ServedRate, ServiceTimeMS,
-	} {
+	for _, name := range slices.Concat(Standard(), d.others()) {
 		if v, _, ok := d.Inputs.Signals.value(name); ok {
 			list = append(list, fmt.Sprintf("%s %.4g", name, v))
 		}
@@ -63,4 +62,22 @@ func (d *Decision) signals() string {
 		return "measured: nothing"
 	}
 	return "measured: " + strings.Join(list, ", ")
+}
+
+// others are the signals the rules do not know by themselves.
+func (d *Decision) others() []Signal {
+	var list []Signal
+	add := func(values map[Signal]float64) {
+		for name := range values {
+			if !slices.Contains(Standard(), name) {
+				list = append(list, name)
+			}
+		}
+	}
+	add(d.Inputs.Signals.Values)
+	for i := range d.Inputs.Signals.Instances {
+		add(d.Inputs.Signals.Instances[i].Values)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }

@@ -44,6 +44,14 @@ const (
 	ServiceTimeMS Signal = "service_time_ms"
 )
 
+// Standard returns the signals that rules know, in order.
+func Standard() []Signal {
+	return []Signal{
+		ActiveConnections, CPUPercent, ErrorRatePercent, IdleSeconds, InFlight, MemoryPercent,
+		OfferedRate, QueueAgeMS, QueueLength, ResponseTimeMS, ServedRate, ServiceTimeMS,
+	}
+}
+
 // InstanceState is where an instance is in its life.
 type InstanceState string
 

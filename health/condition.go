@@ -91,19 +91,22 @@ func (c Condition) Validate() error {
 }
 
 // path splits the field at its dots.
-func (c Condition) path() []string {
+func (c Condition) path() []string { return stepsOf(c.Field) }
+
+// stepsOf splits a way at its dots.
+func stepsOf(way string) []string {
 	var steps []string
 	var step strings.Builder
-	for i := 0; i < len(c.Field); i++ {
+	for i := 0; i < len(way); i++ {
 		switch {
-		case c.Field[i] == '\\' && i+1 < len(c.Field):
+		case way[i] == '\\' && i+1 < len(way):
 			i++
-			step.WriteByte(c.Field[i])
-		case c.Field[i] == '.':
+			step.WriteByte(way[i])
+		case way[i] == '.':
 			steps = append(steps, step.String())
 			step.Reset()
 		default:
-			step.WriteByte(c.Field[i])
+			step.WriteByte(way[i])
 		}
 	}
 	return append(steps, step.String())

@@ -128,7 +128,7 @@ func (h *HTTP) broken(ctx context.Context, s *scratch, err error, budget time.Du
 
 // judge compares the answer with what is expected.
 func (h *HTTP) judge(ctx context.Context, a answer, budget time.Duration) Result {
-	r := Result{Status: a.status, Numbers: numbersOf(a.body)}
+	r := Result{Status: a.status, Numbers: numbersAt(numbersOf(a.body), a.body, h.plan.numbers)}
 	answered := h.plan.answered(a.status)
 	if h.plan.lenient {
 		r.OK = a.status < http.StatusInternalServerError

@@ -44,6 +44,9 @@ type HTTPConfig struct {
 	BodyContains, BodyMatches string
 	// JSON conditions must all hold; the body must then be JSON of at most 64 KiB.
 	JSON []Condition
+	// Numbers are ways to further numbers in a JSON answer, as Condition.Field
+	// is one. Result.Numbers has them by these very texts.
+	Numbers []string
 	// Timeout bounds a whole check, connecting included. 0 is the context's
 	// deadline, or 2s when it has none.
 	Timeout time.Duration
@@ -71,6 +74,7 @@ type plan struct {
 	matches    *regexp.Regexp
 	conditions []Condition
 	paths      [][]string
+	numbers    []string
 	secrets    []string
 	timeout    time.Duration
 	reconnect  time.Duration
@@ -88,7 +92,7 @@ func newPlan(c HTTPConfig) (plan, error) {
 	}
 	p := plan{
 		address: address(u), lenient: c.Lenient, contains: []byte(c.BodyContains), timeout: c.Timeout,
-		reconnect: c.Reconnect, dial: directly(c.DialContext), conditions: slices.Clone(c.JSON),
+		reconnect: c.Reconnect, dial: directly(c.DialContext), conditions: slices.Clone(c.JSON), numbers: slices.Clone(c.Numbers),
 	}
 	if c.BodyContains == "" {
 		p.contains = nil

@@ -40,6 +40,41 @@ func numbersOf(body []byte) map[string]float64 {
 	return found
 }
 
+// Number returns the number at a way of object keys and array indexes, such as
+// jobs.waiting or queues.0.length; `\.` is a dot within a key, and "" the
+// document itself. False: the document is not JSON, has no such place, or has
+// something else there.
+func Number(doc []byte, way string) (float64, bool) {
+	if !json.Valid(doc) {
+		return 0, false
+	}
+	var steps []string
+	if way != "" {
+		steps = stepsOf(way)
+	}
+	raw, ok := lookup(doc, steps)
+	if !ok {
+		return 0, false
+	}
+	return number(raw)
+}
+
+// numbersAt adds the numbers at the ways, by the ways; what is not there is left
+// out.
+func numbersAt(found map[string]float64, doc []byte, ways []string) map[string]float64 {
+	for _, way := range ways {
+		n, ok := Number(doc, way)
+		if !ok {
+			continue
+		}
+		if found == nil {
+			found = make(map[string]float64, len(ways))
+		}
+		found[way] = n
+	}
+	return found
+}
+
 // number reads a JSON number; values beyond float64 are none.
 func number(value []byte) (float64, bool) {
 	if len(value) == 0 || value[0] != '-' && (value[0] < '0' || value[0] > '9') {

@@ -17,8 +17,8 @@ type Result struct {
 	// when there was none.
 	Status int
 	// Numbers holds the top-level numbers of a JSON answer (cpu_percent,
-	// connections, event_loop_lag_ms ...), at most 64 of them. It is nil when
-	// there are none, and must not be changed.
+	// connections, event_loop_lag_ms ...), at most 64 of them, and those of
+	// HTTPConfig.Numbers. It is nil when there are none, and must not be changed.
 	Numbers map[string]float64
 }
 
