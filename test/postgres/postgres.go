@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -25,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/test/need"
+	"holdfast/test/port"
 )
 
 // Server is one server. Its methods are for one goroutine at a time, except Database.
@@ -129,15 +129,10 @@ func (s *Server) create(ctx context.Context) error {
 			return err
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	var err error
+	if s.Port, err = port.Free(); err != nil {
 		return err
 	}
-	addr, ok := l.Addr().(*net.TCPAddr)
-	if err := l.Close(); err != nil || !ok {
-		return errors.Join(err, errors.New("no free port"))
-	}
-	s.Port = addr.Port
 	// Over TCP passwords count; on the socket, in a directory of the owner's, everybody is who he says.
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "--no-sync", "-E", "UTF8",
 		"--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256")
