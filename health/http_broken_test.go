@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"holdfast/health"
+	"holdfast/test/port"
 )
 
 // stalling sends text after the request and then nothing until the peer goes.
@@ -140,9 +141,9 @@ func TestConnectionsThatFailAreExplained(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	h := newHTTP(t, refused(t), nil)
+	h := newHTTP(t, port.Refusing(t), nil)
 	want(t, h.Check(t.Context()), false, "connect: connection refused")
-	h = newHTTP(t, refused(t), func(c *health.HTTPConfig) { c.DialContext, c.Timeout = stuck, 50*time.Millisecond })
+	h = newHTTP(t, port.Refusing(t), func(c *health.HTTPConfig) { c.DialContext, c.Timeout = stuck, 50*time.Millisecond })
 	want(t, h.Check(t.Context()), false, "connect: no answer within 50ms")
 	h = newHTTP(t, "holdfast.invalid:80", func(c *health.HTTPConfig) {
 		c.DialContext = func(context.Context, string, string) (net.Conn, error) {

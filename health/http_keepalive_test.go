@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"holdfast/health"
+	"holdfast/test/port"
 )
 
 const okAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -105,7 +107,11 @@ func TestAnUnaskedAnswerOnAnIdleConnectionIsNotTaken(t *testing.T) {
 
 func TestAServerRestartBetweenChecksIsNotAFailure(t *testing.T) {
 	t.Parallel()
-	s := listenOn(t, "127.0.0.1:0", answering(okAnswer, okAnswer, okAnswer))
+	free, err := port.Free() // and nobody else's while the server is down
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := listenOn(t, fmt.Sprintf("127.0.0.1:%d", free), answering(okAnswer, okAnswer, okAnswer))
 	h := newHTTP(t, s.addr, nil)
 	want(t, h.Check(t.Context()), true, "GET /health answered 200")
 	s.stop()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"holdfast/health"
+	"holdfast/test/port"
 )
 
 // serve answers every request with the status and body.
@@ -249,7 +250,7 @@ func TestSecretsStayOutOfReasons(t *testing.T) {
 		})
 		reasons = append(reasons, h.Check(t.Context()).Reason)
 	}
-	reasons = append(reasons, newHTTP(t, refused(t), change).Check(t.Context()).Reason)
+	reasons = append(reasons, newHTTP(t, port.Refusing(t), change).Check(t.Context()).Reason)
 	for _, reason := range reasons {
 		if reason == "" || strings.Contains(reason, "secret\"") || strings.Contains(reason, "top-secret") || strings.Contains(reason, "hush") {
 			t.Errorf("reason %q", reason)

@@ -127,14 +127,6 @@ func want(t *testing.T, got health.Result, ok bool, reason string) {
 	}
 }
 
-// refused is an address where nothing listens.
-func refused(t *testing.T) string {
-	t.Helper()
-	s := listenOn(t, "127.0.0.1:0", func(net.Conn) {})
-	s.stop()
-	return s.addr
-}
-
 // counting dials and counts.
 type counting struct {
 	mu sync.Mutex

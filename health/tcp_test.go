@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/health"
+	"holdfast/test/port"
 )
 
 func TestTCPIsUpWhenTheConnectionIsAccepted(t *testing.T) {
@@ -26,7 +27,7 @@ func TestTCPIsUpWhenTheConnectionIsAccepted(t *testing.T) {
 		reason     string
 	}{
 		{"accepted", listen(t, func(net.Conn) {}), nil, true, "connect: accepted"},
-		{"refused", refused(t), nil, false, "connect: connection refused"},
+		{"refused", port.Refusing(t), nil, false, "connect: connection refused"},
 		{"stuck", "127.0.0.1:1", stuck, false, "connect: no answer within 50ms"},
 		{"other error", "127.0.0.1:1", odd, false, "connect: tunnel is down"},
 	}

@@ -16,6 +16,7 @@ import (
 
 	"holdfast/fault/httpfault"
 	"holdfast/fault/internal/faulttest"
+	"holdfast/test/port"
 )
 
 // mirror answers with what it was asked.
@@ -178,12 +179,7 @@ func TestWhatCannotBeUnderstoodIsRefused(t *testing.T) {
 
 func TestAnUpstreamThatIsAwayBreaksTheConnection(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
-	p := start(t, httpfault.Config{Upstream: l.Addr().String()})
+	p := start(t, httpfault.Config{Upstream: port.Refusing(t)})
 	if resp, err := client(t).Get(url(p, "/")); err == nil {
 		t.Errorf("answer %v from nobody", resp.Status)
 	}

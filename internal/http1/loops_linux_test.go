@@ -21,12 +21,13 @@ import (
 	"holdfast/exchange"
 	"holdfast/internal/http1"
 	"holdfast/retry"
+	"holdfast/test/port"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // rig is poll loops in front of instances.
 type rig struct {
@@ -563,13 +564,7 @@ func TestAClientThatLeavesCancelsItsAttempt(t *testing.T) {
 
 func TestADeadInstanceIsLeftForAnother(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead := ln.Addr().String()
-	ln.Close()
-	r := newRig(t, setup{policy: exchange.Policy{Retry: retry.DefaultPolicy()}}, dead, instance(t, echo))
+	r := newRig(t, setup{policy: exchange.Policy{Retry: retry.DefaultPolicy()}}, port.Refusing(t), instance(t, echo))
 	c := r.dial()
 	for i := range 20 {
 		path := fmt.Sprintf("/%d", i)

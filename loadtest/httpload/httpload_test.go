@@ -20,6 +20,7 @@ import (
 
 	"holdfast/loadtest"
 	"holdfast/loadtest/httpload"
+	"holdfast/test/port"
 )
 
 func TestMain(m *testing.M) {
@@ -147,17 +148,12 @@ func TestAnswersAreClassified(t *testing.T) {
 
 func TestWhatKeepsAConnectionFromBeingIsClassified(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
 	plain := raw(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 	for name, c := range map[string]struct {
 		url   string
 		class loadtest.Class
 	}{
-		"nobody listens": {"http://" + l.Addr().String(), loadtest.Refused},
+		"nobody listens": {"http://" + port.Refusing(t), loadtest.Refused},
 		"no such name":   {"http://nowhere.invalid/", loadtest.NoAddress},
 		"TLS to plain":   {"https" + strings.TrimPrefix(plain, "http"), loadtest.BadTLS},
 	} {

@@ -5,7 +5,6 @@ package load_test
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"holdfast/bench/gateway/load"
+	"holdfast/test/port"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -157,12 +157,7 @@ func TestIdleConnectionsStay(t *testing.T) {
 
 func TestNobodyThereIsAnError(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
-	if _, err := load.Connect(t.Context(), load.HTTP(ln.Addr().String(), "/", 512), 1, 1); err == nil {
+	if _, err := load.Connect(t.Context(), load.HTTP(port.Refusing(t), "/", 512), 1, 1); err == nil {
 		t.Error("connected to nobody")
 	}
 }
