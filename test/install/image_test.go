@@ -7,33 +7,28 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"holdfast/test/docker"
 	"holdfast/test/holdfast"
+	"holdfast/test/port"
 )
 
-// freePort returns a port nobody listens on now.
+// freePort returns a port nobody listens on, nor gets by chance.
 func freePort(t *testing.T) string {
 	t.Helper()
-	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	n, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return strconv.Itoa(n)
 }
 
 func TestTheImageServesAsNobodyAndStopsWhenTold(t *testing.T) {

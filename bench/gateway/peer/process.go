@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -112,6 +114,13 @@ func (p *Process) Stop() {
 	<-p.ended
 }
 
+// Ports come from below those that the system gives to connections and
+// listeners: one of these could be taken again before its server has started.
+const (
+	portsFrom = 10240
+	portsTo   = 19999
+)
+
 // FreePorts returns ports nobody listens at, all different.
 func FreePorts(ctx context.Context, n int) ([]int, error) {
 	var held []io.Closer
@@ -120,14 +129,16 @@ func FreePorts(ctx context.Context, n int) ([]int, error) {
 			_ = ln.Close() // was only there to find a port
 		}
 	}()
-	ports := make([]int, n)
-	for i := range ports {
-		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+	var ports []int
+	for tries := 0; len(ports) < n; tries++ {
+		port := portsFrom + rand.IntN(portsTo-portsFrom+1)
+		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		switch {
+		case err == nil:
+			held, ports = append(held, ln), append(ports, port)
+		case tries > 100*n:
+			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		held = append(held, ln)
-		ports[i] = ln.Addr().(*net.TCPAddr).Port //nolint:errcheck,forcetypeassert // of a TCP listener
 	}
 	return ports, nil
 }
