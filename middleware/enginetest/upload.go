@@ -358,7 +358,7 @@ func backPressure(t *testing.T, start Start) {
 		still := now > 0 && now == before
 		before = now
 		if !still {
-			pause(patience / 100)
+			pause(100 * time.Millisecond)
 		}
 		return still
 	})

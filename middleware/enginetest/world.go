@@ -28,7 +28,7 @@ type world struct {
 }
 
 // patience bounds all waiting on real time.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // newWorld starts a gateway on loopback.
 func newWorld(t *testing.T, start Start, c middleware.Config) *world {
@@ -164,15 +164,24 @@ func reset(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// deadEndpoint returns an endpoint that refuses connections.
+// deadEndpoint returns an endpoint that refuses connections. Its port is the near end of a connection until the test ends:
+// one that was only closed may be the next listener's, even the gateway's own.
 func deadEndpoint(t *testing.T) string {
 	t.Helper()
 	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = ln.Close()
-	return "http://" + ln.Addr().String()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}
+	conn, err := d.DialContext(t.Context(), "tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = conn.Close() // it carried nothing
+		_ = ln.Close()   // as above
+	})
+	return "http://" + conn.LocalAddr().String()
 }
 
 // request makes a request for the gateway.
