@@ -30,6 +30,9 @@ func (d *deciding) byZero() {
 // wake asks for the first instance. Nothing but the bounds, the budget and the
 // mode may stand against it: somebody is waiting.
 func (d *deciding) wake() {
+	if idle, _, ok := d.in.value(IdleSeconds); ok && idle >= d.Zero.After.Seconds() {
+		return // the averages still know of requests that are long over
+	}
 	for _, name := range []Signal{QueueLength, InFlight, OfferedRate} {
 		v := max(d.in.Values[name], d.in.Burst[name])
 		if v > 0 {

@@ -56,7 +56,7 @@ func (x *Exchange) relay(a *AttemptRecord, now time.Time) Step {
 	if a.Long { // its end says nothing more about the function's health
 		x.settle(now)
 	}
-	step := Step{Do: Relay, Function: x.fn, Attempt: x.last(), Instance: a.Instance}
+	step := Step{Do: Relay, Function: x.fn, Attempt: x.last(), Instance: a.Instance, Cold: x.rec.at().Cold}
 	if a.Kind == retry.OK { // nobody is pinned to a failure
 		step.SetCookie = x.keepSession(a.Instance, now)
 	}

@@ -26,6 +26,9 @@ func (x *Exchange) answer(r Reason, now time.Time) Step {
 		if next := x.nextAttempt(r); next.After(now) {
 			a.RetryAfter = next.Sub(now)
 		}
+		if !x.cold.IsZero() { // nobody knows when one starts, but how long one takes
+			a.RetryAfter = x.rules.ColdStart
+		}
 	}
 	x.rec.Reason, x.rec.Local = r, true
 	x.rec.Status, x.rec.Head = uint16(a.Status), now.Sub(x.rec.Start)

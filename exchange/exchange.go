@@ -20,6 +20,7 @@ type Exchange struct {
 	deadline time.Time // for the head that the client gets
 	until    time.Time // end of the present backoff or queueing, or of the attempt
 	hold     time.Time // end of the waits before the next attempt; zero: none yet
+	cold     time.Time // since when it waits for an instance to start; zero: it does not
 	asked    time.Time // the function, by the breaker's leave
 	since    time.Time // the present queueing, or the running attempt
 
@@ -79,7 +80,7 @@ func (nobody) Wake() {}
 // join makes the exchange one of function f.
 func (x *Exchange) join(f *Function, now time.Time) {
 	x.fn, x.rules = f, f.rules.Load()
-	x.hold, x.chosen = time.Time{}, false
+	x.hold, x.cold, x.chosen = time.Time{}, time.Time{}, false
 	x.stage = stageAdmission
 	x.rec.visit(f)
 	f.stats.last.Store(now.UnixNano())

@@ -67,7 +67,9 @@ func (e *explainer) gates(v *Visit) {
 	if v.BreakerAsked && !v.BreakerAllowed {
 		e.line("breaker: not let through")
 	}
-	if v.Waited != ReasonNone {
+	if v.Cold > 0 {
+		e.line("held %s until an instance had started (cold start)", short(v.Cold))
+	} else if v.Waited != ReasonNone {
 		e.line("waited: %s", v.Waited)
 	}
 }

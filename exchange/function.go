@@ -19,6 +19,10 @@ type FunctionConfig struct {
 	// Breaker is nil when the function has none.
 	Breaker *breaker.Config
 	Budget  retry.BudgetConfig
+	// Wanted is told that a request waits and no instance takes traffic, where
+	// Policy.ColdStart is set: once, until an instance does. It is called by the
+	// engine's goroutine and must not block. May be nil.
+	Wanted func()
 	// Secret signs affinity cookies, at least 16 bytes; needed for
 	// Affinity.Cookie. Gateways that share clients share it.
 	Secret []byte
@@ -29,6 +33,8 @@ type FunctionConfig struct {
 type Function struct {
 	name      string
 	secret    []byte
+	wanted    func()
+	waking    atomic.Int64 // since when somebody waits for the first instance; 0: nobody does
 	rules     atomic.Pointer[rules]
 	balancer  *balancer.Balancer
 	set       atomic.Pointer[instances]
@@ -45,7 +51,7 @@ type instances struct {
 
 // NewFunction makes a function without instances.
 func NewFunction(c FunctionConfig) (*Function, error) {
-	f := &Function{name: c.Name, secret: c.Secret}
+	f := &Function{name: c.Name, secret: c.Secret, wanted: c.Wanted}
 	f.set.Store(&instances{})
 	var err error
 	if f.balancer, err = balancer.New(f.watchInstances(c.Balancer)); err != nil {
@@ -151,6 +157,9 @@ func (f *Function) watchInstances(c balancer.Config) balancer.Config {
 		if br := f.Breaker(); br != nil && cameBack(&e) {
 			br.Hasten("instance "+e.Instance.ID()+" is back", e.At)
 		}
+		if e.Kind == balancer.Ready || e.Kind == balancer.StatusChanged && e.To == balancer.Active {
+			f.awake(e.At)
+		}
 		f.admission.changed()
 	}
 	return c
@@ -174,6 +183,9 @@ func (f *Function) SetInstances(list []*balancer.Instance, now time.Time) {
 	}
 	f.balancer.Replace(list, now)
 	f.set.Store(set)
+	if len(list) == 0 {
+		f.waking.Store(0) // whoever waits wakes it anew
+	}
 	f.admission.changed()
 }
 

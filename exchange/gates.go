@@ -111,6 +111,9 @@ func (x *Exchange) pick(now time.Time) Step {
 	}
 	armed := x.arm()
 	nobody := x.choose(now)
+	if nobody != balancer.Somebody && nobody != balancer.AllFull && x.rules.ColdStart > 0 {
+		x.holdForStart(now)
+	}
 	if nobody != balancer.Somebody && !armed && x.worthWaiting(nobody, now) && x.lineUp(&x.fn.admission.instances, now) {
 		nobody = x.choose(now) // one may have come between the look and the line
 	}
@@ -119,6 +122,7 @@ func (x *Exchange) pick(now time.Time) Step {
 		x.unline()
 		return x.send(now)
 	case x.lined && x.worthWaiting(nobody, now):
+		x.wake(now)
 		return x.waitInLine(whyNobody(nobody), now)
 	}
 	return x.fail(whyNobody(nobody), now)
@@ -206,6 +210,7 @@ func (x *Exchange) send(now time.Time) Step {
 	n := x.rec.N
 	a := &x.rec.Attempts[n]
 	a.Instance, a.Start = a.Pick.Instance, now.Sub(x.rec.Start)
+	x.started(now)
 	x.tried[n] = a.Instance
 	x.rec.N++
 	x.stage, x.since, x.chosen, x.hold = stageRunning, now, false, time.Time{}

@@ -28,6 +28,12 @@ type Policy struct {
 	// instance takes traffic yet but one is on its way, while all are full, or
 	// while the probes of a half-open breaker are under way; 0: not at all.
 	WaitForInstance time.Duration
+	// ColdStart replaces WaitForInstance, where that is shorter, while a function
+	// that may have no instance waits for one to start: it is how long that takes
+	// at most. It counts from the first request that found nobody, so that those
+	// that come after a start has failed are not held for long. 0: the function
+	// always has instances.
+	ColdStart time.Duration
 	// Managed: a platform starts the instances, so one that is gone comes back.
 	Managed bool
 	// Slow is the time to the head from which a record is kept as slow;
@@ -89,6 +95,7 @@ func (p *Policy) validate() error {
 		{"timeouts.idle", p.Timeouts.Idle},
 		{"queue timeout", p.QueueTimeout},
 		{"wait_for_instance", p.WaitForInstance},
+		{"cold start", p.ColdStart},
 		{"affinity ttl", p.Affinity.TTL},
 		{"slow", p.Slow},
 	} {

@@ -56,9 +56,10 @@ type Visit struct {
 	Verdict        Verdict
 	BreakerAsked   bool
 	BreakerAllowed bool
-	Waited         Reason // for what it was held last: a probe or an instance
-	First          uint8  // attempts made before it
-	Left           Reason // why the exchange was handed on; ReasonNone: it was not
+	Waited         Reason        // for what it was held last: a probe or an instance
+	Cold           time.Duration // held because no instance took traffic and one had to start
+	First          uint8         // attempts made before it
+	Left           Reason        // why the exchange was handed on; ReasonNone: it was not
 }
 
 // Record is an exchange as it went: what was known, what was decided, what

@@ -21,7 +21,12 @@ type Stats struct {
 	// for the client's body; long answers and those whose client left are not in
 	// it.
 	Latency Histogram
-	last    atomic.Int64
+	// ColdStarts are the times from the first request that found no instance
+	// taking traffic until one did, where Policy.ColdStart is set; Held counts the
+	// requests that waited for that and were sent then.
+	ColdStarts Histogram
+	Held       atomic.Uint64
+	last       atomic.Int64
 }
 
 // LastRequest returns when the latest exchange began; zero if there was none.

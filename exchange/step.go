@@ -45,6 +45,9 @@ type Step struct {
 	Answer LocalAnswer
 	// Relay only: the affinity cookie to set, or "".
 	SetCookie string
+	// Relay only: how long the request was held until an instance had started; 0:
+	// it was not.
+	Cold time.Duration
 }
 
 // LocalAnswer is an answer Holdfast gives itself.

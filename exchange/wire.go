@@ -31,6 +31,10 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
+// ColdStartHeader is the field of an answer that says for how many milliseconds
+// the request was held until an instance had started.
+const ColdStartHeader = "X-Holdfast-Cold-Start"
+
 // maxID is the longest Request.ID a record holds as a whole.
 const maxID = len(Text64{}.b)
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"holdfast/exchange"
@@ -38,6 +39,7 @@ func (f *flight) writeHead(res *http.Response, step exchange.Step) {
 		h["Content-Type"] = nil // keeps net/http from guessing one
 	}
 	h.Set("X-Request-Id", f.in.id)
+	tellColdStart(h, step)
 	if step.SetCookie != "" {
 		http.SetCookie(f.w, f.engine.Cookie(step, f.in.proto))
 	}
@@ -47,6 +49,13 @@ func (f *flight) writeHead(res *http.Response, step exchange.Step) {
 		}
 	}
 	f.w.WriteHeader(res.StatusCode)
+}
+
+// tellColdStart says how long the request was held until an instance had started.
+func tellColdStart(h http.Header, step exchange.Step) {
+	if step.Cold > 0 {
+		h.Set(exchange.ColdStartHeader, strconv.FormatInt(step.Cold.Milliseconds(), 10))
+	}
 }
 
 // writeTrailers passes trailers on, those too that were not announced.

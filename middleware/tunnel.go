@@ -60,6 +60,7 @@ func earlyBytes(buffer *bufio.Reader, client net.Conn) io.Reader {
 func (f *flight) writeSwitch(w *bufio.ReadWriter, res *http.Response, step exchange.Step) error {
 	h := f.w.Header()
 	copyFields(h, res.Header)
+	tellColdStart(h, step)
 	if step.SetCookie != "" {
 		http.SetCookie(f.w, f.engine.Cookie(step, f.in.proto))
 	}

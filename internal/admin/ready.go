@@ -58,7 +58,8 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 
 // readiness is about the start and the end. At the start Holdfast is not ready
 // before every function has an instance, or knows that it has none: until then
-// a request would have to wait. Afterwards it stays ready, since a function
+// a request would have to wait. Requests of functions that may have none wait
+// by design. Afterwards it stays ready, since a function
 // that is down must not take the others out of a load balancer with it.
 func (s *Server) readiness(now time.Time) Readiness {
 	v := Readiness{Draining: s.draining.Load(), Functions: []FunctionReadiness{}}
@@ -73,7 +74,7 @@ func (s *Server) readiness(now time.Time) Readiness {
 	for _, fn := range functions {
 		stats := fn.Balancer().Stats(now)
 		v.Functions = append(v.Functions, FunctionReadiness{fn.Name(), stats.Available, len(stats.Instances)})
-		if !started && stats.Available == 0 && undecided(&stats) {
+		if !started && stats.Available == 0 && undecided(&stats) && fn.Policy().ColdStart == 0 {
 			v.Reasons = append(v.Reasons, fmt.Sprintf("function %s is starting: none of its %d instances takes traffic yet", fn.Name(), len(stats.Instances)))
 		}
 	}

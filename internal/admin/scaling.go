@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/autoscale"
+	"holdfast/exchange"
 	"holdfast/internal/telemetry"
 )
 
@@ -21,9 +22,37 @@ type Scaling struct {
 	// Earlier are the last decisions that differed from the one before, the oldest
 	// first.
 	Earlier []ScalingDecision `json:"earlier"`
+	// ColdStarts are those since Holdfast started; missing: the function always has
+	// instances.
+	ColdStarts *ColdStarts `json:"cold_starts,omitempty"`
 	// Record is the latest decision with everything it was made of. Made again from
 	// its inputs it is the same.
 	Record json.RawMessage `json:"record,omitempty"`
+}
+
+// ColdStarts are how long requests waited that found no instance.
+type ColdStarts struct {
+	Count uint64  `json:"count"`
+	P50MS float64 `json:"p50_ms" doc:"from the first request that found no instance until one took traffic"`
+	P95MS float64 `json:"p95_ms"`
+	Held  uint64  `json:"requests_held" doc:"requests that were held until an instance had started"`
+}
+
+func coldStartsOf(fn *exchange.Function) *ColdStarts {
+	stats := fn.Stats()
+	h := stats.ColdStarts.Snapshot()
+	if fn.Policy().ColdStart == 0 && h.Count == 0 {
+		return nil
+	}
+	return &ColdStarts{h.Count, ms(h.Quantile(0.5)), ms(h.Quantile(0.95)), stats.Held.Load()}
+}
+
+// sentence tells of them.
+func (c *ColdStarts) sentence() string {
+	if c.Count == 0 {
+		return "cold starts: none since Holdfast started"
+	}
+	return fmt.Sprintf("cold starts: %d since Holdfast started, half of them within %.0f ms and 95 %% within %.0f ms; %d requests were held", c.Count, c.P50MS, c.P95MS, c.Held)
 }
 
 // ScalingDecision is a decision about a function's number of instances.
@@ -103,7 +132,7 @@ func (s *Server) scalingView(function string) (Scaling, *autoscale.Decision, err
 	if s.config.Scaling == nil {
 		return Scaling{}, nil, refuse(http.StatusServiceUnavailable, "", "this Holdfast has no scaler")
 	}
-	v := Scaling{Function: fn.Name(), Earlier: []ScalingDecision{}}
+	v := Scaling{Function: fn.Name(), Earlier: []ScalingDecision{}, ColdStarts: coldStartsOf(fn)}
 	view, decided, rests := s.config.Scaling(fn.Name())
 	v.Rests = rests
 	if !decided {
@@ -140,6 +169,9 @@ func (s *Server) explainScaling(_ context.Context, in *thisFunction) (ScalingExp
 		if err := d.Replay(); err != nil {
 			x.Reproduced = false
 			l.add("the rules decide differently now: %s", err)
+		}
+		if v.ColdStarts != nil {
+			l.add("%s", v.ColdStarts.sentence())
 		}
 		v.earlierLines(l)
 		x.Lines = l.list

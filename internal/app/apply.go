@@ -51,6 +51,7 @@ func (a *App) apply(c *config.Config) error {
 		if err != nil {
 			return fmt.Errorf("function %s: %w", name, err)
 		}
+		spec.Config.Wanted = func() { a.scaler.Wake(name) }
 		specs = append(specs, spec)
 	}
 	gone := map[string]bool{}

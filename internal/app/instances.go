@@ -113,9 +113,32 @@ func (s *instances) probe(key string, f *config.Function, i *balancer.Instance, 
 	b := s.gateway.Function(s.checked[key].function).Balancer()
 	s.prober.Set(key, prober.Target{
 		Check: c, Policy: checkPolicyOf(f), Initial: initial,
-		Report: func(r prober.Report) { b.SetHealth(i, healthOf(r.State), r.Result.Reason, r.At) },
+		Eager: f.Platform.Process != nil && initial == health.Unknown, Report: reports(b, i, startsUntil(f, initial)),
 	})
 	return nil
+}
+
+// startsUntil is how long an instance whose checks fail counts as starting. A
+// server may accept connections before it can answer, and what has never been
+// up has not failed yet.
+func startsUntil(f *config.Function, initial health.State) time.Time {
+	if f.Platform.Process == nil || initial != health.Unknown {
+		return time.Time{}
+	}
+	return time.Now().Add(f.Platform.Process.ReadyTimeout.Std())
+}
+
+// reports tells the balancer what checks find.
+func reports(b *balancer.Balancer, i *balancer.Instance, starts time.Time) func(prober.Report) {
+	wasUp := false // of one target's reports, which come one at a time
+	return func(r prober.Report) {
+		h := healthOf(r.State)
+		wasUp = wasUp || h == balancer.HealthUp
+		if h == balancer.HealthDown && !wasUp && r.At.Before(starts) {
+			h = balancer.HealthUnknown
+		}
+		b.SetHealth(i, h, r.Result.Reason, r.At)
+	}
 }
 
 // remove stops checking a function's instances.

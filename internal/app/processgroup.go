@@ -109,7 +109,7 @@ func (g *processGroup) replace(old *processDriver, spec process.Spec) error {
 	all := g.all()
 	earlier, d := all[:len(all)-1], all[len(all)-1]
 	g.owner.wg.Go(func() {
-		if !g.running(d) {
+		if spec.Instances > 0 && !g.running(d) {
 			return
 		}
 		// More than one, when those in between never ran.

@@ -47,7 +47,16 @@ func (s *scaledCounts) instances(name string, f *config.Function, o *control.Ord
 	if !ok || c.Base != base || !c.Ordered.Equal(orderedAt(o)) {
 		return base
 	}
-	return min(max(c.Instances, f.Scaling.MinInstances, 1), max(f.Scaling.MaxInstances, 1))
+	return min(max(c.Instances, leastInstances(f)), max(f.Scaling.MaxInstances, 1))
+}
+
+// leastInstances is how few a function may have. None at all needs somebody who
+// starts one when a request comes, which is the scaler.
+func leastInstances(f *config.Function) int {
+	if f.Enabled && f.Scaling.Enabled {
+		return f.Scaling.MinInstances
+	}
+	return max(f.Scaling.MinInstances, 1)
 }
 
 func orderedAt(o *control.Orders) time.Time {

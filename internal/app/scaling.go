@@ -72,13 +72,14 @@ func scalingPolicyOf(f *config.Function) autoscale.Policy {
 	c := &f.Scaling
 	up, down := &c.ScaleUpThreshold, &c.ScaleDownThreshold
 	p := autoscale.Policy{
-		Min: min(max(c.MinInstances, 1), mostProcesses(f)), Max: mostProcesses(f), Cooldown: c.CooldownPeriod.Std(), Boot: f.Platform.Process.ReadyTimeout.Std(),
+		Min: min(c.MinInstances, mostProcesses(f)), Max: mostProcesses(f), Cooldown: c.CooldownPeriod.Std(), Boot: f.Platform.Process.ReadyTimeout.Std(),
 		Thresholds: autoscale.Thresholds{
 			Up:      thresholds(up.CPUPercent, up.MemoryPercent, up.ResponseTimeMs, up.ErrorRatePercent, up.ActiveConnections),
 			Down:    thresholds(down.CPUPercent, down.MemoryPercent, down.ResponseTimeMs, down.ErrorRatePercent, down.ActiveConnections),
 			IdleFor: time.Duration(down.IdleTimeMinutes * float64(time.Minute)),
 		},
 	}
+	p.Zero.After = p.Thresholds.IdleFor
 	p.Down.Hold, p.Down.Rates = p.Cooldown, []autoscale.Rate{{Instances: 1, Per: time.Second}}
 	if p.Cooldown == 0 || p.Thresholds.IdleFor > 0 {
 		p.Down.Hold = -1

@@ -57,9 +57,19 @@ func policyOf(f *config.Function) exchange.Policy {
 		QueueSize:       f.Concurrency.Queue.Size,
 		QueueTimeout:    f.Concurrency.Queue.Timeout.Std(),
 		WaitForInstance: f.WaitForInstance.Std(),
+		ColdStart:       coldStartOf(f),
 		Managed:         f.Platform.Process != nil,
 		Fallback:        fallbackOf(f),
 	}
+}
+
+// coldStartOf is how long a request may wait for the first instance: as long as
+// one may take to accept connections, and then to pass its first check.
+func coldStartOf(f *config.Function) time.Duration {
+	if f.Platform.Process == nil || leastInstances(f) > 0 {
+		return 0
+	}
+	return f.Platform.Process.ReadyTimeout.Std() + f.Health.Timeout.Std()
 }
 
 func orEndless(d config.Duration) time.Duration {

@@ -1,12 +1,17 @@
 package http1
 
-import "time"
+import (
+	"time"
+
+	"holdfast/exchange"
+)
 
 // Relaying is what a gateway adds to a response and decides about it.
 type Relaying struct {
-	ID     string // of X-Request-Id
-	Cookie string // a Set-Cookie to add, or ""
-	Date   []byte // for answers without one, see AppendDate
+	ID     string        // of X-Request-Id
+	Cookie string        // a Set-Cookie to add, or ""
+	Date   []byte        // for answers without one, see AppendDate
+	Cold   time.Duration // of X-Holdfast-Cold-Start; 0: there is none
 	// Chunked: the body follows in chunks, whatever it came in.
 	Chunked bool
 	Close   bool // the connection ends with the answer
@@ -34,6 +39,10 @@ func (r *Response) AppendTo(dst []byte, c *Relaying) []byte {
 	dst = append(append(append(dst, "X-Request-Id: "...), c.ID...), '\r', '\n')
 	if !dated && r.status >= 200 {
 		dst = append(append(append(dst, "Date: "...), c.Date...), '\r', '\n')
+	}
+	if c.Cold > 0 {
+		dst = append(append(dst, exchange.ColdStartHeader...), ": "...)
+		dst = append(appendDecimal(dst, c.Cold.Milliseconds()), '\r', '\n')
 	}
 	if c.Cookie != "" {
 		dst = append(append(append(dst, "Set-Cookie: "...), c.Cookie...), '\r', '\n')

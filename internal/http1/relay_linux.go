@@ -130,7 +130,7 @@ func (f *flight) startRelay(step exchange.Step) {
 	endless := r.Framing() == Chunked || r.Framing() == UntilClose
 	f.keep = f.keep && !l.parting && (!endless || !old)
 	f.left = r.Length()
-	f.relay = Relaying{ID: f.forward.ID, Date: l.today(), Chunked: endless && !old, Close: !f.keep, Old: old}
+	f.relay = Relaying{ID: f.forward.ID, Date: l.today(), Cold: step.Cold, Chunked: endless && !old, Close: !f.keep, Old: old}
 	if step.SetCookie != "" && l.config.Cookie != nil {
 		f.relay.Cookie = l.config.Cookie(step, f.forward.Proto)
 	}

@@ -19,6 +19,8 @@ const (
 	// hurry is the least time between the starts of two checks when a target
 	// is suspected over and over.
 	hurry = time.Second
+	// eagerLeast is the least time between two checks of an eager target.
+	eagerLeast = 25 * time.Millisecond
 	// maxGrid is the coarsest grid that due times are moved to.
 	maxGrid = 250 * time.Millisecond
 )
@@ -42,6 +44,9 @@ type Target struct {
 	// Initial is the state carried over from before a reload or restart;
 	// Unknown, the zero value, gates traffic until the first check.
 	Initial health.State
+	// Eager targets have just been started: until one is up for the first time it
+	// is checked often, every eighth of the time since Set.
+	Eager bool
 	// Report, if set, gets every result, one at a time per target and in
 	// order, outside of locks. It should return soon: a worker waits for it.
 	// One that is under way may still arrive just after Remove or Set.
@@ -100,7 +105,7 @@ func (p *Prober) Set(key string, t Target) {
 		panic("prober: Set of " + key + " without a Check")
 	}
 	t.Key = key
-	fresh := &target{Target: t, tracker: health.NewTracker(t.Policy, t.Initial), index: -1, fresh: true}
+	fresh := &target{Target: t, tracker: health.NewTracker(t.Policy, t.Initial), index: -1, fresh: true, since: time.Now()}
 	fresh.Policy = t.Policy.WithDefaults()
 	p.mu.Lock()
 	if p.ended {

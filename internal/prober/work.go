@@ -24,10 +24,11 @@ type target struct {
 	started          time.Time // of the last check
 	cancel           context.CancelFunc
 	running          bool
-	overdue          bool // this check was counted as a failure already
-	again            bool // suspected while running
-	fresh            bool // not checked yet
-	gone             bool // removed or replaced
+	overdue          bool      // this check was counted as a failure already
+	again            bool      // suspected while running
+	fresh            bool      // not checked yet
+	since            time.Time // of Set
+	gone             bool      // removed or replaced
 	next             *target
 	blocked          *target // the replaced target whose check still runs
 	checks, failures uint64
@@ -199,6 +200,9 @@ func (p *Prober) settle(t *target, now time.Time) {
 		t.fresh, wait = false, spread(wait)
 	}
 	due := p.aligned(now.Add(wait), t.Policy.Interval)
+	if soon := max(now.Sub(t.since)/8, eagerLeast); t.Eager && soon < wait {
+		due = now.Add(soon)
+	}
 	if t.again && t.tracker.State() != health.Down {
 		t.tracker.Suspect()
 		if soon := t.started.Add(hurry); soon.Before(due) {
@@ -219,6 +223,7 @@ func (p *Prober) aligned(due time.Time, interval time.Duration) time.Time {
 // record counts the result and returns what to report. p.mu is held.
 func (p *Prober) record(t *target, r health.Result, now time.Time) Report {
 	t.checks++
+	t.Eager = t.Eager && !r.OK
 	if !r.OK {
 		t.failures++
 	}

@@ -120,7 +120,7 @@ func (f *follower) signals(o *Observation, m Measured, now time.Time) autoscale.
 	maps.Copy(s.Values, m.Function)
 	_, oldest := f.function.Waiting(now)
 	s.Values[autoscale.QueueAgeMS] = float64(oldest) / float64(time.Millisecond)
-	s.Values[autoscale.IdleSeconds] = f.idle(now)
+	s.Values[autoscale.IdleSeconds] = f.idle(o.VersionSince, now)
 	f.meet(s.Instances, m, now)
 	shareConnections(&s)
 	return s
@@ -133,10 +133,12 @@ func (f *follower) refuses() bool {
 }
 
 // idle is how long nobody has asked for anything, and nobody is inside.
-func (f *follower) idle(now time.Time) float64 {
+func (f *follower) idle(deployed, now time.Time) float64 {
 	last := f.function.Stats().LastRequest()
-	if last.Before(f.since) {
-		last = f.since
+	for _, t := range []time.Time{f.since, deployed} { // what was just made is not idle
+		if last.Before(t) {
+			last = t
+		}
 	}
 	if f.function.InFlight() > 0 {
 		last = now

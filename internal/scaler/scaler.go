@@ -74,11 +74,25 @@ type Scaler struct {
 
 	mu    sync.Mutex
 	views map[string]*view // by function
+
+	called chan struct{} // capacity 1: somebody waits
+	wants  sync.Map      // names of functions somebody waits for
 }
 
 // New makes a scaler; Run runs it.
 func New(c Config) *Scaler {
-	return &Scaler{config: c, followers: map[*exchange.Function]*follower{}, views: map[string]*view{}}
+	return &Scaler{config: c, followers: map[*exchange.Function]*follower{}, views: map[string]*view{}, called: make(chan struct{}, 1)}
+}
+
+// Wake has the scaler decide about a function at once: a request waits, and it
+// has no instance. It never blocks, and costs nothing where the function is
+// not scaled.
+func (s *Scaler) Wake(function string) {
+	s.wants.Store(function, nil)
+	select {
+	case s.called <- struct{}{}:
+	default: // it is about to look
+	}
 }
 
 // Run decides until ctx ends.
@@ -103,6 +117,8 @@ func (s *Scaler) Run(ctx context.Context) error {
 				wait = tick // there is nothing to sample
 			}
 			timer.Reset(wait)
+		case <-s.called:
+			s.answer(time.Now())
 		}
 	}
 }
@@ -120,6 +136,22 @@ func (s *Scaler) look(now time.Time) {
 	}
 	s.followers = present
 	s.forget()
+}
+
+// answer decides about the functions that somebody waits for.
+func (s *Scaler) answer(now time.Time) {
+	for _, t := range s.config.Targets() {
+		if _, wanted := s.wants.LoadAndDelete(t.Function.Name()); !wanted {
+			continue
+		}
+		f := s.followers[t.Function]
+		if f == nil {
+			f = newFollower(t.Function, now)
+			s.followers[t.Function] = f
+		}
+		f.sample(now)
+		s.decide(f, t.Policy, now)
+	}
 }
 
 func (s *Scaler) decide(f *follower, p autoscale.Policy, now time.Time) {

@@ -76,6 +76,10 @@ func (c *collector) exchangesOf(s scrape, fn *exchange.Function, now time.Time) 
 	s.counter(c.fallbacks, stats.Fallbacks.Load())
 	s.counter(c.bytes, stats.Bytes.Load())
 	s.histogram(c.duration, stats.Latency.Snapshot(), c.bounds)
+	if fn.Policy().ColdStart > 0 {
+		s.histogram(c.coldStart, stats.ColdStarts.Snapshot(), coldStartBounds())
+		s.counter(c.coldHeld, stats.Held.Load())
+	}
 	waiting, oldest := fn.Waiting(now)
 	s.gauge(c.inFlight, float64(fn.InFlight()))
 	s.gauge(c.waiting, float64(waiting))
@@ -89,6 +93,13 @@ func (c *collector) exchangesOf(s scrape, fn *exchange.Function, now time.Time) 
 	budget := fn.RetryBudget().Snapshot(now)
 	s.gauge(c.budget, max(budget.Available, 0))
 	s.counter(c.budgetRefused, budget.Refused)
+}
+
+// coldStartBounds reach from a program that is small to one that is loaded from
+// far away first.
+func coldStartBounds() []time.Duration {
+	const ms = time.Millisecond
+	return []time.Duration{50 * ms, 100 * ms, 200 * ms, 500 * ms, 1000 * ms, 2000 * ms, 5000 * ms, 10000 * ms, 30000 * ms, 60000 * ms, 180000 * ms, 600000 * ms}
 }
 
 // className names what exchange.Stats counts in a slot.

@@ -11,6 +11,7 @@ type descs struct {
 	exchanges, reasons, attempts, retries, fallbacks, bytes *prometheus.Desc
 
 	duration, inFlight, waiting, oldestWait, lastRequest, sessions *prometheus.Desc
+	coldStart, coldHeld                                            *prometheus.Desc
 
 	breakerState, breakerIn, breakerFailures        *prometheus.Desc
 	budget, budgetRefused                           *prometheus.Desc
@@ -46,6 +47,8 @@ func (d *descs) ofExchanges(about describe) {
 	d.inFlight = about("exchanges_in_flight", "Exchanges inside the function, without those that wait.", fn)
 	d.waiting = about("exchanges_waiting", "Exchanges that wait for a place, an instance or a probe of the breaker.", fn)
 	d.oldestWait = about("exchanges_oldest_wait_seconds", "Seconds the longest waiting exchange has waited.", fn)
+	d.coldStart = about("cold_start_seconds", "Seconds from the first request that found no instance until one took traffic. Of functions that may have none.", fn)
+	d.coldHeld = about("cold_start_requests_total", "Requests that were held until an instance had started.", fn)
 	d.lastRequest = about("last_request_timestamp_seconds", "Unix time in seconds of the last request's arrival; 0: none yet.", fn)
 }
 

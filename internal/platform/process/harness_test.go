@@ -33,7 +33,7 @@ type running struct {
 // for a test.
 func child(part string) process.Spec {
 	return process.Spec{
-		Function: "f", Command: []string{self()}, Env: map[string]string{childEnv: part, "GORACE": "atexit_sleep_ms=0"},
+		Function: "f", Command: []string{self()}, Env: map[string]string{childEnv: part, "GORACE": "atexit_sleep_ms=0"}, Instances: 1,
 		Backoff: process.Backoff{Base: time.Millisecond, Max: 20 * time.Millisecond},
 	}
 }

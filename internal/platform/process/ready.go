@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	readyFirst = 10 * time.Millisecond  // between the first tries
-	readyLast  = 200 * time.Millisecond // and the later ones
+	readyFirst = 2 * time.Millisecond   // between the first tries
+	readyLast  = 100 * time.Millisecond // and the last ones
+	readyShare = 64                     // of the time that has passed, in between
 )
 
 // awaitReady waits until the child accepts a connection on its port. failure
@@ -21,11 +22,12 @@ func (s *slot) awaitReady(ctx context.Context, c *child.Process) (failure string
 	began := time.Now()
 	timeout := time.NewTimer(s.d.spec.ReadyTimeout)
 	defer timeout.Stop()
-	for pause := readyFirst; ; pause = min(pause*2, readyLast) {
+	for {
 		if accepts(ctx, s.port) && !c.Gone() {
 			return ""
 		}
-		timer := time.NewTimer(pause)
+		// Requests may be waiting: what a look is late is little beside the start.
+		timer := time.NewTimer(min(max(time.Since(began)/readyShare, readyFirst), readyLast))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

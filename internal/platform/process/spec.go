@@ -29,7 +29,7 @@ type Spec struct {
 	Env map[string]string
 	// Dir is the working directory; "" is Holdfast's own.
 	Dir string
-	// Instances is how many run at first; 0 is 1. Scale changes it.
+	// Instances is how many run at first; 0 is none. Scale changes it.
 	Instances int
 	// Ports is where ports come from; zero: any that is free.
 	Ports Range
@@ -97,9 +97,6 @@ func (s Spec) withDefaults() Spec {
 		if *d == 0 {
 			*d = v
 		}
-	}
-	if s.Instances == 0 {
-		s.Instances = 1
 	}
 	def(&s.ReadyTimeout, 10*time.Second)
 	def(&s.StopTimeout, 10*time.Second)

@@ -49,7 +49,7 @@ func ExampleNew() {
 	driver, err := process.New(process.Spec{
 		Function: "public",
 		Command:  []string{self()}, // the path of your server; it finds its port in PORT, or as {port} here
-		Env:      map[string]string{childEnv: "serve"},
+		Env:      map[string]string{childEnv: "serve"}, Instances: 1,
 	}, process.Config{
 		OnChange: func(i platform.Instance) {
 			if i.State == platform.Running {
