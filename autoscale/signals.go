@@ -159,6 +159,13 @@ func (s *Signals) count(states ...InstanceState) int {
 	return n
 }
 
+// Value returns a signal of the function, or the mean of the instances that are
+// ready; false: it is unknown, be it of one of them.
+func (s *Signals) Value(name Signal) (float64, bool) {
+	v, whole, ok := s.value(name)
+	return v, ok && whole
+}
+
 // value returns a signal of the function, or the mean of the ready instances
 // that have it. whole says that each of them has.
 func (s *Signals) value(name Signal) (v float64, whole, ok bool) {

@@ -90,6 +90,7 @@ type App struct {
 	monitor   *monitor.Monitor
 	scaler    *scaler.Scaler
 	counts    scaledCounts
+	plans     scalingPlans
 	node      string // names this Holdfast among those that share a store
 	control   *control.Control
 	runs      *runs.Runs // nil: none are carried out

@@ -38,7 +38,7 @@ func httpCheck(f *config.Function, target *url.URL) (health.Checker, error) {
 	target.Path, target.RawQuery, _ = strings.Cut(healthPath(f), "?")
 	c := health.HTTPConfig{
 		URL: target.String(), Method: h.Method, Headers: h.Headers, Host: h.Host, Timeout: h.Timeout.Std(),
-		Lenient: h.Type == "auto",
+		Lenient: h.Type == "auto", Numbers: healthWays(f),
 	}
 	if !c.Lenient {
 		c.Statuses, c.BodyContains = h.Status, h.Body

@@ -36,6 +36,7 @@ type check struct {
 	endpoint string
 	health   config.Health
 	path     string
+	numbers  []string
 	instance *balancer.Instance
 }
 
@@ -79,7 +80,7 @@ func (s *instances) set(name string, f *config.Function, specs []balancer.Spec, 
 // watch checks an instance; one that is checked already in the same way is
 // left alone.
 func (s *instances) watch(key, name string, f *config.Function, i *balancer.Instance) error {
-	want := check{name, i.Endpoint(), f.Health, healthPath(f), i}
+	want := check{name, i.Endpoint(), f.Health, healthPath(f), healthWays(f), i}
 	had, known := s.checked[key]
 	if known && reflect.DeepEqual(had, want) {
 		return nil

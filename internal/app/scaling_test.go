@@ -22,6 +22,7 @@ func TestTheProfilesOfTheConfigurationAreThoseOfTheLibrary(t *testing.T) {
 	t.Parallel()
 	for profile, want := range map[string]autoscale.Policy{"function": autoscale.FunctionPolicy(), "service": autoscale.ServicePolicy()} {
 		got := scalingPolicyOf(scaledFunction(profile))
+		want.Thresholds.Remove = 1 // the library's default, written out
 		if err := got.Validate(); err != nil {
 			t.Errorf("%s: %v", profile, err)
 		}
@@ -31,6 +32,94 @@ func TestTheProfilesOfTheConfigurationAreThoseOfTheLibrary(t *testing.T) {
 		if got.Boot != 7*time.Second {
 			t.Errorf("%s: an instance may take %s to start, want ready_timeout", profile, got.Boot)
 		}
+	}
+}
+
+// scalingFrom returns a function with these keys of scaling, and its policy.
+func scalingFrom(t *testing.T, profile, keys string) (*config.Function, autoscale.Policy) {
+	t.Helper()
+	text := "functions: {a: {profile: " + profile + ", routes: [{path: /}], platform: {process: {command: [a]}}, scaling: {enabled: true, " + keys + "}}}\n"
+	c, _, err := config.Load(config.Options{
+		Files: []string{"holdfast.yaml"}, ReadFile: func(string) ([]byte, error) { return []byte(text), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := scalingPolicyOf(c.Functions["a"])
+	if err := p.Validate(); err != nil {
+		t.Errorf("%s: %v", keys, err)
+	}
+	return c.Functions["a"], p
+}
+
+func TestWithoutFurtherKeysTheCooldownIsTheOnlyRest(t *testing.T) {
+	t.Parallel()
+	one := []autoscale.Rate{{Instances: 1, Per: time.Second}}
+	for _, tt := range []struct {
+		profile, keys string
+		cooldown      time.Duration
+		hold          time.Duration
+	}{
+		{"function", "", 5 * time.Minute, -1}, {"service", "", 5 * time.Minute, 5 * time.Minute},
+		{"service", "cooldown_period: 0", 0, -1}, {"function", "cooldown_period: 1m", time.Minute, -1},
+		{"function", "scale_down_threshold: {idle_time_minutes: 0}", 5 * time.Minute, 5 * time.Minute},
+		{"service", "targets: {in_flight: 8}", 0, 5 * time.Minute},
+	} {
+		_, p := scalingFrom(t, tt.profile, tt.keys)
+		if p.Cooldown != tt.cooldown || p.Down.Hold != tt.hold || !reflect.DeepEqual(p.Down.Rates, one) || p.Up.Hold != 0 || p.Up.Rates != nil {
+			t.Errorf("%s, %q: cooldown %s, up %+v, down %+v", tt.profile, tt.keys, p.Cooldown, p.Up, p.Down)
+		}
+	}
+}
+
+func TestEveryKeyOfScalingReachesThePolicy(t *testing.T) {
+	t.Parallel()
+	f, p := scalingFrom(t, "service", `min_instances: 2, max_instances: 20, cooldown_period: 30s, changes_per_hour: 6, tolerance_percent: 0, boot: 45s,
+  scale_up_threshold: {cpu_percent: 90, signals: {queue_length: 50, lag: 9}, steps: [{over_percent: 50, add: 2, add_percent: 25}]},
+  scale_down_threshold: {cpu_percent: 20, signals: {lag: 1}, remove: 2},
+  signals: {queue: {health_json: jobs.waiting}, total: {health_json: jobs.waiting, combine: sum}, lag: {formula: "total / 2 + twice"}, twice: {formula: "queue * 2"}},
+  targets: {queue: 5, total: 50, in_flight: {value: 8, kind: total}, response_time_ms: 300},
+  capacity: {concurrency: 4, service_time: 80ms, wait: 100ms, waiting_percent: 2, variation: 1.5},
+  panic: {factor: 3, for: 90s, drain: 20s},
+  up: {hold: 4s, careful: true, rates: [{instances: 2, percent: 50, per: 30s}]}, down: {hold: 10m, never: true, rates: [{percent: 10, per: 60s}]},
+  schedules: {office: {cron: "0 8 * * mon-fri", zone: Europe/Berlin, duration: 10h, min_instances: 5, max_instances: 15}},
+  budget: {per_hour: 3, per_month: 900, price: 0.5, at_cap: shrink},
+  guards: {version_is_new: 3m, settle: 20s, try_again: 5m},
+  mode: {kind: pinned, at: 7, until: "2026-12-01T06:00:00Z"}`)
+	lag, total := autoscale.Signal("custom:lag"), autoscale.Signal("custom:total")
+	want := autoscale.Policy{
+		Min: 2, Max: 20, Cooldown: 30 * time.Second, ChangesPerHour: 6, Tolerance: -1, Boot: 45 * time.Second,
+		Thresholds: autoscale.Thresholds{
+			Up:    map[autoscale.Signal]float64{autoscale.CPUPercent: 90, autoscale.QueueLength: 50, lag: 9},
+			Down:  map[autoscale.Signal]float64{autoscale.CPUPercent: 20, lag: 1},
+			Steps: []autoscale.Step{{Over: 50, Add: 2, Percent: 25}}, Remove: 2,
+		},
+		Targets: []autoscale.Target{
+			{Signal: autoscale.InFlight, Value: 8, Kind: autoscale.Total}, {Signal: "custom:queue", Value: 5, Kind: autoscale.Mean},
+			{Signal: autoscale.ResponseTimeMS, Value: 300}, {Signal: total, Value: 50},
+		},
+		Capacity:  &autoscale.Capacity{Slots: 4, Waiting: 0.02, MaxWait: 100 * time.Millisecond, Variation: 1.5},
+		Panic:     autoscale.Panic{Factor: 3, For: 90 * time.Second, Drain: 20 * time.Second},
+		Up:        autoscale.Limits{Hold: 4 * time.Second, Careful: true, Rates: []autoscale.Rate{{Instances: 2, Percent: 50, Per: 30 * time.Second}}},
+		Down:      autoscale.Limits{Hold: 10 * time.Minute, Never: true, Rates: []autoscale.Rate{{Percent: 10, Per: time.Minute}}},
+		Schedules: []autoscale.Schedule{{Name: "office", Min: 5, Max: 15}},
+		Budget:    autoscale.Budget{Price: 0.5, PerHour: 3, PerMonth: 900, AtCap: autoscale.ShrinkAtCap},
+		Guards:    autoscale.Guards{VersionIsNew: 3 * time.Minute, Settle: 20 * time.Second, TryAgain: 5 * time.Minute},
+		Mode:      autoscale.Mode{Kind: autoscale.Pinned, At: 7, Until: time.Date(2026, 12, 1, 6, 0, 0, 0, time.UTC)},
+	}
+	if !reflect.DeepEqual(p, want) {
+		t.Errorf("%+v\nwant %+v", p, want)
+	}
+	target := scalingTargetOf(f)
+	if target.ServiceTime != 80*time.Millisecond || len(target.Windows) != 1 || len(target.Combined) != 1 || target.Combined[0].Signal != total {
+		t.Errorf("%+v", target)
+	}
+	if d := target.Derived; len(d) != 2 || d[0].Signal != "custom:twice" || d[1].Signal != lag || d[1].Means["total"] != total {
+		t.Errorf("%+v: want twice before lag, which uses it", d)
+	}
+	// 8:00 in Berlin in winter is 7:00 in UTC.
+	if w := target.Windows["office"]; !w.Open(time.Date(2026, 11, 23, 7, 30, 0, 0, time.UTC)) || w.Open(time.Date(2026, 11, 23, 6, 30, 0, 0, time.UTC)) {
+		t.Error("the window is not open when clocks in Berlin say so")
 	}
 }
 

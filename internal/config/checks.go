@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -97,6 +98,15 @@ func checkFormat(format string, text *string) (message, hint string) {
 		return when(!isHostPort(*text), "must be a host, with or without :port", "")
 	case "statuses":
 		return when(!areStatuses(*text), "must be statuses such as 200-399 or 200,204", "")
+	case "signal-url":
+		return checkSignalURL(*text)
+	case "json-path":
+		return when(!isJSONPath(*text), "must be a way to a number, such as jobs.waiting or queues.0.length", `\. is a dot within a key`)
+	case "zone":
+		return checkZone(*text)
+	case "time":
+		_, err := time.Parse(time.RFC3339, *text)
+		return when(err != nil, "must be a time such as 2026-12-01T06:00:00Z", "")
 	case "condition":
 		return when(!isCondition(*text), `must be a condition such as "status == ok" or "queue < 100"`, "the signs are == != < <= > >=; all but the first two need a number")
 	}
@@ -121,6 +131,10 @@ func checkMapKey(format, key string) (message, hint string) {
 		return checkCheckHeader(key)
 	case "component":
 		return when(!plainKey(key), "is not the name of a component", "use letters, digits, - and _")
+	case "signal":
+		return when(!isSignalName(key), "is not the name of a signal", "use 1 to 63 lower-case letters, digits and _, beginning with a letter")
+	case "label":
+		return when(key == "" || !isLabel(key), "must be at most 128 letters, digits and . _ : - [ ]", "")
 	case "variable":
 		return when(key == "" || strings.Contains(key, "=") || !isText(key), "is not the name of an environment variable", "")
 	}

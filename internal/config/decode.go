@@ -55,6 +55,7 @@ func (d *decoder) value(n *node, v reflect.Value, f *field, path string, at Orig
 	if isScalar(v.Type()) {
 		at = n.from
 	}
+	n = d.catalog.spelledOut(n, v.Type())
 	d.origins.of[path] = at
 	switch {
 	case n.broken:
@@ -239,7 +240,7 @@ func (d *decoder) scalar(n *node, v reflect.Value, f *field, path string) {
 // holdsSecret reports whether the value at path, an entry of a map of headers
 // or variables, is one by its name.
 func (f *field) holdsSecret(path string) bool {
-	if f.typ.Kind() != reflect.Map {
+	if f.typ.Kind() != reflect.Map || f.typ.Elem().Kind() != reflect.String {
 		return false
 	}
 	return isSecretName(path[strings.LastIndexAny(path, ".[")+1:])

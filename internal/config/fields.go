@@ -19,6 +19,7 @@ import (
 //	max       most elements of a list or map
 //	required  must be given
 //	choice    excludes the keys of the same block with another choice
+//	short     a single value in place of the block is the value of this key
 type field struct {
 	index    []int
 	owner    reflect.Type // the struct it is declared in
@@ -32,6 +33,7 @@ type field struct {
 	max      int
 	required bool
 	choice   string
+	short    bool
 	low      float64
 	high     float64
 	bounds   [2]string // low and high as written
@@ -41,6 +43,16 @@ type field struct {
 type fields struct {
 	list  []field
 	byKey map[string]*field
+}
+
+// short is the key that a single value in place of the block means, or nil.
+func (fs *fields) short() *field {
+	for i := range fs.list {
+		if fs.list[i].short {
+			return &fs.list[i]
+		}
+	}
+	return nil
 }
 
 func (fs *fields) keys() []string {
@@ -68,6 +80,32 @@ func (c catalog) of(t reflect.Type) *fields {
 	return fs
 }
 
+// shortOf is the key that a single value means in place of a t, or nil.
+func (c catalog) shortOf(t reflect.Type) *field {
+	if t == nil {
+		return nil
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if !isBlock(t) {
+		return nil
+	}
+	return c.of(t).short()
+}
+
+// spelledOut makes the block of a single value where that is short for one.
+func (c catalog) spelledOut(n *node, t reflect.Type) *node {
+	if n == nil || n.kind != scalarNode || n.broken {
+		return n
+	}
+	f := c.shortOf(t)
+	if f == nil {
+		return n
+	}
+	return &node{kind: mappingNode, from: n.from, pairs: []pair{{key: f.key, from: n.from, value: n}}}
+}
+
 func (c catalog) read(t reflect.Type, index []int) []field {
 	var out []field
 	for sf := range t.Fields() {
@@ -90,7 +128,7 @@ func newField(owner reflect.Type, sf reflect.StructField, index []int, key strin
 		index: index, owner: owner, name: sf.Name, typ: sf.Type, key: key,
 		def: sf.Tag.Get("default"), service: sf.Tag.Get("service"),
 		format: sf.Tag.Get("format"), required: sf.Tag.Get("required") == "true",
-		choice: sf.Tag.Get("choice"),
+		choice: sf.Tag.Get("choice"), short: sf.Tag.Get("short") == "true",
 	}
 	if f.service == "" {
 		f.service = f.def

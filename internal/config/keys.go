@@ -65,8 +65,9 @@ func ofFiles(path string) bool {
 //
 // Open are keys of functions that say how traffic is treated, and what is
 // logged. Closed are those by which the API could run programs or name files
-// (health.command, platform), unless the operator allowed programs, or reach
-// other services beside an instance (health.port), what takes a restart, and
+// (health.command, platform) or reach any address (signals that are fetched),
+// unless the operator allowed programs, or reach other services beside an
+// instance (health.port), what takes a restart, and
 // what the interface itself hangs on.
 func Settable(path string, programs bool) (why string, block bool) {
 	parts := strings.Split(path, ".")
@@ -79,12 +80,23 @@ func Settable(path string, programs bool) (why string, block bool) {
 	}
 	inner, _ := blockOf(f.typ)
 	list := f.typ.Kind() == reflect.Slice
-	// blockOf calls functions a block too: nobody may set one as a whole.
-	block = inner != nil && !list
+	// blockOf calls functions a block too: nobody may set one as a whole. What has
+	// a short form may be set in it.
+	block = inner != nil && !list && !isShort(f, parts)
 	if !open(parts, block, programs) {
 		return "cannot be set through the API", block
 	}
 	return "", block
+}
+
+// isShort reports whether parts lead to a block, of which f is the key, that has a
+// short form.
+func isShort(f *field, parts []string) bool {
+	t := f.typ
+	if t.Kind() == reflect.Map && parts[len(parts)-1] != f.key {
+		t = t.Elem()
+	}
+	return catalog{}.shortOf(t) != nil
 }
 
 func open(parts []string, block, programs bool) bool {
@@ -101,6 +113,8 @@ func open(parts []string, block, programs bool) bool {
 		return false
 	case len(parts) == 4 && parts[2] == "health" && parts[3] == "port":
 		return false // of the instance's machine, past the guard for addresses
+	case len(parts) > 5 && parts[2] == "scaling" && parts[3] == "signals" && (parts[5] == "prometheus" || parts[5] == "http_json"):
+		return programs // whoever runs programs reaches those addresses anyway
 	}
 	return settable(parts[2]) || programs && parts[2] == "platform"
 }

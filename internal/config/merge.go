@@ -27,6 +27,7 @@ func (m *merger) document(under, over *node) *node {
 // of under, so that a function can name its instances although the defaults
 // name a platform.
 func (m *merger) merge(under, over *node, t reflect.Type) *node {
+	under, over = m.catalog.spelledOut(under, t), m.catalog.spelledOut(over, t)
 	switch {
 	case over == nil || over.kind == nullNode:
 		if under == nil {

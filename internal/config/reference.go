@@ -96,7 +96,7 @@ func (f *field) kind() string {
 	case len(f.enum) > 0:
 		return codes(f.enum)
 	case f.typ.Kind() == reflect.Map && block == nil:
-		return "names with texts"
+		return "names with " + kindOf(f.typ.Elem(), true)
 	case f.typ.Kind() == reflect.Map:
 		return "named blocks"
 	case f.typ.Kind() == reflect.Slice && block == nil:

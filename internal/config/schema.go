@@ -71,6 +71,8 @@ func (b *schemaBuilder) value(f *field, t reflect.Type) object {
 	switch {
 	case isScalar(t):
 		return b.scalar(f, t)
+	case b.catalog.shortOf(t) != nil:
+		return b.short(t)
 	case t.Kind() == reflect.Pointer:
 		return b.ref(t.Elem())
 	case t.Kind() == reflect.Slice:
@@ -79,6 +81,15 @@ func (b *schemaBuilder) value(f *field, t reflect.Type) object {
 		return b.mapping(f, t)
 	}
 	return b.ref(t)
+}
+
+// short allows a single value in place of the block.
+func (b *schemaBuilder) short(t reflect.Type) object {
+	f := b.catalog.shortOf(t)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return object{"anyOf": []object{b.value(f, f.typ), b.ref(t)}}
 }
 
 func (b *schemaBuilder) ref(t reflect.Type) object {
@@ -97,6 +108,8 @@ func (b *schemaBuilder) mapping(f *field, t reflect.Type) object {
 		out["propertyNames"] = object{"pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
 	case "component":
 		out["propertyNames"] = object{"pattern": "^[A-Za-z0-9_-]+$"}
+	case "signal":
+		out["propertyNames"] = object{"pattern": "^[a-z][a-z0-9_]{0,62}$"}
 	}
 	return out
 }

@@ -89,7 +89,7 @@ func (s *settler) function(f *Function, path string) {
 	if f.Concurrency.Queue.Size > 0 && f.Concurrency.MaxInFlight == 0 {
 		s.add(path+".concurrency.queue.size", "has no effect without concurrency.max_in_flight", "set max_in_flight, or remove the queue")
 	}
-	s.scaling(&f.Scaling, path+".scaling")
+	s.scaling(f, path+".scaling")
 	s.fallback(&f.Fallback, path+".fallback")
 	s.platform(&f.Platform, path+".platform")
 }
@@ -216,30 +216,6 @@ func (s *settler) timeouts(t *Timeouts, path string) {
 	}
 	if t.Attempt > 0 {
 		order(s, path+".connect", &t.Connect, path+".attempt", &t.Attempt)
-	}
-}
-
-func (s *settler) scaling(c *Scaling, path string) {
-	s.atMost(path+".min_instances", c.MinInstances, path+".max_instances", c.MaxInstances)
-	up, down := c.ScaleUpThreshold, c.ScaleDownThreshold
-	for _, pair := range []struct {
-		key      string
-		down, up float64
-	}{
-		{"cpu_percent", down.CPUPercent, up.CPUPercent},
-		{"memory_percent", down.MemoryPercent, up.MemoryPercent},
-		{"response_time_ms", down.ResponseTimeMs, up.ResponseTimeMs},
-		{"error_rate_percent", down.ErrorRatePercent, up.ErrorRatePercent},
-		{"active_connections", float64(down.ActiveConnections), float64(up.ActiveConnections)},
-	} {
-		lower, upper := path+".scale_down_threshold."+pair.key, path+".scale_up_threshold."+pair.key
-		if pair.up > 0 && pair.down >= pair.up && s.sound(lower, upper) {
-			at := lower
-			if !s.origins.written(at) {
-				at = upper
-			}
-			s.add(at, fmt.Sprintf("scale_down_threshold, %v%s, must be below scale_up_threshold, %v%s", pair.down, s.byDefault(lower), pair.up, s.byDefault(upper)), "instances would come and go for ever")
-		}
 	}
 }
 

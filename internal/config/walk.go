@@ -103,7 +103,7 @@ func (w *walk) entry(n *node, f *field, parts []string) []string {
 	switch f.format {
 	case "header", "check-header":
 		key = strings.ReplaceAll(strings.ToLower(key), "_", "-")
-	case "component":
+	case "component", "signal":
 		key = strings.ToLower(key)
 	}
 	return append(w.reached, key)

@@ -22,6 +22,7 @@ type follower struct {
 	ended, served uint64
 	was           int // exchanges inside at the last tick
 	at            time.Time
+	service       serviceTime
 }
 
 // acquaintance is what the scaler knows of an instance and its platform does
@@ -113,6 +114,7 @@ func (f *follower) recent(ticks int) map[autoscale.Signal]float64 {
 // signals are everything that is known now.
 func (f *follower) signals(o *Observation, m Measured, now time.Time) autoscale.Signals {
 	f.turn(now)
+	f.service.look(&f.function.Stats().Latency, o.VersionSince, now)
 	s := autoscale.Signals{
 		Desired: o.Desired, Instances: o.Instances, Deploying: o.Deploying, VersionSince: o.VersionSince,
 		Values: f.recent(windowTicks), Burst: f.recent(burstTicks), BreakerOpen: f.refuses(),

@@ -6,13 +6,50 @@ import (
 	"time"
 
 	"holdfast/autoscale"
+	"holdfast/autoscale/schedule"
 	"holdfast/exchange"
+	"holdfast/internal/formula"
 )
 
 // Target is a function that is to be scaled.
 type Target struct {
 	Function *exchange.Function
 	Policy   autoscale.Policy
+	// Windows are when the schedules of the policy are in force, by their names.
+	Windows map[string]*schedule.Window
+	// Combined are signals of instances that become one of the function.
+	Combined []Combined
+	// Derived are signals calculated from others, each after those it uses.
+	Derived []Derived
+	// ServiceTime is how long an instance takes for a request when it has nothing
+	// else to do; 0: it is measured.
+	ServiceTime time.Duration
+}
+
+// Combined is a signal of instances and how it becomes one of the function. It is
+// unknown unless all instances that are ready say theirs.
+type Combined struct {
+	Signal autoscale.Signal
+	How    Combination
+}
+
+// Combination makes one number of several.
+type Combination string
+
+// The combinations.
+const (
+	Sum  Combination = "sum"
+	Mean Combination = "mean"
+	Most Combination = "max"
+	Min  Combination = "min"
+)
+
+// Derived is a signal that is calculated from others.
+type Derived struct {
+	Signal  autoscale.Signal
+	Formula *formula.Formula
+	// Means are the signals that the names in the formula stand for.
+	Means map[string]autoscale.Signal
 }
 
 // Observation is what a platform knows of a function's instances.
@@ -132,7 +169,7 @@ func (s *Scaler) look(now time.Time) {
 			f = newFollower(t.Function, now)
 		}
 		present[t.Function] = f
-		s.decide(f, t.Policy, now)
+		s.decide(f, &t, now)
 	}
 	s.followers = present
 	s.forget()
@@ -150,17 +187,19 @@ func (s *Scaler) answer(now time.Time) {
 			s.followers[t.Function] = f
 		}
 		f.sample(now)
-		s.decide(f, t.Policy, now)
+		s.decide(f, &t, now)
 	}
 }
 
-func (s *Scaler) decide(f *follower, p autoscale.Policy, now time.Time) {
+func (s *Scaler) decide(f *follower, t *Target, now time.Time) {
 	name := f.function.Name()
 	o, ok := s.config.Platform.Observe(name)
 	if !ok {
 		return
 	}
-	d := autoscale.Decide(p, f.state, f.signals(&o, s.config.Measured(name), now), now)
+	signals := f.signals(&o, s.config.Measured(name), now)
+	t.complete(f, &signals, now)
+	d := autoscale.Decide(t.Policy, f.state, signals, now)
 	f.state = d.Next
 	if s.keep(name, &d) && s.config.Decided != nil {
 		s.config.Decided(name, &d)
