@@ -19,7 +19,17 @@ needs=(
   "nginx|nginx|the comparison of gateways"
   "wrk|wrk|the comparison of gateways"
   "h2load|nghttp2-client|the comparison of load generators"
+  "etcd|etcd-server|the store of Kubernetes"
 )
+
+# No package has the control plane of Kubernetes. It is built in CI, and otherwise when somebody asks for it: it takes
+# minutes.
+here=$(dirname "$0")
+if [[ ${CI:-} == true ]]; then
+  "$here/kubernetes.sh" >/dev/null
+elif ! "$here/kubernetes.sh" find >/dev/null; then
+  echo "SKIPPED: no control plane of Kubernetes (tests of its driver): scripts/kubernetes.sh builds it, once"
+fi
 
 missing=() packages=()
 for line in "${needs[@]}"; do

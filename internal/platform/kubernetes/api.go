@@ -34,8 +34,8 @@ func apps(resource string) schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: appsGroup, Version: "v1", Resource: resource}
 }
 
-func core(resource string) schema.GroupVersionResource {
-	return schema.GroupVersionResource{Version: "v1", Resource: resource}
+func pods() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 }
 
 // cluster is the API of one cluster, in one namespace.

@@ -100,6 +100,6 @@ func (d *Driver) knownPods(ctx context.Context, selector string) (map[string]pod
 			return all, err
 		}
 	}
-	all, _, err := list(ctx, source{cluster: d.cluster, resource: core("pods"), labels: selector}, readPod)
+	all, _, err := list(ctx, source{cluster: d.cluster, resource: pods(), labels: selector}, readPod)
 	return all, err
 }

@@ -229,7 +229,7 @@ func replicasWriter(o *unstructured.Unstructured) string {
 		var fields struct {
 			Spec map[string]json.RawMessage `json:"f:spec"`
 		}
-		if json.Unmarshal(f.FieldsV1.Raw, &fields) != nil {
+		if json.Unmarshal(f.FieldsV1.GetRawBytes(), &fields) != nil {
 			continue // written by a later version of the API than we know
 		}
 		if _, ok := fields.Spec["f:replicas"]; !ok || f.Time != nil && f.Time.Time.Before(at) {

@@ -83,7 +83,7 @@ func (d *Driver) follow(ctx context.Context, following *sync.WaitGroup, resource
 		s.name = d.target.name
 		follow(ctx, s, readScaled, &v.target, func() { wake(v.number) })
 	})
-	following.Go(func() { follow(ctx, of(core("pods"), selector), readPod, &v.pods, changed) })
+	following.Go(func() { follow(ctx, of(pods(), selector), readPod, &v.pods, changed) })
 	slices := schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
 	following.Go(func() {
 		follow(ctx, of(slices, "kubernetes.io/service-name="+d.cfg.Service), readSlice, &v.slices, changed)

@@ -144,7 +144,7 @@ func (d *Driver) mark(ctx context.Context, victims []string) (map[string]*string
 		}
 		if err != nil {
 			d.unmark(ctx, before)
-			return nil, d.cluster.explain(err, call{verb: "patch", resource: core("pods"), name: name})
+			return nil, d.cluster.explain(err, call{verb: "patch", resource: pods(), name: name})
 		}
 		before[name] = cost
 	}
@@ -170,7 +170,7 @@ func (d *Driver) setCost(ctx context.Context, name string, cost *string) error {
 	}
 	ctx, stop := context.WithTimeout(ctx, callTimeout)
 	defer stop()
-	_, err = d.cluster.of(core("pods")).Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: manager})
+	_, err = d.cluster.of(pods()).Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: manager})
 	return err
 }
 
