@@ -42,7 +42,7 @@ func FuzzQueries(f *testing.F) {
 	for range 8 {
 		events.Publish(event.Event{Kind: event.Config, Function: "public", Reason: "a\nb\r\ndata: c"})
 	}
-	db, err := sqlite.Open(sqlite.Config{Path: filepath.Join(f.TempDir(), "state.db")})
+	db, err := sqlite.Open(sqlite.Config{Path: filepath.Join(f.TempDir(), "state.db"), Timeout: time.Minute})
 	if err != nil {
 		f.Fatal(err)
 	}

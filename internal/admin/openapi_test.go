@@ -78,7 +78,7 @@ func operations(p *huma.PathItem) map[string]*huma.Operation {
 // kept is a store in a directory of its own.
 func kept(t *testing.T) store.Store {
 	t.Helper()
-	s, err := sqlite.Open(sqlite.Config{Path: filepath.Join(t.TempDir(), "state.db")})
+	s, err := sqlite.Open(sqlite.Config{Path: filepath.Join(t.TempDir(), "state.db"), Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

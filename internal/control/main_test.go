@@ -52,7 +52,7 @@ type site struct {
 func open(tb testing.TB, instances ...balancer.Spec) *site {
 	tb.Helper()
 	s := &site{t: tb, events: event.NewBus(100), copy: filepath.Join(tb.TempDir(), "orders.json")}
-	db, err := sqlite.Open(sqlite.Config{Path: filepath.Join(tb.TempDir(), "state.db")})
+	db, err := sqlite.Open(sqlite.Config{Path: filepath.Join(tb.TempDir(), "state.db"), Timeout: time.Minute})
 	if err != nil {
 		tb.Fatal(err)
 	}

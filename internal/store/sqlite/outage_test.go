@@ -57,7 +57,7 @@ func lock(path string) error {
 func lockable(t *testing.T) storetest.Outage {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "state.db")
-	h := storetest.Outage{Store: open(t, path), Child: []string{childFile + "=" + path}}
+	h := storetest.Outage{Store: opened(t, sqlite.Config{Path: path}), Child: []string{childFile + "=" + path}}
 	var unlock func()
 	h.Break = func() { unlock = startLock(t, path) }
 	h.Mend = func() { unlock() }
@@ -116,7 +116,7 @@ func TestAFullDiskIsAnOutage(t *testing.T) {
 		need.Missing(t, err.Error())
 	}
 	ballast := filepath.Join(disk, "ballast")
-	s := open(t, filepath.Join(disk, "state.db"))
+	s := opened(t, sqlite.Config{Path: filepath.Join(disk, "state.db")})
 	storetest.RunOutage(t, storetest.Outage{
 		Store: s, Spool: filepath.Join(disk, "spool"),
 		Break: func() {

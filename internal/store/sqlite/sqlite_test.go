@@ -7,15 +7,22 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
 	"holdfast/internal/store/storetest"
 )
 
+// open is a store whose deadline is far away: a busy disk is nothing these tests are about.
 func open(t *testing.T, path string) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(sqlite.Config{Path: path})
+	return opened(t, sqlite.Config{Path: path, Timeout: time.Minute})
+}
+
+func opened(t *testing.T, c sqlite.Config) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
