@@ -32,16 +32,16 @@ func classify(err error, s *loadtest.Shot) loadtest.Class {
 // judgeHead looks at the status and at what checks want of the header.
 func (u *user) judgeHead(s *loadtest.Shot, r *request) loadtest.Class {
 	if s.Status == http.StatusTooManyRequests || s.Status == http.StatusServiceUnavailable {
-		s.RetryAfter = check.RetryAfter(u.response.Get("Retry-After"))
+		s.RetryAfter = check.RetryAfter(u.answer.response.Get("Retry-After"))
 	}
 	if u.cookies != nil {
-		u.cookies.take(r, &u.response)
+		u.cookies.take(r, &u.answer.response)
 	}
 	return r.checks.Head(s.Status, s.RetryAfter > 0, u.anyHeader)
 }
 
 func (u *user) anyHeader(k *check.Compiled) bool {
-	for name, value := range u.response.Fields() {
+	for name, value := range u.answer.response.Fields() {
 		if k.Wants(name, value) {
 			return true
 		}

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -84,6 +85,7 @@ type Client struct {
 	config   Config
 	targets  []target
 	requests []request
+	answers  sync.Pool // of *answer
 	large    sync.Pool // of *[largeBuffer]byte
 }
 
@@ -94,6 +96,7 @@ type target struct {
 	address string // host:port
 	host    string // for TLS
 	tls     *tls.Config
+	direct  netip.AddrPort // instead of address, for user.direct; or invalid
 }
 
 // request is a Request made ready.
@@ -121,10 +124,15 @@ func New(c Config) (*Client, error) { //nolint:gocritic // the copy is the point
 	if c.ConnRequests.Min < 0 || c.ConnRequests.Max > 0 && c.ConnRequests.Max < max(c.ConnRequests.Min, 1) {
 		return nil, fmt.Errorf("requests per connection are from %d to %d: want a smaller number first", c.ConnRequests.Min, c.ConnRequests.Max)
 	}
-	if c.Dial == nil {
+	dials := c.Dial != nil
+	if !dials {
 		c.Dial = (&net.Dialer{}).DialContext
 	}
-	client := &Client{config: c, large: sync.Pool{New: func() any { return new([largeBuffer]byte) }}}
+	client := &Client{
+		config:  c,
+		answers: sync.Pool{New: func() any { return &answer{in: make([]byte, firstBuffer)} }},
+		large:   sync.Pool{New: func() any { return new([largeBuffer]byte) }},
+	}
 	for i := range c.Requests {
 		r, err := client.prepare(&c.Requests[i])
 		if err != nil {
@@ -132,7 +140,21 @@ func New(c Config) (*Client, error) { //nolint:gocritic // the copy is the point
 		}
 		client.requests = append(client.requests, r)
 	}
+	for i := range client.targets {
+		if t := &client.targets[i]; directly && !dials && t.tls == nil {
+			t.direct = direct(t.address)
+		}
+	}
 	return client, nil
+}
+
+// direct is an address that means the same to everybody; a name has to be looked up.
+func direct(address string) netip.AddrPort {
+	to, err := netip.ParseAddrPort(address)
+	if ip := to.Addr().Unmap(); err == nil && ip.Zone() == "" && !ip.IsUnspecified() {
+		return netip.AddrPortFrom(ip, to.Port())
+	}
+	return netip.AddrPort{}
 }
 
 func (c *Client) prepare(r *Request) (request, error) {

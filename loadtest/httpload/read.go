@@ -19,21 +19,18 @@ func (u *user) exchange(s *loadtest.Shot, r *request, c *conn, out []byte) error
 	if err := u.send(s, c, out); err != nil {
 		return err
 	}
-	if u.in == nil {
-		u.in = make([]byte, firstBuffer)
-	}
 	head, err := u.readHead(s, r, c)
 	if err != nil {
 		return err
 	}
 	verdict := u.judgeHead(s, r)
-	reusable := u.response.Reusable()
+	reusable := u.answer.response.Reusable()
 	if err := u.readBody(s, r, c, head); err != nil {
 		return err
 	}
 	s.Done = s.Now()
 	if s.Class = verdict; verdict == loadtest.OK {
-		s.Class = r.checks.Body(u.kept, u.whole)
+		s.Class = r.checks.Body(u.answer.kept, u.answer.whole)
 	}
 	if c.left > 0 {
 		c.left--
@@ -60,10 +57,10 @@ func (u *user) send(s *loadtest.Shot, c *conn, out []byte) error {
 
 // more reads what there is into the rest of the buffer.
 func (u *user) more(s *loadtest.Shot, c *conn) error {
-	n, err := c.Read(u.in[u.have:])
-	u.have += n
-	s.BytesIn += int64(n)
+	n, err := u.receive(c)
 	if n > 0 {
+		u.answer.have += n
+		s.BytesIn += int64(n)
 		return nil // an error comes again
 	}
 	if err == nil {
@@ -72,28 +69,36 @@ func (u *user) more(s *loadtest.Shot, c *conn) error {
 	return err
 }
 
+// lender has room for bytes that are about to be read, and takes it back when there are none.
+type lender interface {
+	room() []byte
+	unused()
+}
+
+// lentReader is a connection that knows when there is something to read.
+type lentReader interface {
+	ReadLent(from lender) (int, error)
+}
+
+// receive reads into the room for the answer.
+func (u *user) receive(c *conn) (int, error) {
+	if r, knows := c.Conn.(lentReader); knows {
+		return r.ReadLent(u)
+	}
+	return c.Read(u.room())
+}
+
 // readHead reads until the final head is there and returns its length.
 func (u *user) readHead(s *loadtest.Shot, r *request, c *conn) (int, error) {
-	u.response.Reset(limits())
 	for {
-		n := 0
-		var err error
-		if u.have > 0 {
-			n, err = u.response.Parse(u.in[:u.have], r.head)
-		}
-		switch {
-		case err != nil:
-			return 0, err
-		case n > 0 && (u.response.Status() >= 200 || u.response.Status() == 101):
-			s.Status = u.response.Status()
-			return n, nil
-		case n > 0: // 1xx: the final one follows
-			u.have = copy(u.in, u.in[n:u.have])
-			u.response.Reset(limits())
-			continue
-		}
-		if u.have == len(u.in) {
-			u.in = append(u.in, make([]byte, len(u.in))...) // the parser refuses more than maxHead
+		if u.heard() {
+			n, err := u.answer.head(r.head)
+			if n > 0 {
+				s.Status = u.answer.response.Status()
+			}
+			if n > 0 || err != nil {
+				return n, err
+			}
 		}
 		if err := u.more(s, c); err != nil {
 			return 0, err
@@ -101,18 +106,40 @@ func (u *user) readHead(s *loadtest.Shot, r *request, c *conn) (int, error) {
 	}
 }
 
+// head returns the length of the final head, or 0 and room for more of it. to says that the request was a HEAD.
+func (a *answer) head(to bool) (int, error) {
+	for a.have > 0 {
+		n, err := a.response.Parse(a.in[:a.have], to)
+		switch status := a.response.Status(); {
+		case err != nil:
+			return 0, err
+		case n == 0:
+			if a.have == len(a.in) {
+				a.in = append(a.in, make([]byte, len(a.in))...) // the parser refuses more than maxHead
+			}
+			return 0, nil
+		case status >= 200 || status == 101:
+			return n, nil
+		}
+		a.have = copy(a.in, a.in[n:a.have]) // 1xx: the final one follows
+		a.response.Reset(limits())
+	}
+	return 0, nil
+}
+
 // readBody reads what the head announces.
 func (u *user) readBody(s *loadtest.Shot, r *request, c *conn, head int) error {
-	u.kept, u.whole = u.kept[:0], true
-	rest := u.in[head:u.have]
-	switch u.response.Framing() {
+	a := u.answer
+	a.kept, a.whole = a.kept[:0], true
+	rest := a.in[head:a.have]
+	switch a.response.Framing() {
 	case http1.NoBody:
 		if len(rest) > 0 {
 			return errSurplus
 		}
 		return nil
 	case http1.Sized:
-		left := u.response.Length() - int64(len(rest))
+		left := a.response.Length() - int64(len(rest))
 		if left < 0 {
 			return errSurplus
 		}
@@ -132,7 +159,7 @@ func (u *user) readBody(s *loadtest.Shot, r *request, c *conn, head int) error {
 		}
 		return err
 	case http1.Chunked:
-		u.chunks.Reset()
+		a.chunks.Reset()
 		done, err := u.chunk(r, rest)
 		if done || err != nil {
 			return err
@@ -144,8 +171,9 @@ func (u *user) readBody(s *loadtest.Shot, r *request, c *conn, head int) error {
 
 // chunk takes a piece of a chunked body.
 func (u *user) chunk(r *request, b []byte) (done bool, err error) {
-	for len(b) > 0 && !u.chunks.Done() {
-		data, n, err := u.chunks.Next(b)
+	chunks := &u.answer.chunks
+	for len(b) > 0 && !chunks.Done() {
+		data, n, err := chunks.Next(b)
 		if err != nil {
 			return false, err
 		}
@@ -155,16 +183,17 @@ func (u *user) chunk(r *request, b []byte) (done bool, err error) {
 	if len(b) > 0 {
 		return false, errSurplus
 	}
-	return u.chunks.Done(), nil
+	return chunks.Done(), nil
 }
 
 func (u *user) keep(r *request, b []byte) {
 	if !r.keeps {
 		return
 	}
-	room := u.client.config.CheckBytes - len(u.kept)
-	u.whole = u.whole && len(b) <= room
-	u.kept = append(u.kept, b[:min(len(b), max(room, 0))]...)
+	a, most := u.answer, u.client.config.CheckBytes
+	room := most - len(a.kept)
+	a.whole = a.whole && len(b) <= room
+	a.kept = append(a.kept, b[:min(len(b), max(room, 0))]...)
 }
 
 // large bodies are read into one of these, so that a user does not hold one all the time.
@@ -172,11 +201,8 @@ const largeBuffer = 64 << 10
 
 // stream reads left bytes of a body, or until take has enough or the connection ends when left is -1.
 func (u *user) stream(s *loadtest.Shot, c *conn, left int64, take func([]byte) (bool, error)) error {
-	if left != 0 && len(u.in) < fullBuffer {
-		u.in = make([]byte, fullBuffer) // what was in it has been taken
-	}
-	room := u.in
-	if left < 0 && u.have > len(u.in)/2 || left > int64(4*len(u.in)) {
+	room := u.answer.in // what was in it has been taken
+	if left < 0 && u.answer.have > len(room)/2 || left > int64(4*len(room)) {
 		large, _ := u.client.large.Get().(*[largeBuffer]byte)
 		defer u.client.large.Put(large)
 		room = large[:]

@@ -20,13 +20,14 @@ func (u *user) StandBy() bool {
 	if !u.wait(c) {
 		return false
 	}
-	n, err := c.Read(u.in)
+	n, err := u.receive(c)
 	u.mu.Lock()
 	u.ahead.waiting = false
 	sent := u.ahead.sent
 	u.mu.Unlock()
 	if !sent { // the target closed the connection, or said something nobody asked for
 		u.drop(c)
+		u.release()
 		return false
 	}
 	if u.ahead.wrote < len(u.ahead.out) { // Send ended the read, or was about to
@@ -34,7 +35,9 @@ func (u *user) StandBy() bool {
 			err = again
 		}
 	}
-	u.have, u.ahead.trouble = n, err
+	if u.ahead.trouble = err; n > 0 {
+		u.answer.have = n
+	}
 	return true
 }
 

@@ -13,11 +13,8 @@ import (
 	"holdfast/loadtest/check"
 )
 
-// A user begins with a small buffer, which is most of what one waiting for an answer takes but its stack, and gets a larger
-// one when an answer has a body that does not fit.
 const (
-	firstBuffer = 1 << 10
-	fullBuffer  = 4 << 10
+	firstBuffer = 4 << 10
 	maxHead     = 64 << 10
 )
 
@@ -26,22 +23,57 @@ type user struct {
 	client *Client
 	conns  []conn // by target
 
-	response http1.Response
-	chunks   http1.ChunkReader
-	in       []byte // bytes read; what is behind have is room
-	have     int
-	out      []byte // a request that had to be put together
-	scratch  []byte
-	kept     []byte // of the body, for checks
-	whole    bool   // all of it was kept
-	cookies  *cookies
-	cookie   []byte // its header line
+	answer  *answer // what came of it; nil before its first byte and between requests
+	out     []byte  // a request that had to be put together
+	scratch []byte
+	cookies *cookies
+	cookie  []byte // its header line
 
 	mu     sync.Mutex // guards what Interrupt needs
 	raw    net.Conn   // of the request under way
 	cancel context.CancelFunc
 	cut    bool // Interrupt was called
 	ahead  ahead
+}
+
+// answer is what it takes to read one. Users lend it from their Client when there is something to read: of ten thousand users
+// almost all wait, and would hold a buffer of nothing.
+type answer struct {
+	response http1.Response
+	chunks   http1.ChunkReader
+	in       []byte // bytes read; what is behind have is room
+	have     int
+	kept     []byte // of the body, for checks
+	whole    bool   // all of it was kept
+}
+
+// room implements lender.
+func (u *user) room() []byte {
+	if u.answer == nil {
+		a, _ := u.client.answers.Get().(*answer)
+		a.response.Reset(limits())
+		a.have = 0
+		u.answer = a
+	}
+	return u.answer.in[u.answer.have:]
+}
+
+// unused implements lender.
+func (u *user) unused() {
+	if !u.heard() {
+		u.release()
+	}
+}
+
+// heard says that the target has said something.
+func (u *user) heard() bool { return u.answer != nil && u.answer.have > 0 }
+
+// release gives the answer back, of which nothing is needed any more.
+func (u *user) release() {
+	if u.answer != nil {
+		u.client.answers.Put(u.answer)
+		u.answer = nil
+	}
 }
 
 // ahead is what Send does before Do. It is guarded by the user's mu until StandBy has returned true.
@@ -72,7 +104,9 @@ func (u *user) Do(ctx context.Context, s *loadtest.Shot) {
 	if sent := u.ahead.sent; sent {
 		out, wrote = u.ahead.out, u.ahead.wrote
 		u.ahead.sent = false
-		s.BytesIn += int64(u.have)
+		if u.answer != nil {
+			s.BytesIn += int64(u.answer.have)
+		}
 	} else {
 		u.forget()
 		if err := ctx.Err(); err != nil { // an Interrupt for that may have come before, and is forgotten
@@ -80,8 +114,8 @@ func (u *user) Do(ctx context.Context, s *loadtest.Shot) {
 			return
 		}
 		out = u.compose(s, r)
-		u.have = 0
 	}
+	defer u.release()
 	for {
 		reused := c.Conn != nil
 		err := u.connect(ctx, s, r.target)
@@ -92,7 +126,7 @@ func (u *user) Do(ctx context.Context, s *loadtest.Shot) {
 			return
 		}
 		u.drop(c)
-		if !reused || !r.repeatable || u.have > 0 || !check.Stale(err) || u.isCut() {
+		if !reused || !r.repeatable || u.heard() || !check.Stale(err) || u.isCut() {
 			s.Class, s.Err = classify(err, s), err
 			return
 		}
@@ -141,7 +175,13 @@ func (u *user) connect(ctx context.Context, s *loadtest.Shot, target int) error 
 	if c.Conn != nil {
 		return u.hold(c.raw, nil)
 	}
-	if err := u.open(ctx, c, t); err != nil {
+	var err error
+	if t.direct.IsValid() {
+		err = u.direct(c, t.direct)
+	} else {
+		err = u.open(ctx, c, t)
+	}
+	if err != nil {
 		return err
 	}
 	s.Connected = max(s.Now(), 1)

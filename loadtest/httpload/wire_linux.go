@@ -17,6 +17,7 @@ type wire struct {
 
 	sys       syscall.RawConn
 	in, out   []byte // of the Read and the Write under way
+	lender    lender // of in
 	got, sent int
 	inErr     syscall.Errno
 	outErr    syscall.Errno
@@ -35,6 +36,10 @@ func wired(raw net.Conn) net.Conn {
 	if err != nil {
 		return raw
 	}
+	return newWire(raw, sys)
+}
+
+func newWire(raw net.Conn, sys syscall.RawConn) *wire {
 	w := &wire{Conn: raw, sys: sys}
 	w.read, w.write, w.push = w.readNow, w.writeAll, w.writeNow
 	return w
@@ -42,21 +47,40 @@ func wired(raw net.Conn) net.Conn {
 
 // Read implements net.Conn.
 func (w *wire) Read(b []byte) (int, error) {
-	w.in = b
+	w.in, w.lender = b, nil
+	return w.receive(len(b) == 0)
+}
+
+// ReadLent is Read into room that is held only while there are bytes, which is not as long as it waits for them.
+func (w *wire) ReadLent(from lender) (int, error) {
+	w.lender = from
+	return w.receive(false)
+}
+
+// receive waits for bytes.
+func (w *wire) receive(none bool) (int, error) {
 	if err := w.sys.Read(w.read); err != nil {
 		return 0, err
 	}
 	if w.inErr != 0 {
 		return 0, w.failure("read", w.inErr)
 	}
-	if w.got == 0 && len(b) > 0 {
+	if w.got == 0 && !none {
 		return 0, io.EOF
 	}
 	return w.got, nil
 }
 
 func (w *wire) readNow(fd uintptr) bool {
+	if w.lender != nil {
+		w.in = w.lender.room()
+	}
 	w.got, w.inErr = rawCall(syscall.SYS_READ, fd, w.in)
+	if w.lender != nil {
+		if w.in = nil; w.got == 0 {
+			w.lender.unused()
+		}
+	}
 	return w.inErr != syscall.EAGAIN
 }
 
@@ -100,7 +124,7 @@ func (w *wire) writeNow(fd uintptr) bool {
 
 // failure says what went wrong in the words of package net.
 func (w *wire) failure(op string, errno syscall.Errno) error {
-	return &net.OpError{Op: op, Net: "tcp", Source: w.LocalAddr(), Addr: w.RemoteAddr(), Err: os.NewSyscallError(op, errno)}
+	return &net.OpError{Op: op, Net: "tcp", Addr: w.RemoteAddr(), Err: os.NewSyscallError(op, errno)}
 }
 
 // rawCall makes a system call that takes a buffer and does not wait.
