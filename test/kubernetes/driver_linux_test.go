@@ -17,7 +17,7 @@ import (
 
 // TestTheAPIServerIsKilled has the whole cluster to itself, because it runs
 // before the tests that are parallel.
-func TestTheAPIServerIsKilled(t *testing.T) { //nolint:paralleltest // see above
+func TestTheAPIServerIsKilled(t *testing.T) {
 	w := newWeb(t, "Deployment")
 	tells := follow(t, newDriver(t, w.config()))
 	await(t, tells, "it runs", runs(1))

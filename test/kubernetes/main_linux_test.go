@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -52,9 +53,9 @@ func playPod(version string) int {
 	go func() {
 		defer close(over)
 		<-ctx.Done()
-		_ = server.Shutdown(context.Background())
+		_ = server.Shutdown(context.WithoutCancel(ctx))
 	}()
-	if err := server.ListenAndServe(); err != http.ErrServerClosed { //nolint:errorlint // the server returns it as is
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

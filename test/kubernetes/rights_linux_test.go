@@ -232,9 +232,17 @@ func TestNoOtherRightIsGiven(t *testing.T) {
 	w := newWeb(t, "Deployment")
 	w.user(t, func(right) bool { return false })
 	for _, r := range []right{
-		{"", "pods", "create"}, {"", "pods", "delete"}, {"", "pods/exec", "create"}, {"", "secrets", "get"}, {"", "secrets", "list"},
-		{"", "configmaps", "get"}, {"", "serviceaccounts/token", "create"}, {"apps", "deployments", "create"}, {"apps", "deployments", "delete"},
-		{"apps", "replicasets", "patch"}, {"rbac.authorization.k8s.io", "roles", "patch"},
+		{"", "pods", "create"},
+		{"", "pods", "delete"},
+		{"", "pods/exec", "create"},
+		{"", "secrets", "get"},
+		{"", "secrets", "list"},
+		{"", "configmaps", "get"},
+		{"", "serviceaccounts/token", "create"},
+		{"apps", "deployments", "create"},
+		{"apps", "deployments", "delete"},
+		{"apps", "replicasets", "patch"},
+		{"rbac.authorization.k8s.io", "roles", "patch"},
 	} {
 		if w.may(t, "user-1", r) {
 			t.Errorf("Holdfast may %s", r)

@@ -302,7 +302,7 @@ func (p *pod) api() dynamic.ResourceInterface {
 func (p *pod) insist(ctx context.Context, do func() error) {
 	for ctx.Err() == nil {
 		err := do()
-		if _, answered := err.(kerrors.APIStatus); err == nil || answered { //nolint:errorlint // the client returns it as is
+		if err == nil || kerrors.ReasonForError(err) != metav1.StatusReasonUnknown {
 			return
 		}
 		wait(ctx, 200*time.Millisecond)
