@@ -123,6 +123,7 @@ func scalingPolicyOf(f *config.Function) autoscale.Policy {
 		w := c.Schedules[name]
 		p.Schedules = append(p.Schedules, autoscale.Schedule{Name: name, Min: w.MinInstances, Max: w.MaxInstances})
 	}
+	p.Zero.After = p.Thresholds.IdleFor
 	if p.Down.Rates == nil {
 		p.Down.Rates = []autoscale.Rate{{Instances: 1, Per: time.Second}}
 	}
