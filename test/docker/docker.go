@@ -29,12 +29,13 @@ type Config struct {
 
 // Engine is a running engine.
 type Engine struct {
-	Host string // DOCKER_HOST
-	dir  string
-	cli  string
-	cmd  *exec.Cmd
-	log  *tail
-	done chan struct{}
+	Host    string // DOCKER_HOST
+	dir     string
+	cli     string
+	command []string // of dockerd
+	log     *tail
+	cmd     *exec.Cmd
+	done    chan struct{}
 }
 
 const (
@@ -72,35 +73,41 @@ func start(daemon, cli, driver string, c Config) (*Engine, error) {
 	if len(args) == 0 {
 		args = []string{"--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"}
 	}
-	e := &Engine{Host: "unix://" + filepath.Join(dir, "s"), dir: dir, cli: cli, log: &tail{}, done: make(chan struct{})}
-	e.cmd = exec.Command(daemon, append([]string{
-		"--host=" + e.Host, "--data-root=" + filepath.Join(dir, "data"), "--exec-root=" + filepath.Join(dir, "exec"),
+	e := &Engine{Host: "unix://" + filepath.Join(dir, "s"), dir: dir, cli: cli, log: &tail{}}
+	e.command = append([]string{
+		daemon, "--host=" + e.Host, "--data-root=" + filepath.Join(dir, "data"), "--exec-root=" + filepath.Join(dir, "exec"),
 		"--pidfile=" + filepath.Join(dir, "pid"), "--config-file=" + filepath.Join(dir, "none.json"),
 		"--storage-driver=" + driver, "--log-level=warn",
-	}, args...)...)
+	}, args...)
 	if err := os.WriteFile(filepath.Join(dir, "none.json"), []byte("{}"), 0o600); err != nil {
 		return nil, err
 	}
+	if err := e.launch(); err != nil {
+		return nil, errors.Join(err, e.end())
+	}
+	return e, nil
+}
+
+// launch returns once the engine answers.
+func (e *Engine) launch() error {
+	e.cmd, e.done = exec.Command(e.command[0], e.command[1:]...), make(chan struct{})
 	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := e.cmd.Start(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	go func() {
-		_ = e.cmd.Wait() // how it ended shows in the log
 		close(e.done)
-	}()
-	if err := e.await(); err != nil {
-		e.end()
-		return nil, err
+		return err
 	}
-	return e, nil
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		_ = cmd.Wait() // how it ended shows in the log
+		close(done)
+	}(e.cmd, e.done)
+	return e.await()
 }
 
 func (e *Engine) await() error {
 	deadline := time.Now().Add(startLimit)
 	for {
-		out, err := e.command("version", "--format", "{{.Server.Version}}").CombinedOutput()
+		out, err := e.docker("version", "--format", "{{.Server.Version}}").CombinedOutput()
 		if err == nil {
 			return nil
 		}
@@ -121,7 +128,7 @@ func (e *Engine) Environ() []string {
 	return append(os.Environ(), "DOCKER_HOST="+e.Host, "DOCKER_CONFIG="+e.dir, "DOCKER_CONTEXT=", "DOCKER_BUILDKIT=0")
 }
 
-func (e *Engine) command(args ...string) *exec.Cmd {
+func (e *Engine) docker(args ...string) *exec.Cmd {
 	cmd := exec.Command(e.cli, args...)
 	cmd.Env = e.Environ()
 	return cmd
@@ -130,7 +137,7 @@ func (e *Engine) command(args ...string) *exec.Cmd {
 // Try runs a docker command and returns what it printed.
 func (e *Engine) Try(args ...string) (string, error) {
 	var out, errs bytes.Buffer
-	cmd := e.command(args...)
+	cmd := e.docker(args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		return out.String(), fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, errs.String())
@@ -150,7 +157,7 @@ func (e *Engine) Docker(tb testing.TB, args ...string) string {
 
 // Logs returns what a container printed.
 func (e *Engine) Logs(id string) string {
-	out, err := e.command("logs", "--tail", "200", id).CombinedOutput()
+	out, err := e.docker("logs", "--tail", "200", id).CombinedOutput()
 	if err != nil {
 		return fmt.Sprintf("%s%v", out, err)
 	}
@@ -174,7 +181,9 @@ func (e *Engine) stop(tb testing.TB) {
 // end stops the engine and removes its directory, in which it may have left
 // mounts.
 func (e *Engine) end() error {
-	_ = e.cmd.Process.Signal(syscall.SIGTERM)
+	if e.cmd.Process != nil {
+		_ = e.cmd.Process.Signal(syscall.SIGTERM)
+	}
 	select {
 	case <-e.done:
 	case <-time.After(stopLimit):
