@@ -105,9 +105,10 @@ type Search struct {
 	low, high float64 // good, bad; 0: none yet
 	goodVotes int     // of the windows at rate
 	badVotes  int
-	worst     Cause // of the bad ones
-	upper     bool  // confirming the upper side
-	retries   int   // times that a confirmation failed
+	worst     Cause   // of the bad ones
+	upper     bool    // confirming the upper side
+	held      float64 // the largest rate that was confirmed
+	retries   int     // times that a confirmation failed
 	steady    time.Duration
 	found     Found
 }
@@ -217,7 +218,7 @@ func (s *Search) confirm(cause Cause) {
 	good := cause == Nothing
 	switch {
 	case !s.upper && good:
-		s.found.Confirmed = true
+		s.found.Confirmed, s.held = true, s.low
 		if s.high == 0 {
 			s.overload()
 			return
@@ -229,7 +230,7 @@ func (s *Search) confirm(cause Cause) {
 		s.again()
 	case good && s.retries < maxRetries: // it carries more than was thought
 		s.retries++
-		s.low, s.high = s.high, 0
+		s.low, s.high, s.found.Confirmed = s.high, 0, false
 		s.phase, s.rate = Doubling, s.low*(1+2*s.config.Precision)
 	default:
 		if !good {
@@ -297,8 +298,8 @@ func (s *Search) recovered(after time.Duration) {
 func (s *Search) Result() Found {
 	f := s.found
 	f.Low, f.High = s.low, s.high
-	if f.Confirmed && f.Sustainable == 0 {
-		f.Sustainable = s.low
+	if f.Sustainable == 0 && s.held > 0 { // it ends before what is above was confirmed
+		f.Sustainable, f.Low, f.Confirmed = s.held, s.held, true
 	}
 	return f
 }

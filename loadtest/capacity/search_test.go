@@ -141,6 +141,36 @@ func TestTheEndsOfASearch(t *testing.T) {
 }
 
 // A service that stands ten seconds but not a minute has its limit lower.
+// Wherever a search is interrupted, what it names as sustainable was held for the whole time of a confirmation.
+func TestAnInterruptedSearchNamesNoRateThatWasNotHeld(t *testing.T) {
+	t.Parallel()
+	better, named := 0, 0
+	for capacityThen := 300.0; capacityThen < 5000; capacityThen *= 1.3 {
+		held := map[float64]bool{0: true}
+		q := queue{capacity: 300}
+		s := capacity.NewSearch(capacity.SearchConfig{})
+		for step := s.Next(); step.Phase != capacity.Done && step.Phase != capacity.Recover; step = s.Next() {
+			if s.Observe(q.serve(step)); step.Phase == capacity.Confirm && step.Rate < q.capacity {
+				held[step.Rate] = true
+				q.capacity = capacityThen // it has got faster, so that the upper side is good and the search goes up again
+			}
+			f := s.Result()
+			if !held[f.Sustainable] || f.Confirmed != (f.Sustainable > 0) || f.Sustainable > f.Low {
+				t.Fatalf("after %v at %v: %v is named, which was not held; %+v", step.Phase, step.Rate, f.Sustainable, f)
+			}
+			if f.Sustainable > 0 {
+				named++
+			}
+			if step.Phase == capacity.Doubling && f.Sustainable > 0 {
+				better++
+			}
+		}
+	}
+	if named == 0 || better == 0 {
+		t.Errorf("%d results named a rate, %d of them while it went up again: the test shows nothing", named, better)
+	}
+}
+
 func TestAConfirmationCanFail(t *testing.T) {
 	t.Parallel()
 	s := capacity.NewSearch(capacity.SearchConfig{})
