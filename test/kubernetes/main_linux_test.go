@@ -69,21 +69,22 @@ const patience = 2 * time.Minute
 const webManifest = `
 apiVersion: v1
 kind: Service
-metadata: {name: web}
+metadata: {name: NAME}
 spec:
-  selector: {app: web}
+  selector: {app: NAME}
   ports: [{name: http, port: 80, targetPort: http}]
 ---
 apiVersion: apps/v1
 kind: KIND
-metadata: {name: web}
+metadata: {name: NAME}
 spec:
   replicas: 1
-  selector: {matchLabels: {app: web}}
+  selector: {matchLabels: {app: NAME}}
   template:
-    metadata: {labels: {app: web}}
+    metadata: {labels: {app: NAME}}
     spec:
       terminationGracePeriodSeconds: 5
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
       containers:
         - name: web
           image: IMAGE
@@ -93,14 +94,15 @@ spec:
             - {name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
           ports: [{name: http, containerPort: 8080}]
           readinessProbe: {httpGet: {path: /, port: http}}
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
           resources: {requests: {cpu: 100m, memory: 64Mi}, limits: {memory: 1Gi}}
 `
 
 // web is a Deployment or StatefulSet with its Service, in a namespace of its own.
 type web struct {
-	c         *cluster.Cluster
-	kind      string
-	namespace string
+	c               *cluster.Cluster
+	kind            string
+	namespace, name string
 }
 
 func newWeb(t *testing.T, kind string) *web {
@@ -111,7 +113,7 @@ func newWeb(t *testing.T, kind string) *web {
 		t.Fatal(err)
 	}
 	c.Program("web", self)
-	w := &web{c: c, kind: kind, namespace: c.Namespace(t)}
+	w := &web{c: c, kind: kind, namespace: c.Namespace(t), name: "web"}
 	w.apply(t, "v1", "web")
 	return w
 }
@@ -119,19 +121,19 @@ func newWeb(t *testing.T, kind string) *web {
 // apply applies the manifests, with as many replicas as there are.
 func (w *web) apply(t *testing.T, version, image string) {
 	t.Helper()
-	text := strings.NewReplacer("KIND", w.kind, "VERSION", version, "IMAGE", image).Replace(webManifest)
+	text := strings.NewReplacer("KIND", w.kind, "NAME", w.name, "VERSION", version, "IMAGE", image).Replace(webManifest)
 	if version != "v1" || image != "web" {
 		text = strings.Replace(text, "  replicas: 1\n", "", 1)
 	}
 	if w.kind == "StatefulSet" {
-		text = strings.Replace(text, "  template:", "  serviceName: web\n  podManagementPolicy: Parallel\n  template:", 1)
+		text = strings.Replace(text, "  template:", "  serviceName: "+w.name+"\n  podManagementPolicy: Parallel\n  template:", 1)
 	}
 	w.c.Apply(t, w.namespace, text)
 }
 
 func (w *web) config() driver.Config {
 	return driver.Config{
-		Kubeconfig: w.c.Kubeconfig, Namespace: w.namespace, Target: strings.ToLower(w.kind) + "/web", Service: "web", Port: "http",
+		Kubeconfig: w.c.Kubeconfig, Namespace: w.namespace, Target: strings.ToLower(w.kind) + "/" + w.name, Service: w.name, Port: "http",
 	}
 }
 

@@ -32,6 +32,7 @@ type agent struct {
 	taken    map[int]bool      // last octets of addresses
 	held     map[string]int    // namespaces in which nothing becomes ready
 	programs map[string]string // paths of the programs that containers name
+	images   map[string]*Image
 }
 
 // newAgent registers the node.
@@ -39,7 +40,7 @@ func newAgent(c *Cluster) (*agent, error) {
 	ctx, end := context.WithCancel(context.Background())
 	a := &agent{
 		cluster: c, end: end, pods: map[types.UID]*pod{}, taken: map[int]bool{}, held: map[string]int{},
-		programs: map[string]string{},
+		programs: map[string]string{}, images: map[string]*Image{},
 	}
 	node := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": nodeName},
@@ -193,6 +194,12 @@ func (a *agent) program(name string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.programs[name]
+}
+
+func (a *agent) image(name string) *Image {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.images[name]
 }
 
 // running lists the pods, for the metrics server.

@@ -32,7 +32,14 @@ func (c *Cluster) Namespace(tb testing.TB) string {
 	if err != nil {
 		tb.Fatalf("make a namespace: %v", err)
 	}
-	name := made.GetName()
+	c.Use(tb, made.GetName())
+	return made.GetName()
+}
+
+// Use is Namespace for one that was made already.
+func (c *Cluster) Use(tb testing.TB, name string) {
+	tb.Helper()
+	ctx := context.Background()
 	tb.Cleanup(func() {
 		now := int64(0)
 		for _, kind := range []string{"HorizontalPodAutoscaler", "Deployment", "StatefulSet", "ReplicaSet", "Pod"} {
@@ -43,7 +50,6 @@ func (c *Cluster) Namespace(tb testing.TB) string {
 		_, err := c.Resource("ServiceAccount", name).Get(ctx, "default", metav1.GetOptions{})
 		return err == nil
 	})
-	return name
 }
 
 // Poll waits for a condition, for as long as a busy machine may need.
@@ -172,16 +178,21 @@ func (c *Cluster) Patch(tb testing.TB, kind, namespace, name, body string, sub .
 // Token makes a token of a service account.
 func (c *Cluster) Token(tb testing.TB, namespace, account string) string {
 	tb.Helper()
-	request := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": map[string]any{"name": account}, "spec": map[string]any{},
-	}}
-	made, err := c.Resource("ServiceAccount", namespace).Create(context.Background(), request, metav1.CreateOptions{}, "token")
-	if err != nil {
-		tb.Fatalf("make a token of %s: %v", account, err)
-	}
-	token, _, err := unstructured.NestedString(made.Object, "status", "token")
+	token, err := c.token(context.Background(), namespace, account)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return token
+}
+
+func (c *Cluster) token(ctx context.Context, namespace, account string) (string, error) {
+	request := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": map[string]any{"name": account}, "spec": map[string]any{},
+	}}
+	made, err := c.Resource("ServiceAccount", namespace).Create(ctx, request, metav1.CreateOptions{}, "token")
+	if err != nil {
+		return "", fmt.Errorf("make a token of %s: %w", account, err)
+	}
+	token, _, err := unstructured.NestedString(made.Object, "status", "token")
+	return token, err
 }

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -9,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -26,7 +29,13 @@ import (
 const NoImage = "no-such-image"
 
 type podSpec struct {
-	Containers []container `json:"containers"`
+	ServiceAccountName string      `json:"serviceAccountName"`
+	Containers         []container `json:"containers"`
+	Volumes            []volume    `json:"volumes"`
+	SecurityContext    struct {
+		RunAsUser  int `json:"runAsUser"`
+		RunAsGroup int `json:"runAsGroup"`
+	} `json:"securityContext"`
 }
 
 type container struct {
@@ -41,6 +50,10 @@ type container struct {
 			FieldRef *struct {
 				FieldPath string `json:"fieldPath"`
 			} `json:"fieldRef"`
+			SecretKeyRef *struct {
+				Name string `json:"name"`
+				Key  string `json:"key"`
+			} `json:"secretKeyRef"`
 		} `json:"valueFrom"`
 	} `json:"env"`
 	Ports []struct {
@@ -49,10 +62,22 @@ type container struct {
 	} `json:"ports"`
 	ReadinessProbe *struct {
 		HTTPGet *struct {
-			Path string `json:"path"`
-			Port any    `json:"port"`
+			Path   string `json:"path"`
+			Port   any    `json:"port"`
+			Scheme string `json:"scheme"`
 		} `json:"httpGet"`
 	} `json:"readinessProbe"`
+	Lifecycle struct {
+		PreStop struct {
+			Sleep struct {
+				Seconds int `json:"seconds"`
+			} `json:"sleep"`
+		} `json:"preStop"`
+	} `json:"lifecycle"`
+	VolumeMounts []struct {
+		Name      string `json:"name"`
+		MountPath string `json:"mountPath"`
+	} `json:"volumeMounts"`
 }
 
 // pod is one pod that runs here. Only its first container does.
@@ -128,7 +153,11 @@ func (p *pod) once(ctx context.Context) int {
 		return 126
 	}
 	defer out.Close()
-	cmd := p.command()
+	cmd, err := p.command(ctx)
+	if err != nil {
+		fmt.Fprintln(out, err)
+		return 128
+	}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		fmt.Fprintln(out, err)
@@ -154,54 +183,96 @@ func (p *pod) once(ctx context.Context) int {
 	return cmd.ProcessState.ExitCode()
 }
 
-// terminate lets the process end by itself for as long as its grace period.
+// terminate lets the process end by itself for as long as its grace period,
+// which preStop is a part of.
 func (p *pod) terminate(ctx context.Context, cmd *exec.Cmd, over <-chan struct{}) {
-	_ = cmd.Process.Signal(syscall.SIGTERM)
 	timer := time.NewTimer(time.Duration(p.grace.Load()))
 	defer timer.Stop()
-	select {
-	case <-over:
-	case <-timer.C:
-	case <-ctx.Done():
+	before := time.NewTimer(time.Duration(p.spec.Containers[0].Lifecycle.PreStop.Sleep.Seconds) * time.Second)
+	defer before.Stop()
+	for {
+		select {
+		case <-before.C:
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+		case <-over:
+			return
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
-func (p *pod) command() *exec.Cmd {
+func (p *pod) command(ctx context.Context) (*exec.Cmd, error) {
 	c := &p.spec.Containers[0]
-	env := map[string]string{}
-	for _, e := range c.Env {
-		env[e.Name] = e.Value
-		if e.ValueFrom != nil && e.ValueFrom.FieldRef != nil {
-			env[e.Name] = map[string]string{
-				"status.podIP": p.ip, "metadata.name": p.name, "metadata.namespace": p.namespace,
-			}[e.ValueFrom.FieldRef.FieldPath]
-		}
+	env, err := p.environment(ctx)
+	if err != nil {
+		return nil, err
 	}
-	var args []string
-	for _, arg := range append(c.Command, c.Args...) {
+	image := p.agent.image(c.Image)
+	args := c.Command
+	if len(args) == 0 && image != nil {
+		args = image.Entrypoint
+	}
+	args = slices.Concat(args, c.Args)
+	if len(args) == 0 {
+		return nil, fmt.Errorf("container %s has no command, and image %s none either", c.Name, c.Image)
+	}
+	for i := range args {
 		for name, value := range env {
-			arg = strings.ReplaceAll(arg, "$("+name+")", value)
+			args[i] = strings.ReplaceAll(args[i], "$("+name+")", value)
 		}
-		args = append(args, arg)
 	}
 	if path := p.agent.program(args[0]); path != "" {
 		args[0] = path
 	}
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "HOSTNAME="+p.name)
+	own := []string{"HOSTNAME=" + p.name}
 	for name, value := range env {
-		cmd.Env = append(cmd.Env, name+"="+value)
+		own = append(own, name+"="+value)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), own...)
+	if image != nil {
+		if cmd, err = p.contained(ctx, image, args, own); err != nil {
+			return nil, err
+		}
 	}
 	cmd.Dir = p.agent.cluster.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	return cmd
+	return cmd, nil
+}
+
+// environment is the container's variables.
+func (p *pod) environment(ctx context.Context) (map[string]string, error) {
+	env := map[string]string{}
+	for _, e := range p.spec.Containers[0].Env {
+		env[e.Name] = e.Value
+		if e.ValueFrom == nil {
+			continue
+		}
+		if f := e.ValueFrom.FieldRef; f != nil {
+			env[e.Name] = map[string]string{
+				"status.podIP": p.ip, "metadata.name": p.name, "metadata.namespace": p.namespace,
+			}[f.FieldPath]
+		}
+		if k := e.ValueFrom.SecretKeyRef; k != nil {
+			secret, err := p.data(ctx, "Secret", k.Name)
+			if err != nil {
+				return nil, err
+			}
+			env[e.Name] = string(secret[k.Key])
+		}
+	}
+	return env, nil
 }
 
 // probe asks until the readiness probe says yes, or the container is over.
 // Afterwards it goes on asking.
 func (p *pod) probe(ctx context.Context, over <-chan struct{}) {
 	url := p.probeURL()
-	transport := &http.Transport{DisableKeepAlives: true}
+	// As the kubelet does, it asks whoever answers: certificates of pods say nothing.
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 2 * time.Second}
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -241,7 +312,7 @@ func (p *pod) probeURL() string {
 			port = strconv.Itoa(named.ContainerPort)
 		}
 	}
-	return "http://" + net.JoinHostPort(p.ip, port) + c.ReadinessProbe.HTTPGet.Path
+	return strings.ToLower(cmp.Or(c.ReadinessProbe.HTTPGet.Scheme, "http")) + "://" + net.JoinHostPort(p.ip, port) + c.ReadinessProbe.HTTPGet.Path
 }
 
 func waiting(reason, message string) map[string]any {
