@@ -76,6 +76,7 @@ func newClient(dial func(context.Context, string, string) (net.Conn, error)) *ht
 // in front of instances, as function "f" on all paths.
 func in(endpoints ...string) middleware.Function {
 	f := middleware.Function{Name: "f", Routes: []exchange.Route{{Path: "/"}}}
+	f.Policy.Timeouts.Connect = patience // on a busy machine a handshake may take longer than the default
 	for i, e := range endpoints {
 		f.Instances = append(f.Instances, balancer.Spec{ID: fmt.Sprint("i", i), Endpoint: e})
 	}
