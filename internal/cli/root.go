@@ -109,7 +109,7 @@ func newRoot(env *Environment) *cobra.Command {
 	}
 	root.AddCommand(upCommand(g), demoFunctionCommand(g), guardCommand(g), versionCommand(g), upgradeCommand(g), healthcheckCommand(g))
 	root.AddCommand(commandsOfARunningOne(g)...)
-	root.AddCommand(loadCommand(g), stressCommand(g), compareCommand(g))
+	root.AddCommand(loadCommand(g), stressCommand(g), compareCommand(g), simulateCommand(g))
 	return root
 }
 
