@@ -14,16 +14,17 @@ import (
 // place before looking for a queue, who queues lines up before looking for a
 // place, so that one of the two sees the other.
 type admission struct {
-	inFlight atomic.Int64
-	limit    atomic.Int64 // max_in_flight; 0: none
-	queued   atomic.Int32 // those in places
-	waiting  atomic.Int32 // those in probes and instances
+	present presence     // those inside
+	limit   atomic.Int64 // max_in_flight; 0: none
+	queued  atomic.Int32 // those in places
+	waiting atomic.Int32 // those in probes and instances
 
 	mu        sync.Mutex
-	size      int  // of the queue
-	places    line // for a place
-	probes    line // for a probe of the half-open breaker
-	instances line // for an instance
+	seen      int64 // the latest tick somebody lined up or went at
+	size      int   // of the queue
+	places    line  // for a place
+	probes    line  // for a probe of the half-open breaker
+	instances line  // for an instance
 }
 
 // maxWaiting bounds the exchanges of a function that wait for an instance or a
@@ -77,37 +78,40 @@ func (a *admission) set(limit, size int) {
 	a.mu.Lock()
 	a.limit.Store(int64(limit))
 	a.size = size
+	tick := a.seen // the configuration has no clock
 	a.mu.Unlock()
-	a.letIn()
+	a.letIn(tick)
 }
 
 // enter takes a place, or a place in the queue, or neither. Who queues may own
 // a place right after, see claim.
 func (a *admission) enter(x *Exchange, now time.Time) (Place, Verdict) {
+	tick := a.present.tick(now)
 	if a.limit.Load() == 0 {
-		a.inFlight.Add(1)
+		a.present.come(tick)
 		return Place{}, Entered
 	}
-	at, v := a.enterLimited(x, now)
+	at, v := a.enterLimited(x, now, tick)
 	if v == Queued {
-		a.letIn() // a place that was given up between the look and the line
+		a.letIn(tick) // a place that was given up between the look and the line
 	}
 	return at, v
 }
 
-func (a *admission) enterLimited(x *Exchange, now time.Time) (Place, Verdict) {
+func (a *admission) enterLimited(x *Exchange, now time.Time, tick int64) (Place, Verdict) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.seen = max(a.seen, tick)
 	at := Place{
-		InFlight: clamp(a.inFlight.Load()), Limit: clamp(a.limit.Load()),
+		InFlight: clamp(a.present.inside()), Limit: clamp(a.limit.Load()),
 		Queued: clamp(int64(a.places.n)), QueueSize: clamp(int64(a.size)),
 	}
 	v := at.Decide()
 	switch v {
 	case Entered:
-		a.inFlight.Add(1)
+		a.present.come(tick)
 	case Queued:
-		a.places.push(x, now)
+		a.places.push(x, now, tick)
 		a.queued.Add(1)
 	case Refused:
 	}
@@ -117,29 +121,30 @@ func (a *admission) enterLimited(x *Exchange, now time.Time) (Place, Verdict) {
 func clamp(n int64) int32 { return int32(min(n, math.MaxInt32)) }
 
 // leave gives a place up.
-func (a *admission) leave() {
-	a.inFlight.Add(-1)
+func (a *admission) leave(now time.Time) {
+	tick := a.present.tick(now)
+	a.present.leave(tick)
 	if a.queued.Load() > 0 {
-		a.letIn()
+		a.letIn(tick)
 	}
 }
 
 // letIn hands the places that are free to the first in the queue.
-func (a *admission) letIn() {
-	for w := a.grant(); w != nil; w = a.grant() {
+func (a *admission) letIn(tick int64) {
+	for w := a.grant(tick); w != nil; w = a.grant(tick) {
 		w.Wake()
 	}
 }
 
-func (a *admission) grant() Waker {
+func (a *admission) grant(tick int64) Waker {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	x, limit := a.places.first, a.limit.Load()
-	if x == nil || limit > 0 && a.inFlight.Load() >= limit {
+	if x == nil || limit > 0 && a.present.inside() >= limit {
 		return nil
 	}
-	a.inFlight.Add(1)
-	a.places.remove(x)
+	a.present.come(tick)
+	a.places.remove(x, tick)
 	a.queued.Add(-1)
 	x.spot.granted = true
 	return x.waker
@@ -157,19 +162,21 @@ func (a *admission) claim(x *Exchange) bool {
 // quit takes an exchange out of whatever line it is in. It says whether a place
 // was handed to it: the place is its own then. Whoever was woken and goes wakes
 // the next, since the chance it was woken for may be there still.
-func (a *admission) quit(x *Exchange) (granted bool) {
+func (a *admission) quit(x *Exchange, now time.Time) (granted bool) {
+	tick := a.present.tick(now)
 	a.mu.Lock()
+	a.seen = max(a.seen, tick)
 	granted = x.spot.granted
 	x.spot.granted = false
 	var next Waker
 	switch l := x.spot.in; l {
 	case nil:
 	case &a.places:
-		l.remove(x)
+		l.remove(x, tick)
 		a.queued.Add(-1)
 	default:
 		told := x.spot.told
-		l.remove(x)
+		l.remove(x, tick)
 		a.waiting.Add(-1)
 		if told {
 			next = l.tell()
@@ -189,7 +196,7 @@ func (a *admission) await(x *Exchange, l *line, now time.Time) bool {
 	if a.waiting.Load() >= maxWaiting {
 		return false
 	}
-	l.push(x, now)
+	l.push(x, now, a.present.tick(now))
 	a.waiting.Add(1)
 	return true
 }

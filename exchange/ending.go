@@ -10,7 +10,7 @@ import (
 // fail ends the function's part without an instance's answer: the fallback or
 // an error page is the client's.
 func (x *Exchange) fail(r Reason, now time.Time) Step {
-	x.unline()
+	x.unline(now)
 	if f := x.fallbackFunction(r); f != nil {
 		return x.handOver(f, r, now)
 	}
@@ -98,10 +98,10 @@ func (r *Record) uploading(first uint8) (d time.Duration) {
 }
 
 // leave gives the place back.
-func (x *Exchange) leave() {
+func (x *Exchange) leave(now time.Time) {
 	if x.inside {
 		x.inside = false
-		x.fn.admission.leave()
+		x.fn.admission.leave(now)
 	}
 }
 
@@ -116,7 +116,7 @@ func (x *Exchange) abort(r Reason, now time.Time) {
 	if x.stage == stageOver {
 		return
 	}
-	x.unline()
+	x.unline(now)
 	if x.stage >= stageRunning {
 		a := &x.rec.Attempts[x.last()]
 		a.Reason = r
@@ -141,7 +141,7 @@ func (x *Exchange) Withdraw(now time.Time) bool {
 	x.open = false
 	if x.fn != nil {
 		x.settle(now)
-		x.leave()
+		x.leave(now)
 	}
 	return true
 }
@@ -167,7 +167,7 @@ func (x *Exchange) End(now time.Time) {
 	x.rec.Took = now.Sub(x.rec.Start)
 	if x.fn != nil {
 		x.settle(now)
-		x.leave()
+		x.leave(now)
 		x.count()
 	}
 	x.machine.ring.keep(&x.rec)

@@ -62,7 +62,7 @@ func (x *Exchange) fallbackFunction(r Reason) *Function {
 func (x *Exchange) handOver(f *Function, r Reason, now time.Time) Step {
 	x.rec.at().Left, x.rec.Fallback = r, r
 	x.settle(now)
-	x.leave()
+	x.leave(now)
 	x.fn.stats.Fallbacks.Add(1)
 	x.fn.stats.end(r, r.Status())
 	x.prefer, x.hasToken, x.session = nil, false, 0

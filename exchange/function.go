@@ -214,7 +214,7 @@ func (f *Function) Stats() *Stats { return &f.stats }
 
 // InFlight returns the exchanges that are inside: those with a place, also
 // while they wait for an instance.
-func (f *Function) InFlight() int { return int(f.admission.inFlight.Load()) }
+func (f *Function) InFlight() int { return int(f.admission.present.inside()) }
 
 // Waiting returns how many exchanges wait, for a place, a probe or an instance,
 // and for how long the first of them has.

@@ -35,7 +35,7 @@ func (x *Exchange) queue(now time.Time) (step Step, through bool) {
 	case x.fn.admission.claim(x):
 		x.inside = true
 	case over:
-		x.unline() // which finds a place that came just now
+		x.unline(now) // which finds a place that came just now
 	}
 	waited := now.Sub(x.since)
 	switch {
@@ -69,7 +69,7 @@ func (x *Exchange) askBreaker(now time.Time) (step Step, through bool) {
 		allowed = x.allow(br, now) // a probe may have ended between the look and the line
 	}
 	if allowed {
-		x.unline()
+		x.unline(now)
 		x.stage, x.asked = stagePick, now
 		return Step{}, true
 	}
@@ -119,7 +119,7 @@ func (x *Exchange) pick(now time.Time) Step {
 	}
 	switch {
 	case nobody == balancer.Somebody:
-		x.unline()
+		x.unline(now)
 		return x.send(now)
 	case x.lined && x.worthWaiting(nobody, now):
 		x.wake(now)
@@ -193,10 +193,10 @@ func (x *Exchange) lineUp(l *line, now time.Time) bool {
 }
 
 // unline leaves whatever line the exchange is in.
-func (x *Exchange) unline() {
+func (x *Exchange) unline(now time.Time) {
 	if x.lined {
 		x.lined = false
-		x.inside = x.fn.admission.quit(x) || x.inside
+		x.inside = x.fn.admission.quit(x, now) || x.inside
 	}
 }
 

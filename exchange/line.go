@@ -11,7 +11,8 @@ type Waker interface{ Wake() }
 type line struct {
 	first, last *Exchange
 	n           int
-	told        int // of them, woken since they last looked
+	sum         int64 // times of leaving less times of coming, in ticks: see presence
+	told        int   // of them, woken since they last looked
 }
 
 // spot is the place of an exchange in a line. Guarded by admission.mu.
@@ -23,7 +24,10 @@ type spot struct {
 	granted    bool // a place of the function was handed to it
 }
 
-func (l *line) push(x *Exchange, now time.Time) {
+// spent is how long all who were or are in the line were there together.
+func (l *line) spent(tick int64) int64 { return l.sum + int64(l.n)*tick }
+
+func (l *line) push(x *Exchange, now time.Time, tick int64) {
 	x.spot = spot{in: l, prev: l.last, since: now}
 	if l.last == nil {
 		l.first = x
@@ -32,9 +36,10 @@ func (l *line) push(x *Exchange, now time.Time) {
 	}
 	l.last = x
 	l.n++
+	l.sum -= tick
 }
 
-func (l *line) remove(x *Exchange) {
+func (l *line) remove(x *Exchange, tick int64) {
 	if x.spot.prev == nil {
 		l.first = x.spot.next
 	} else {
@@ -47,6 +52,7 @@ func (l *line) remove(x *Exchange) {
 	}
 	l.arm(x)
 	l.n--
+	l.sum += tick
 	x.spot = spot{}
 }
 

@@ -16,7 +16,7 @@ type follower struct {
 	since    time.Time
 	met      map[string]*acquaintance // instances, by id
 
-	inside, queue autoscale.Integral
+	present       exchange.Presence // at the last tick
 	ring          [windowTicks]ticked
 	n             int // that were ever put in the ring
 	ended, served uint64
@@ -48,9 +48,8 @@ type ticked struct {
 }
 
 func newFollower(fn *exchange.Function, now time.Time) *follower {
-	f := &follower{function: fn, since: now, at: now, met: map[string]*acquaintance{}, was: fn.InFlight()}
+	f := &follower{function: fn, since: now, at: now, met: map[string]*acquaintance{}, was: fn.InFlight(), present: fn.Presence(now)}
 	f.ended, f.served = counted(fn)
-	f.sample(now)
 	return f
 }
 
@@ -65,28 +64,17 @@ func counted(fn *exchange.Function) (ended, served uint64) {
 	return ended, served
 }
 
-// sample notes how many exchanges are inside and wait. Where nobody waits for a
-// place, all who wait are inside; they are not counted twice.
-func (f *follower) sample(now time.Time) {
-	inside := f.function.InFlight()
-	waiting, _ := f.function.Waiting(now)
-	if f.function.Policy().MaxInFlight == 0 {
-		inside = max(inside-waiting, 0)
-	}
-	f.inside.Set(float64(inside), now)
-	f.queue.Set(float64(waiting), now)
-}
-
 // turn ends a tick.
 func (f *follower) turn(now time.Time) {
 	ended, served := counted(f.function)
-	inside := f.function.InFlight()
+	inside, present := f.function.InFlight(), f.function.Presence(now)
+	working, waiting := present.Since(f.present)
 	f.ring[f.n%windowTicks] = ticked{
-		inside: f.inside.Turn(now), queue: f.queue.Turn(now), over: now.Sub(f.at),
+		inside: working, queue: waiting, over: now.Sub(f.at),
 		offered: max(float64(ended-f.ended)+float64(inside-f.was), 0), served: float64(served - f.served),
 	}
 	f.n++
-	f.ended, f.served, f.was, f.at = ended, served, inside, now
+	f.ended, f.served, f.was, f.at, f.present = ended, served, inside, now, present
 }
 
 // recent sums up the last ticks.

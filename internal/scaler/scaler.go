@@ -97,12 +97,8 @@ type View struct {
 	Earlier []autoscale.Decision
 }
 
-const (
-	// tick is how often is decided.
-	tick = 2 * time.Second
-	// sampling is how often the exchanges in flight are looked at in between.
-	sampling = 100 * time.Millisecond
-)
+// tick is how often is decided.
+const tick = 2 * time.Second
 
 // Scaler decides and acts. Safe for concurrent use.
 type Scaler struct {
@@ -134,26 +130,15 @@ func (s *Scaler) Wake(function string) {
 
 // Run decides until ctx ends.
 func (s *Scaler) Run(ctx context.Context) error {
-	next := time.Now()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	s.look(time.Now())
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-timer.C:
-			for _, f := range s.followers {
-				f.sample(now)
-			}
-			if !now.Before(next) {
-				s.look(now)
-				next = now.Add(tick)
-			}
-			wait := sampling
-			if len(s.followers) == 0 {
-				wait = tick // there is nothing to sample
-			}
-			timer.Reset(wait)
+		case <-ticker.C:
+			s.look(time.Now())
 		case <-s.called:
 			s.answer(time.Now())
 		}
@@ -186,7 +171,6 @@ func (s *Scaler) answer(now time.Time) {
 			f = newFollower(t.Function, now)
 			s.followers[t.Function] = f
 		}
-		f.sample(now)
 		s.decide(f, &t, now)
 	}
 }
