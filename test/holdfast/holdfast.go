@@ -152,7 +152,7 @@ func (p *Process) read(tb testing.TB, out io.Reader) {
 }
 
 func (p *Process) cleanUp(tb testing.TB) {
-	if err := p.Stop(20 * time.Second); err != nil {
+	if err := p.Stop(time.Minute); err != nil {
 		tb.Errorf("stop holdfast: %v", err)
 	}
 	if tb.Failed() {
@@ -210,10 +210,11 @@ func (p *Process) API(path string, into any) error {
 	return json.Unmarshal(body, into)
 }
 
-// Ready waits until /readyz says yes.
+// Ready waits until /readyz says yes, for a minute at least.
 func (p *Process) Ready(tb testing.TB, limit time.Duration) {
 	tb.Helper()
-	Poll(tb, limit, "ready", func() bool {
+	// A busy machine may take its time to start what is to be ready; how long is nothing a test is about.
+	Poll(tb, max(limit, time.Minute), "ready", func() bool {
 		res, err := http.Get(p.Admin + "/readyz")
 		if err != nil {
 			return false
