@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -45,16 +46,18 @@ type performance struct {
 		Open int      `json:"open_files"`
 	} `json:"holdfast"`
 	Functions []struct {
-		Name      string   `json:"function_name"`
-		Errors    *float64 `json:"error_percent"`
-		Instances []struct {
-			RSS    uint64   `json:"rss_bytes"`
-			CPU    *float64 `json:"cpu_percent"`
-			Memory *float64 `json:"memory_percent"`
-			Lag    *float64 `json:"event_loop_lag_ms"`
-		} `json:"instances"`
+		Name      string     `json:"function_name"`
+		Errors    *float64   `json:"error_percent"`
+		Instances []instance `json:"instances"`
 	} `json:"functions"`
 	Anomalies []anomaly `json:"anomalies"`
+}
+
+type instance struct {
+	RSS    uint64   `json:"rss_bytes"`
+	CPU    *float64 `json:"cpu_percent"`
+	Memory *float64 `json:"memory_percent"`
+	Lag    *float64 `json:"event_loop_lag_ms"`
 }
 
 type anomaly struct {
@@ -74,6 +77,16 @@ func (p *performance) find(rule, function string) *anomaly {
 		}
 	}
 	return nil
+}
+
+// measured says whether the processor time of a function's instances is known.
+func (p *performance) measured(function string) bool {
+	for _, f := range p.Functions {
+		if f.Name == function {
+			return !slices.ContainsFunc(f.Instances, func(i instance) bool { return i.CPU == nil })
+		}
+	}
+	return false
 }
 
 // app answers every second request with 500, and says of itself that its event
@@ -143,7 +156,7 @@ func TestWhatIsOutOfTheOrdinaryIsSeenAndTold(t *testing.T) {
 	var p performance
 	holdfast.Poll(t, time.Minute, "errors and lag are found", func() bool {
 		p = performance{}
-		return hf.API("/api/v1/performance", &p) == nil && p.find("errors", "ill") != nil && p.find("loop_lag", "ill") != nil
+		return hf.API("/api/v1/performance", &p) == nil && p.find("errors", "ill") != nil && p.find("loop_lag", "ill") != nil && p.measured("busy")
 	})
 	if a := p.find("errors", "ill"); a.Value < 30 || a.Value > 70 || a.Numbers["requests"] < 20 || a.Numbers["failed"] == 0 || a.Window < 5 {
 		t.Errorf("errors: %+v", a)
@@ -166,7 +179,7 @@ func busyProcessIsMeasured(t *testing.T, p *performance) {
 		if f.Name != "busy" {
 			continue
 		}
-		if len(f.Instances) != 1 || f.Instances[0].RSS == 0 || f.Instances[0].CPU == nil || *f.Instances[0].CPU < 5 || f.Instances[0].Memory == nil {
+		if len(f.Instances) != 1 || f.Instances[0].RSS == 0 || f.Instances[0].CPU == nil || *f.Instances[0].CPU < 2 || f.Instances[0].Memory == nil {
 			t.Errorf("the busy process: %+v", f)
 		}
 		return
@@ -183,18 +196,19 @@ func everywhereToBeSeen(t *testing.T, hf *holdfast.Process) {
 			Numbers                    map[string]float64
 		}
 	}
-	if err := hf.API("/api/v1/events", &events); err != nil {
-		t.Fatal(err)
-	}
-	found := false
-	for _, e := range events.Events {
-		if e.Kind == "anomaly" && e.Function == "ill" && e.To == "errors" {
-			found = e.Numbers["window_s"] >= 5 && e.Numbers["requests"] >= 20 && strings.Contains(e.Reason, "% of the requests failed")
+	// The event comes after the finding it tells of.
+	holdfast.Poll(t, 30*time.Second, "an event that tells of the errors", func() bool {
+		if err := hf.API("/api/v1/events", &events); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if !found {
-		t.Errorf("events: %+v", events.Events)
-	}
+		for _, e := range events.Events {
+			if e.Kind == "anomaly" && e.Function == "ill" && e.To == "errors" &&
+				e.Numbers["window_s"] >= 5 && e.Numbers["requests"] >= 20 && strings.Contains(e.Reason, "% of the requests failed") {
+				return true
+			}
+		}
+		return false
+	})
 	out, err := exec.CommandContext(t.Context(), holdfast.Binary(t), "status", "--data-dir", hf.Data).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "of the requests failed") || !strings.Contains(string(out), "its event loop lags 250 ms") {
 		t.Errorf("status: %v\n%s", err, out)
