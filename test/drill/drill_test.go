@@ -371,13 +371,13 @@ func TestADrillThatIsKilledIsTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // it was killed
-	holdfast.Poll(t, 2*time.Second, "thawed", func() bool {
+	holdfast.Poll(t, 30*time.Second, "thawed", func() bool {
 		frozen, _ := look()
 		return !frozen
 	})
 	t.Logf("thawed %v after kill -9", time.Since(killed).Round(time.Millisecond))
-	holdfast.Poll(t, 2*time.Second, "no longer redirected", func() bool { return status(t, url) == http.StatusOK })
-	holdfast.Poll(t, 5*time.Second, "in rotation again", func() bool {
+	holdfast.Poll(t, 30*time.Second, "no longer redirected", func() bool { return status(t, url) == http.StatusOK })
+	holdfast.Poll(t, 30*time.Second, "in rotation again", func() bool {
 		_, drained := look()
 		return !drained
 	})

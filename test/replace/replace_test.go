@@ -252,9 +252,9 @@ func TestUpgradeStartsTheSuccessorItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = next.Kill() })
-	holdfast.Poll(t, 5*time.Second, "answering", func() bool { return pidOf(p) == pid })
+	holdfast.Poll(t, 30*time.Second, "answering", func() bool { return pidOf(p) == pid })
 	p.Ready(t, 5*time.Second)
-	holdfast.Poll(t, 15*time.Second, "gone: the old one", func() bool { return exec.Command("kill", "-0", strconv.Itoa(p.PID())).Run() != nil || zombie(p.PID()) })
+	holdfast.Poll(t, 30*time.Second, "gone: the old one", func() bool { return exec.Command("kill", "-0", strconv.Itoa(p.PID())).Run() != nil || zombie(p.PID()) })
 	out, err = holdfast.Command(t.Context(), t, "healthcheck", "--ready", "--data-dir", p.Data).CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != "ready" {
 		t.Errorf("healthcheck: %v %q", err, out)

@@ -204,7 +204,7 @@ func (r *running) killDuringOutage(t *testing.T) {
 func (r *running) wantSpooled(t *testing.T) {
 	t.Helper()
 	last := fmt.Appendf(nil, `"seq":%d}`, r.book.last)
-	holdfast.Poll(t, 10*time.Second, "in the spool: the last event", func() bool {
+	holdfast.Poll(t, 30*time.Second, "in the spool: the last event", func() bool {
 		files, err := filepath.Glob(filepath.Join(r.Data, "spool*", "event-*.seg"))
 		must(t, err)
 		return slices.ContainsFunc(files, func(file string) bool {
@@ -356,7 +356,7 @@ func crash(t *testing.T, p *holdfast.Process) {
 	}
 	victim := list()[0]
 	must(t, syscall.Kill(victim.Process.PID, syscall.SIGKILL))
-	holdfast.Poll(t, 10*time.Second, "back", func() bool {
+	holdfast.Poll(t, 30*time.Second, "back", func() bool {
 		i := list()[0]
 		return i.ID == victim.ID && i.Process.PID != victim.Process.PID && i.Status == "active"
 	})

@@ -27,14 +27,14 @@ func TestSpoolsOfEarlierProcessesAreTakenCareOf(t *testing.T) {
 	must(t, os.WriteFile(blocked, nil, 0o600)) // where a directory should be
 	p := holdfast.UpIn(t, data, "--to", serve(t, func(http.ResponseWriter, *http.Request) {}))
 	for _, dir := range []string{empty, damaged} {
-		holdfast.Poll(t, 10*time.Second, "removed: "+dir, func() bool {
+		holdfast.Poll(t, 30*time.Second, "removed: "+dir, func() bool {
 			_, err := os.Stat(dir)
 			return errors.Is(err, os.ErrNotExist)
 		})
 	}
-	holdfast.Poll(t, 5*time.Second, "told that a spool is damaged", func() bool { return strings.Contains(p.Log(), "the spool could not be read back") })
+	holdfast.Poll(t, 30*time.Second, "told that a spool is damaged", func() bool { return strings.Contains(p.Log(), "the spool could not be read back") })
 	const says = "the spool of an earlier process cannot be opened"
-	holdfast.Poll(t, 5*time.Second, "told that a spool cannot be opened", func() bool { return strings.Contains(p.Log(), says) })
+	holdfast.Poll(t, 30*time.Second, "told that a spool cannot be opened", func() bool { return strings.Contains(p.Log(), says) })
 	<-time.After(2500 * time.Millisecond) // it is tried again every 2 s
 	if log := p.Log(); strings.Count(log, says) != 1 || !strings.Contains(log, blocked) {
 		t.Errorf("it is told %d times, want once with its name", strings.Count(log, says))

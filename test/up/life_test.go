@@ -56,7 +56,7 @@ func TestUpWithACommandStartsWatchesAndRestartsIt(t *testing.T) {
 	if status, body, _ := get(t, p.Gateway+"/api/web/hello"); status != http.StatusOK {
 		t.Errorf("right after the crash of both: %d %s", status, body)
 	}
-	holdfast.Poll(t, 10*time.Second, "restarted", func() bool {
+	holdfast.Poll(t, 30*time.Second, "restarted", func() bool {
 		after := instancesOf(t, p, "default")
 		for id, pid := range before {
 			if after[id] == pid || after[id] == 0 {
@@ -81,7 +81,7 @@ func TestUpToBalancesOverWhatRunsAlready(t *testing.T) {
 		Lines []string `json:"lines"`
 	}
 	// The record is filed after the client has the last byte.
-	holdfast.Poll(t, 10*time.Second, "telling the request's story", func() bool {
+	holdfast.Poll(t, 30*time.Second, "telling the request's story", func() bool {
 		return p.API("/api/v1/explain/request/"+header.Get("X-Request-Id"), &story) == nil
 	})
 	if all := strings.Join(story.Lines, "\n"); !strings.Contains(all, "GET") || !strings.Contains(all, "/api/web/hello") || !strings.Contains(all, "200") {
@@ -96,7 +96,7 @@ func TestSIGTERMLetsTheRequestFinishAndLeavesNoProcess(t *testing.T) {
 	pids := instancesOf(t, p, "default")
 	answer := make(chan string, 1)
 	go func() {
-		res, err := http.Get(p.Gateway + "/api/web/hello?slow=1s")
+		res, err := http.Get(p.Gateway + "/api/web/hello?slow=3s")
 		if err != nil {
 			answer <- err.Error()
 			return
@@ -104,7 +104,7 @@ func TestSIGTERMLetsTheRequestFinishAndLeavesNoProcess(t *testing.T) {
 		res.Body.Close()
 		answer <- res.Status
 	}()
-	holdfast.Poll(t, 5*time.Second, "inside", func() bool {
+	holdfast.Poll(t, 30*time.Second, "inside", func() bool {
 		var s struct {
 			Functions []struct {
 				InFlight int `json:"in_flight"`
@@ -137,7 +137,7 @@ func TestKillNineTakesTheChildrenAlong(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, pid := range pids {
-		holdfast.Poll(t, 10*time.Second, "gone: "+id, func() bool { return !alive(pid) })
+		holdfast.Poll(t, 30*time.Second, "gone: "+id, func() bool { return !alive(pid) })
 	}
 }
 
@@ -182,7 +182,7 @@ func TestACommandThatDoesNotExistIsNamed(t *testing.T) {
 	t.Parallel()
 	file, _ := configFile(t, "functions:\n  a:\n    routes: [{path: /}]\n    platform: {process: {command: [/no/such/program]}}\n")
 	p := holdfast.Up(t, "-c", file)
-	holdfast.Poll(t, 5*time.Second, "logged", func() bool { return strings.Contains(p.Log(), "/no/such/program") })
+	holdfast.Poll(t, 30*time.Second, "logged", func() bool { return strings.Contains(p.Log(), "/no/such/program") })
 	status, body, _ := get(t, p.Gateway+"/")
 	if status != http.StatusServiceUnavailable {
 		t.Errorf("answered %d %s, want 503", status, body)

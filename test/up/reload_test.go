@@ -82,7 +82,7 @@ func TestAReloadLeavesOtherFunctionsAlone(t *testing.T) {
 		slow <- res.Status
 	}()
 	replace("functions:\n" + a + demoFunction(t, "b", 1, "    fallback: {status: 418, body: tea}\n    circuit_breaker: {disabled: true}\n"))
-	holdfast.Poll(t, 5*time.Second, "reloaded", func() bool { return strings.Contains(p.Log(), "418") })
+	holdfast.Poll(t, 30*time.Second, "reloaded", func() bool { return strings.Contains(p.Log(), "418") })
 	if err := socket.Write(t.Context(), websocket.MessageText, []byte("still there?")); err != nil {
 		t.Fatalf("the WebSocket of an untouched function broke: %v", err)
 	}
@@ -105,7 +105,7 @@ func TestAFaultyFileChangesNothingAndSaysSo(t *testing.T) {
 	if err := p.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	holdfast.Poll(t, 5*time.Second, "refused", func() bool { return strings.Contains(p.Log(), "attempst") })
+	holdfast.Poll(t, 30*time.Second, "refused", func() bool { return strings.Contains(p.Log(), "attempst") })
 	for _, part := range []string{"holdfast.yaml:5", "did you mean attempts", "shutdown_timeout"} {
 		if !strings.Contains(p.Log(), part) {
 			t.Errorf("the log does not mention %q:\n%s", part, p.Log())
@@ -173,7 +173,7 @@ func TestFilesThatCameLaterAreWatchedToo(t *testing.T) {
 	replace("include: more/new.yaml\n" + text)
 	said := func(what string) {
 		t.Helper()
-		holdfast.Poll(t, 10*time.Second, what, func() bool { return strings.Contains(p.Log(), what) })
+		holdfast.Poll(t, 30*time.Second, what, func() bool { return strings.Contains(p.Log(), what) })
 	}
 	said("is loud")
 	write(filepath.Join(folder, "new.yaml"), "include: link.yaml\nlog: {access: all}\n") // of a refused reading
