@@ -78,6 +78,7 @@ type App struct {
 	prober    *prober.Prober
 	instances *instances
 	processes *processes
+	remotes   *remotes
 	admin     *admin.Server
 	data      *dataDir
 	store     store.Store
@@ -226,6 +227,7 @@ func (a *App) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	a.processes = newProcesses(background, a.instances, a.events, a.logs.For("process"), a.options.Guard)
+	a.remotes = newRemotes(background, a.instances, a.events, a.logs.For("platform"), a.data)
 	c := a.config.Load()
 
 	var wg sync.WaitGroup
@@ -277,6 +279,7 @@ func (a *App) Run(ctx context.Context) error {
 	fail(nil) // also ends the watch when the gateway failed
 	stop()
 	a.processes.wait()
+	a.remotes.wait()
 	wg.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, errReplaced) {
 		err = errors.Join(err, cause)
@@ -345,8 +348,13 @@ func (a *App) Describe() []string {
 		if len(f.Instances) == 1 {
 			what = "1 instance"
 		}
-		if p := f.Platform.Process; p != nil {
-			what = fmt.Sprintf("%d x %s", p.Instances, filepath.Base(p.Command[0]))
+		switch p := &f.Platform; {
+		case p.Process != nil:
+			what = fmt.Sprintf("%d x %s", p.Process.Instances, filepath.Base(p.Process.Command[0]))
+		case p.DockerSwarm != nil:
+			what = "tasks of " + p.DockerSwarm.Service + " on docker-swarm"
+		case p.Kubernetes != nil:
+			what = "pods of " + p.Kubernetes.Target + " on kubernetes"
 		}
 		for _, r := range f.Routes {
 			lines = append(lines, fmt.Sprintf("  %-12s %s://%s%s  (%s)", name, scheme, firstOf(r.Host, gateway), r.Path, what))

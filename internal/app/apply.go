@@ -70,6 +70,7 @@ func (a *App) apply(c *config.Config) error {
 	for name, isGone := range gone {
 		if isGone {
 			a.processes.stop(name)
+			a.remotes.stop(name)
 			a.instances.remove(name)
 		}
 	}
@@ -78,9 +79,14 @@ func (a *App) apply(c *config.Config) error {
 
 func (a *App) applyInstances(name string, f *config.Function) error {
 	if f.Platform.Process != nil {
+		a.remotes.stop(name)
 		return a.processes.apply(name, a.scaled(name, f))
 	}
 	a.processes.stop(name)
+	if f.Platform.Name() != "" {
+		return a.remotes.apply(name, f)
+	}
+	a.remotes.stop(name)
 	return a.instances.set(name, f, staticSpecs(f), always)
 }
 
@@ -99,6 +105,9 @@ func accessOf(s string) gateway.Access {
 func (a *App) processOf(function, id string) (platform.Instance, bool) {
 	if a.processes == nil {
 		return platform.Instance{}, false
+	}
+	if r := a.remotes.find(function); r != nil {
+		return r.find(id)
 	}
 	g := a.processes.find(function)
 	if g == nil {

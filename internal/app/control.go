@@ -242,6 +242,9 @@ func (o *orders) Recheck(function string) {
 func (o *orders) Scaling(function string) control.Scaling {
 	c, s := o.app.config.Load(), o.app.control.State()
 	f := c.Functions[function]
+	if r := o.app.remotes.find(function); f != nil && r != nil {
+		return o.scalingOf(r, f)
+	}
 	if f == nil || f.Platform.Process == nil {
 		return control.Scaling{Platform: "static"}
 	}
@@ -269,17 +272,25 @@ func (o *orders) count(function string, out *control.Scaling) {
 			out.Trouble = i.ID + ": " + i.Reason
 		}
 	}
-	if fn := o.Function(function); fn != nil {
-		stats := fn.Balancer().Stats(time.Now())
-		for n := range stats.Instances {
-			if i := &stats.Instances[n]; i.Lifecycle == balancer.Running && i.Health == balancer.HealthUp {
-				out.Ready++
-			}
-		}
-	}
+	out.Ready = o.ready(function)
 	if len(list) > out.Wanted {
 		out.Ready = len(list)
 	}
+}
+
+// ready is how many instances of a function run and pass their checks.
+func (o *orders) ready(function string) (n int) {
+	fn := o.Function(function)
+	if fn == nil {
+		return 0
+	}
+	stats := fn.Balancer().Stats(time.Now())
+	for k := range stats.Instances {
+		if i := &stats.Instances[k]; i.Lifecycle == balancer.Running && i.Health == balancer.HealthUp {
+			n++
+		}
+	}
+	return n
 }
 
 // present returns the processes that are there, those on their way out too.

@@ -114,7 +114,7 @@ func (s *instances) probe(key string, f *config.Function, i *balancer.Instance, 
 	b := s.gateway.Function(s.checked[key].function).Balancer()
 	s.prober.Set(key, prober.Target{
 		Check: c, Policy: checkPolicyOf(f), Initial: initial,
-		Eager: f.Platform.Process != nil && initial == health.Unknown, Report: reports(b, i, startsUntil(f, initial)),
+		Eager: f.Platform.Name() != "" && initial == health.Unknown, Report: reports(b, i, startsUntil(f, initial)),
 	})
 	return nil
 }
@@ -123,10 +123,10 @@ func (s *instances) probe(key string, f *config.Function, i *balancer.Instance, 
 // server may accept connections before it can answer, and what has never been
 // up has not failed yet.
 func startsUntil(f *config.Function, initial health.State) time.Time {
-	if f.Platform.Process == nil || initial != health.Unknown {
+	if f.Platform.Name() == "" || initial != health.Unknown {
 		return time.Time{}
 	}
-	return time.Now().Add(f.Platform.Process.ReadyTimeout.Std())
+	return time.Now().Add(f.Platform.ReadyTimeout().Std())
 }
 
 // reports tells the balancer what checks find.

@@ -9,7 +9,6 @@ import (
 
 	"holdfast/internal/config"
 	"holdfast/internal/event"
-	"holdfast/internal/platform"
 	"holdfast/internal/platform/process"
 )
 
@@ -74,7 +73,7 @@ func (p *processes) group(name string) *processGroup {
 	defer p.mu.Unlock()
 	g := p.groups[name]
 	if g == nil {
-		g = &processGroup{name: name, owner: p, states: map[string]processState{}, published: map[string]platform.State{}}
+		g = &processGroup{name: name, owner: p, lives: newLives(name, p.instances)}
 		p.groups[name] = g
 	}
 	return g

@@ -7,10 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"holdfast/balancer"
-	"holdfast/exchange"
 	"holdfast/internal/config"
-	"holdfast/internal/event"
 	"holdfast/internal/platform"
 	"holdfast/internal/platform/process"
 )
@@ -28,15 +25,9 @@ type processGroup struct {
 	function  *config.Function
 	drivers   []*processDriver // the last one is the current
 	revisions int
-	replaced  time.Time                 // when the last driver took over from another; zero: none did
-	states    map[string]processState   // what the gateway was told last
-	published map[string]platform.State // what the last event said
+	replaced  time.Time // when the last driver took over from another; zero: none did
+	lives     *lives
 	retired   bool
-}
-
-type processState struct {
-	state platform.State
-	pid   int
 }
 
 type processDriver struct {
@@ -45,10 +36,6 @@ type processDriver struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when all its processes are gone
 }
-
-// drainTime is how long an instance may take to finish its exchanges before it
-// is stopped.
-const drainTime = 30 * time.Second
 
 // adopt takes a new configuration and returns the current driver.
 func (g *processGroup) adopt(f *config.Function) *processDriver {
@@ -188,47 +175,20 @@ func (g *processGroup) retireAll() {
 
 // drain takes an instance out of rotation and waits until it is idle.
 func (g *processGroup) drain(ctx context.Context, id string) error {
-	fn := g.owner.instances.gateway.Function(g.name)
-	if fn == nil || fn.Instance(id) == nil {
-		return nil
-	}
-	i := fn.Instance(id)
-	fn.Balancer().SetDraining(i, true, "being stopped", time.Now())
-	ctx, stop := context.WithTimeout(ctx, drainTime)
-	defer stop()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for i.InFlight() > 0 {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("drain %s: %d exchanges are left: %w", id, i.InFlight(), ctx.Err())
-		case <-ticker.C:
-		}
-	}
-	return nil
+	return g.owner.instances.drain(ctx, g.name, id, "being stopped")
 }
 
 // changed is told of every change of an instance.
 func (g *processGroup) changed(i platform.Instance) {
-	if g.newState(i) {
-		g.owner.events.Publish(event.Event{
-			At: i.Since, Kind: event.Process, Function: g.name, Instance: i.ID,
-			To: i.State.String(), Source: "platform", Reason: i.Reason,
-		})
+	g.mu.Lock()
+	e, news := g.lives.news(&i)
+	g.mu.Unlock()
+	if news {
+		g.owner.events.Publish(e)
 	}
 	if err := g.tell(); err != nil {
 		g.owner.logger.Error("update instances", "function", g.name, "error", err)
 	}
-}
-
-// newState says whether an instance is in another state than when it was
-// last asked for.
-func (g *processGroup) newState(i platform.Instance) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	before, known := g.published[i.ID]
-	g.published[i.ID] = i.State
-	return !known || before != i.State
 }
 
 // list returns the instances of all drivers.
@@ -247,55 +207,7 @@ func (g *processGroup) tell() error {
 	if g.retired {
 		return nil
 	}
-	list := slices.DeleteFunc(g.list(), func(i platform.Instance) bool {
-		return i.State == platform.Stopped || i.Endpoint == ""
-	})
-	specs := make([]balancer.Spec, len(list))
-	for n, i := range list {
-		specs[n] = balancer.Spec{ID: i.ID, Endpoint: i.Endpoint, Weight: 1}
-	}
-	// Only what runs is checked, and what was started anew is checked anew.
-	same := map[string]bool{}
-	for _, i := range list {
-		same[i.ID] = i.State == platform.Running && g.states[i.ID] == stateOf(i)
-	}
-	if err := g.owner.instances.set(g.name, g.function, specs, func(id string) bool { return same[id] }); err != nil {
-		return err
-	}
-	fn := g.owner.instances.gateway.Function(g.name)
-	for _, i := range list {
-		g.tellState(fn, i)
-	}
-	return g.owner.instances.set(g.name, g.function, specs, func(id string) bool {
-		return g.states[id].state == platform.Running
-	})
-}
-
-// tellState tells the balancer what became of a process since the last time.
-func (g *processGroup) tellState(fn *exchange.Function, i platform.Instance) {
-	if before, known := g.states[i.ID]; known && before == stateOf(i) {
-		return
-	}
-	g.states[i.ID] = stateOf(i)
-	inst := fn.Instance(i.ID)
-	fn.Balancer().SetHealth(inst, balancer.HealthUnknown, "a new process", time.Now())
-	fn.Balancer().SetLifecycle(inst, lifecycleOf(i.State), i.Reason, time.Now())
-}
-
-func stateOf(i platform.Instance) processState { return processState{i.State, i.PID} }
-
-func lifecycleOf(s platform.State) balancer.Lifecycle {
-	switch s {
-	case platform.Starting:
-		return balancer.Starting
-	case platform.Running:
-		return balancer.Running
-	case platform.Stopping, platform.Stopped:
-		return balancer.Stopped
-	case platform.Gone, platform.CrashLoop:
-		return balancer.Gone
-	}
-	return balancer.Gone
+	return g.lives.tell(g.function, g.list())
 }
 
 // find returns an instance by id.

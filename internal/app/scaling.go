@@ -13,7 +13,7 @@ import (
 // makeScaler makes what adds and removes instances by itself.
 func (a *App) makeScaler() {
 	a.scaler = scaler.New(scaler.Config{
-		Targets: a.scalingTargets, Platform: scaledProcesses{a}, Measured: a.measuredForScaling, Decided: a.keepDecision(),
+		Targets: a.scalingTargets, Platform: scaledPlatforms{scaledProcesses{a}, scaledRemotes{a}}, Measured: a.measuredForScaling, Decided: a.keepDecision(),
 		Failed: func(function string, err error) {
 			a.logs.For("scaling").Error("decision not carried out", "function", function, "error", err)
 		},
@@ -40,8 +40,8 @@ func restsBecause(name string, f *config.Function, s *control.State) string {
 	switch {
 	case !f.Scaling.Enabled:
 		return "functions." + name + ".scaling.enabled is false"
-	case f.Platform.Process == nil:
-		return "its instances are listed in the configuration; Holdfast adds and removes only what it starts itself, platform: {process: ...}"
+	case f.Platform.Name() == "":
+		return "its instances are listed in the configuration; Holdfast adds and removes only those of a platform, such as platform: {process: ...}"
 	case s.Orders(name).Stopped != nil:
 		return "the function is stopped; holdfast function init " + name + " begins anew"
 	case !f.Enabled:
@@ -54,6 +54,9 @@ func restsBecause(name string, f *config.Function, s *control.State) string {
 func (a *App) scalingOf(function string) (v scaler.View, decided bool, rests string) {
 	if f := a.config.Load().Functions[function]; f != nil {
 		rests = restsBecause(function, f, a.control.State())
+	}
+	if r := a.remotes.find(function); rests == "" && r != nil {
+		rests = r.rests()
 	}
 	v, decided = a.scaler.View(function)
 	return v, decided && rests == "", rests

@@ -136,10 +136,7 @@ func scalingPolicyOf(f *config.Function) autoscale.Policy {
 // bootOf is how long an instance may take until it is ready; 0: the library's
 // default.
 func bootOf(f *config.Function) time.Duration {
-	if p := f.Platform.Process; p != nil {
-		return cmp.Or(f.Scaling.Boot, p.ReadyTimeout).Std()
-	}
-	return f.Scaling.Boot.Std()
+	return cmp.Or(f.Scaling.Boot, f.Platform.ReadyTimeout()).Std()
 }
 
 // mostInstances is how many the configuration and the ports of processes allow.

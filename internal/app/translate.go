@@ -58,7 +58,7 @@ func policyOf(f *config.Function) exchange.Policy {
 		QueueTimeout:    f.Concurrency.Queue.Timeout.Std(),
 		WaitForInstance: f.WaitForInstance.Std(),
 		ColdStart:       coldStartOf(f),
-		Managed:         f.Platform.Process != nil,
+		Managed:         f.Platform.Name() != "",
 		Fallback:        fallbackOf(f),
 	}
 }
@@ -66,10 +66,10 @@ func policyOf(f *config.Function) exchange.Policy {
 // coldStartOf is how long a request may wait for the first instance: as long as
 // one may take to accept connections, and then to pass its first check.
 func coldStartOf(f *config.Function) time.Duration {
-	if f.Platform.Process == nil || leastInstances(f) > 0 {
+	if f.Platform.Name() == "" || leastInstances(f) > 0 {
 		return 0
 	}
-	return f.Platform.Process.ReadyTimeout.Std() + f.Health.Timeout.Std()
+	return f.Platform.ReadyTimeout().Std() + f.Health.Timeout.Std()
 }
 
 func orEndless(d config.Duration) time.Duration {

@@ -131,7 +131,7 @@ func warnings(c *config.Config) []string {
 	plain.Pool = config.Default().Pool
 	plain.Functions = make(map[string]*config.Function, len(c.Functions))
 	for name, f := range c.Functions {
-		if f.Platform.Process != nil {
+		if f.Platform.Name() != "" {
 			plain.Functions[name] = f
 			continue
 		}
@@ -144,7 +144,7 @@ func warnings(c *config.Config) []string {
 	for _, change := range config.Diff(&plain, c) {
 		why := "is read but not acted on by this version"
 		if strings.HasPrefix(change.Path, "functions.") {
-			why = "has no effect: only processes that Holdfast starts itself are scaled, platform: {process: ...}"
+			why = "has no effect: only instances of a platform are scaled, such as platform: {process: ...}"
 		}
 		list = append(list, change.Path+" "+why)
 	}

@@ -30,7 +30,7 @@ type Scaling struct {
 	TolerancePercent float64 `yaml:"tolerance_percent" default:"10" range:"0..99"`
 	// Changes in an hour after which no more instances are removed in it. Adding goes on. 0: no limit.
 	ChangesPerHour int `yaml:"changes_per_hour" range:"0..1000"`
-	// How long an instance nearly always takes until it is ready. One that starts for twice as long has failed. 0: `ready_timeout` of the process.
+	// How long an instance nearly always takes until it is ready. One that starts for twice as long has failed. 0: `ready_timeout` of the platform.
 	Boot Duration `yaml:"boot" range:"0..1h"`
 	// Other bounds at certain times, by name.
 	Schedules map[string]*ScalingSchedule `yaml:"schedules" format:"label" max:"64"`

@@ -42,6 +42,12 @@ type Runtime interface {
 	Settable(path string) (why string, block bool)
 	// Scaling says what there is to scale.
 	Scaling(function string) Scaling
+	// Order asks the platform of a function for a number of instances, and
+	// returns before it is there; Scaling tells what becomes of it. Only for
+	// platforms that remember the number.
+	Order(function string, instances int) error
+	// Rollback goes back to the version before. It returns the version that ran.
+	Rollback(ctx context.Context, function string) (from string, err error)
 	// CheckURL refuses URLs of instances that the API must not set.
 	CheckURL(ctx context.Context, url string) error
 	// Recheck makes the health checks of a function run now.
@@ -50,7 +56,8 @@ type Runtime interface {
 
 // Scaling is what a function's number of instances is bound by.
 type Scaling struct {
-	Platform   string // "static" when Holdfast did not start the instances
+	Platform   string // "static" when Holdfast has no platform to ask
+	Remembers  bool   // the platform keeps the number; an order is not kept
 	Configured int    // as the configuration says, orders left out
 	Unordered  int    // as things would be without an order: as configured, or as the scaler decided
 	Wanted     int    // as things are

@@ -47,6 +47,9 @@ type site struct {
 	check    func(*control.State) []control.Problem // nil: problems
 
 	fileDisabled bool
+
+	ordered  []int // numbers that the platform was asked for
+	orderErr error // what it says to orders
 }
 
 func open(tb testing.TB, instances ...balancer.Spec) *site {
@@ -159,6 +162,23 @@ func (s *site) Scaling(string) control.Scaling {
 		v.Wanted = o.Count.Instances
 	}
 	return v
+}
+
+func (s *site) Order(_ string, n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.orderErr != nil {
+		return s.orderErr
+	}
+	s.ordered = append(s.ordered, n)
+	s.scaling.Wanted, s.scaling.Ready = n, n
+	return nil
+}
+
+func (s *site) Rollback(context.Context, string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return "v2", s.orderErr
 }
 
 func (s *site) CheckURL(_ context.Context, url string) error {

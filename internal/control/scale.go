@@ -1,8 +1,10 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +25,7 @@ type Scaled struct {
 	Action  *store.ScalingAction `json:"action,omitempty"` // missing while pending
 }
 
-// Scale sets the number of a function's processes: To, or one more or less
+// Scale sets the number of a function's instances: To, or one more or less
 // when Direction is "up" or "down". The limits of the configuration hold, its
 // cooldown does not bind a person. It returns when the instances are ready or
 // gone, or when ctx ends; the order is carried out in any case.
@@ -32,6 +34,12 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 		return Scaled{}, err
 	}
 	s, text := Scaled{Function: function}, because(by, reason)
+	if l := c.config.Runtime.Scaling(function); l.Remembers {
+		if err := c.scaleThere(ctx, by, &s, &l, direction, to); err != nil {
+			return Scaled{}, err
+		}
+		return c.awaitFor(ctx, s, by, text), nil
+	}
 	err := c.order(ctx, by, function, "function.scale", func(o *Orders) error {
 		limits := c.config.Runtime.Scaling(function)
 		n, err := wanted(&limits, function, direction, to)
@@ -47,8 +55,36 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 	if err != nil {
 		return Scaled{}, err
 	}
+	return c.awaitFor(ctx, s, by, text), nil
+}
+
+// scaleThere orders a number from a platform that remembers it. The audit log
+// has the order before the platform does.
+func (c *Control) scaleThere(ctx context.Context, by store.Actor, s *Scaled, l *Scaling, direction string, to int) error {
+	n, err := wanted(l, s.Function, direction, to)
+	if err != nil {
+		return err
+	}
+	done, err := c.turn.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := c.audit(ctx, by, s.Function, "function.scale", nil); err != nil {
+		return err
+	}
+	s.Before, s.After, s.Ready = l.Wanted, n, l.Ready
+	if err := c.config.Runtime.Order(s.Function, n); err != nil {
+		refusal := conflict("holdfast explain scaling "+s.Function, "function %s cannot be scaled to %d instances: %s", s.Function, n, err)
+		return errors.Join(refusal, c.audit(context.WithoutCancel(ctx), by, s.Function, "function.scale", refusal))
+	}
+	return nil
+}
+
+// awaitFor waits for what was ordered as long as ctx lasts.
+func (c *Control) awaitFor(ctx context.Context, s Scaled, by store.Actor, text string) Scaled {
 	if s.Before == s.After {
-		return s, nil
+		return s
 	}
 	done, began := make(chan Scaled, 1), s
 	c.wg.Go(func() { done <- c.follow(began, by, text) }) //nolint:contextcheck // the order outlives the request
@@ -57,7 +93,7 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 	case <-ctx.Done():
 		s.Pending = true
 	}
-	return s, nil
+	return s
 }
 
 // wanted is the number an order means.
@@ -83,7 +119,7 @@ func wanted(l *Scaling, function, direction string, to int) (int, error) {
 	case to > l.Max:
 		return 0, conflict("raise functions."+function+".scaling.max_instances", "function %s may have %d instances at most, and has %d", function, l.Max, l.Wanted)
 	case to < low:
-		return 0, conflict("lower functions."+function+".scaling.min_instances; one process stays in any case", "function %s must have %d instances at least, and has %d", function, low, l.Wanted)
+		return 0, conflict("lower functions."+function+".scaling.min_instances; one instance stays in any case", "function %s must have %d instances at least, and has %d", function, low, l.Wanted)
 	}
 	return to, nil
 }
@@ -128,7 +164,7 @@ func (c *Control) await(s *Scaled) (failure string) {
 		limits = c.config.Runtime.Scaling(s.Function)
 		s.Ready = limits.Ready
 		if limits.Wanted != s.After {
-			failure = fmt.Sprintf("another order came: %d instances", limits.Wanted)
+			failure = cmp.Or(limits.Trouble, fmt.Sprintf("another order came: %d instances", limits.Wanted))
 		}
 		if s.Ready == s.After || failure != "" {
 			return failure

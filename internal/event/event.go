@@ -40,6 +40,7 @@ const (
 	Breaker         Kind = "breaker"
 	Recovery        Kind = "recovery" // an instance came back from failed
 	Process         Kind = "process"
+	Platform        Kind = "platform" // nothing is known of a function's platform, or again; somebody else scales there; it refused an order
 	Config          Kind = "config"
 	Action          Kind = "action"  // somebody ordered something
 	Scaling         Kind = "scaling" // a function looks, or no longer looks, like an incident rather than load

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"fmt"
+	"time"
+
+	"holdfast/autoscale"
+	"holdfast/balancer"
+	"holdfast/internal/control"
+	"holdfast/internal/scaler"
+)
+
+// scaledRemotes are the functions of remotes as the scaler knows them.
+type scaledRemotes struct{ app *App }
+
+// Observe implements scaler.Platform. What is old, or somebody else's to decide,
+// is not known.
+func (p scaledRemotes) Observe(function string) (scaler.Observation, bool) {
+	now := time.Now()
+	r, fn := p.app.remotes.find(function), p.app.gateway.Function(function)
+	if r == nil || fn == nil {
+		return scaler.Observation{}, false
+	}
+	seen, _, ok := r.current(now)
+	if !ok || seen.Owner != "" {
+		return scaler.Observation{}, false
+	}
+	o := scaler.Observation{Desired: r.desired(), Deploying: seen.Deploying, VersionSince: seen.Since}
+	stats := fn.Balancer().Stats(now)
+	up := map[string]balancer.Health{}
+	for i := range stats.Instances {
+		up[stats.Instances[i].ID] = stats.Instances[i].Health
+	}
+	for n := range seen.Instances {
+		i := &seen.Instances[n]
+		state := stateForScaling(i.State, up[i.ID])
+		if r.leaves(i.ID) {
+			state = autoscale.Draining
+		}
+		o.Instances = append(o.Instances, autoscale.Instance{ID: i.ID, State: state, Since: i.Since})
+	}
+	return o, true
+}
+
+// leaves says whether an instance is being removed.
+func (r *remote) leaves(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.victims[id]
+	return ok
+}
+
+// Scale implements scaler.Platform. What failed is tried again, but not with
+// every decision.
+func (p scaledRemotes) Scale(function string, d *autoscale.Decision) error {
+	a := p.app
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	f, r := a.config.Load().Functions[function], a.remotes.find(function)
+	if f == nil || r == nil || restsBecause(function, f, a.control.State()) != "" {
+		return nil // it was taken away or stopped meanwhile
+	}
+	if r.desired() != d.Current || r.waits(d.Result, d.At) {
+		return nil // somebody else changed it, or it failed just now; the next decision knows
+	}
+	if err := r.scale(d.Result); err != nil {
+		return fmt.Errorf("scale to %d instances: %w", d.Result, err)
+	}
+	a.control.Follow(control.Scaled{Function: function, Before: d.Current, After: d.Result, Ready: d.Ready}, d.Reason)
+	return nil
+}
+
+// waits says whether an order has to wait because it failed.
+func (r *remote) waits(n int, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failure != nil && r.failure.instances == n && now.Before(r.failure.again())
+}
+
+// scaledPlatforms asks the platform that a function is on.
+type scaledPlatforms struct {
+	processes scaledProcesses
+	remotes   scaledRemotes
+}
+
+func (p scaledPlatforms) of(function string) scaler.Platform {
+	if p.remotes.app.remotes.find(function) != nil {
+		return p.remotes
+	}
+	return p.processes
+}
+
+// Observe implements scaler.Platform.
+func (p scaledPlatforms) Observe(function string) (scaler.Observation, bool) {
+	return p.of(function).Observe(function)
+}
+
+// Scale implements scaler.Platform.
+func (p scaledPlatforms) Scale(function string, d *autoscale.Decision) error {
+	return p.of(function).Scale(function, d)
+}
