@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+
 	"holdfast/autoscale"
 	"holdfast/internal/config"
 	"holdfast/internal/control"

@@ -60,8 +60,10 @@ func TestWithoutFurtherKeysTheCooldownIsTheOnlyRest(t *testing.T) {
 		cooldown      time.Duration
 		hold          time.Duration
 	}{
-		{"function", "", 5 * time.Minute, -1}, {"service", "", 5 * time.Minute, 5 * time.Minute},
-		{"service", "cooldown_period: 0", 0, -1}, {"function", "cooldown_period: 1m", time.Minute, -1},
+		{"function", "", 5 * time.Minute, -1},
+		{"service", "", 5 * time.Minute, 5 * time.Minute},
+		{"service", "cooldown_period: 0", 0, -1},
+		{"function", "cooldown_period: 1m", time.Minute, -1},
 		{"function", "scale_down_threshold: {idle_time_minutes: 0}", 5 * time.Minute, 5 * time.Minute},
 		{"service", "targets: {in_flight: 8}", 0, 5 * time.Minute},
 	} {
@@ -95,8 +97,10 @@ func TestEveryKeyOfScalingReachesThePolicy(t *testing.T) {
 			Steps: []autoscale.Step{{Over: 50, Add: 2, Percent: 25}}, Remove: 2,
 		},
 		Targets: []autoscale.Target{
-			{Signal: autoscale.InFlight, Value: 8, Kind: autoscale.Total}, {Signal: "custom:queue", Value: 5, Kind: autoscale.Mean},
-			{Signal: autoscale.ResponseTimeMS, Value: 300}, {Signal: total, Value: 50},
+			{Signal: autoscale.InFlight, Value: 8, Kind: autoscale.Total},
+			{Signal: "custom:queue", Value: 5, Kind: autoscale.Mean},
+			{Signal: autoscale.ResponseTimeMS, Value: 300},
+			{Signal: total, Value: 50},
 		},
 		Capacity:  &autoscale.Capacity{Slots: 4, Waiting: 0.02, MaxWait: 100 * time.Millisecond, Variation: 1.5},
 		Panic:     autoscale.Panic{Factor: 3, For: 90 * time.Second, Drain: 20 * time.Second},
