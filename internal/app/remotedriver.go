@@ -3,11 +3,14 @@ package app
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"holdfast/internal/config"
 	"holdfast/internal/platform"
 	"holdfast/internal/platform/kubernetes"
+	"holdfast/internal/platform/swarm"
 )
 
 const (
@@ -20,7 +23,7 @@ const (
 var errDriverEnded = errors.New("the driver ended by itself")
 
 // newDriver makes the driver of a function's platform.
-func (r *remotes) newDriver(_ string, p config.Platform) (platform.Driver, error) {
+func (r *remotes) newDriver(function string, p config.Platform) (platform.Driver, error) {
 	if k := p.Kubernetes; k != nil {
 		d, err := kubernetes.New(kubernetes.Config{
 			Kubeconfig: k.Kubeconfig, Context: k.Context, Namespace: k.Namespace,
@@ -31,7 +34,24 @@ func (r *remotes) newDriver(_ string, p config.Platform) (platform.Driver, error
 		}
 		return d, nil
 	}
-	return nil, fmt.Errorf("%s: %w", p.Name(), platform.ErrUnsupported)
+	s, file := p.DockerSwarm, filepath.Join(r.data.path, "swarm-"+function)
+	kept, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read what was kept of the service: %w", err)
+	}
+	d, err := swarm.New(swarm.Config{
+		Host: s.Host, TLS: swarm.TLS{CA: s.TLS.CA, Cert: s.TLS.Cert, Key: s.TLS.Key},
+		Service: s.Service, Port: s.Port, Network: s.Network, Scheme: s.Scheme,
+		Kept: kept, Keep: func(b []byte) {
+			if err := writeWhole(file, b); err != nil {
+				r.logger.Warn("keep the versions of a service: after a restart fewer are known", "function", function, "error", err)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // run makes the driver and has it watch until the watch ends. It begins again
