@@ -1,0 +1,105 @@
+package swarm
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	api "github.com/moby/moby/api/types/swarm"
+
+	"holdfast/internal/platform"
+)
+
+// task is one of slot 1; ago is how long it is in its state.
+func task(id string, state, desired api.TaskState, created, ago time.Duration, now time.Time) api.Task {
+	t := api.Task{ID: id, Slot: 1, NodeID: "node", DesiredState: desired}
+	t.CreatedAt, t.Status.Timestamp = now.Add(-created), now.Add(-ago)
+	t.Status.State = state
+	t.NetworksAttachments = []api.NetworkAttachment{{Network: api.Network{Spec: api.NetworkSpec{Annotations: api.Annotations{Name: hostNetwork}}}}}
+	if state == api.TaskStateFailed {
+		t.Status.Err = "task: non-zero exit (1)"
+	}
+	return t
+}
+
+func TestTasksAreToldAsTheInstancesTheyAre(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	const s = time.Second
+	running, ready, shutdown, remove := api.TaskStateRunning, api.TaskStateReady, api.TaskStateShutdown, api.TaskStateRemove
+	failed := func(id string, created time.Duration) api.Task {
+		return task(id, api.TaskStateFailed, shutdown, created, created-s, now)
+	}
+	thrice := []api.Task{failed("a", 40*s), failed("b", 30*s), failed("c", 20*s)}
+	for name, x := range map[string]struct {
+		tasks []api.Task
+		want  []string // instance, state
+	}{
+		"one that runs":                   {[]api.Task{task("up", running, running, 60*s, 50*s, now)}, []string{"1-up running"}},
+		"one that does not accept yet":    {[]api.Task{task("deaf", running, running, 60*s, 50*s, now)}, []string{"1-deaf starting"}},
+		"one that waits for a node":       {[]api.Task{task("new", api.TaskStatePending, running, 3*s, 3*s, now)}, []string{"1-new starting"}},
+		"one that is told to end":         {[]api.Task{task("up", running, remove, 60*s, 50*s, now)}, []string{"1-up stopping"}},
+		"one that was replaced":           {[]api.Task{task("old", api.TaskStateShutdown, shutdown, 60*s, 9*s, now), task("up", running, running, 10*s, 8*s, now)}, []string{"1-up running"}},
+		"one that is being replaced":      {[]api.Task{task("old", running, shutdown, 60*s, 50*s, now), task("next", ready, ready, s, s, now)}, []string{"1-old stopping", "1-next starting"}},
+		"one that is over":                {[]api.Task{task("old", api.TaskStateShutdown, shutdown, 60*s, 9*s, now)}, nil},
+		"one that failed":                 {[]api.Task{failed("a", 5*s)}, []string{"1-a gone"}},
+		"one that failed and went":        {[]api.Task{task("a", api.TaskStateFailed, remove, 5*s, s, now)}, nil},
+		"one that waits to start again":   {[]api.Task{failed("a", 5*s), task("b", ready, ready, s, s, now)}, []string{"1-b gone"}},
+		"one that starts again":           {[]api.Task{failed("a", 5*s), task("b", api.TaskStateStarting, running, s, s, now)}, []string{"1-b starting"}},
+		"one that starts a fourth time":   {append(thrice[:3:3], task("d", api.TaskStateStarting, running, s, s, now)), []string{"1-d crash_loop"}},
+		"one that runs a fourth time":     {append(thrice[:3:3], task("up", running, running, 5*s, 4*s, now)), []string{"1-up crash_loop"}},
+		"one that has run for long since": {append(thrice[:3:3], task("up", running, running, 15*s, 11*s, now)), []string{"1-up running"}},
+		"one whose container died":        {[]api.Task{task("dead", running, running, 60*s, 50*s, now)}, []string{"1-dead gone"}},
+	} {
+		w := watch{
+			d:     &Driver{cfg: Config{Scheme: "http", Port: 80}, dead: map[string]time.Time{"dead": now}},
+			nodes: map[string]string{"node": "10.0.0.1"}, ready: map[string]readiness{"up": {accepted: true}, "deaf": {reason: "refused"}},
+		}
+		var got []string
+		for _, i := range w.instances(x.tasks, now) {
+			got = append(got, i.ID+" "+i.State.String())
+			if i.State != platform.Running && i.Reason == "" {
+				t.Errorf("%s: without a reason: %+v", name, i)
+			}
+			if i.Since.IsZero() && i.State != platform.Stopping && i.State != platform.Gone {
+				t.Errorf("%s: without its time: %+v", name, i)
+			}
+		}
+		if strings.Join(got, ", ") != strings.Join(x.want, ", ") {
+			t.Errorf("%s is told as %q, not %q", name, got, x.want)
+		}
+	}
+}
+
+func TestAVersionIsWhatTasksRunAndNotWhereTheyMay(t *testing.T) {
+	t.Parallel()
+	a := api.TaskSpec{ContainerSpec: &api.ContainerSpec{Image: "web:1"}, Runtime: api.RuntimeContainer}
+	b, c, d := a, a, a
+	b.Runtime, b.Placement = "", &api.Placement{Constraints: []string{"node.role==worker"}}
+	c.ContainerSpec = &api.ContainerSpec{Image: "web:2"}
+	d.ForceUpdate = 1
+	if version(&a) != version(&b) || len(version(&a)) != versionLen {
+		t.Errorf("the same is called %s and %s", version(&a), version(&b))
+	}
+	if version(&a) == version(&c) || version(&a) == version(&d) {
+		t.Errorf("different ones are called %s, %s, %s", version(&a), version(&c), version(&d))
+	}
+}
+
+func TestANodeIsWhereOthersReachIt(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct {
+		status  string
+		manager *api.ManagerStatus
+		want    string
+	}{
+		{"10.0.0.1", nil, "10.0.0.1"},
+		{"0.0.0.0", &api.ManagerStatus{Addr: "10.0.0.2:2377"}, "10.0.0.2"},
+		{"", nil, ""},
+	} {
+		n := api.Node{Status: api.NodeStatus{Addr: x.status}, ManagerStatus: x.manager}
+		if got := nodeAddress(&n); got != x.want {
+			t.Errorf("%s, %+v: %q", x.status, x.manager, got)
+		}
+	}
+}
