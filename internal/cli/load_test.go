@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 
 	"holdfast/internal/config"
 	"holdfast/loadtest"
+	"holdfast/loadtest/anyload"
 	"holdfast/loadtest/capacity"
 	"holdfast/loadtest/httpload"
 	"holdfast/loadtest/objective"
@@ -186,5 +188,45 @@ func TestALoadLasts(t *testing.T) {
 	c := loadtest.Config{Warmup: time.Second, Stages: []schedule.Stage{{Rate: 5, Duration: time.Second}, {Rate: 9, Duration: time.Minute}}, Open: true}
 	if lengthOf(&c) != 62*time.Second || peakOf(&c) != 9 {
 		t.Errorf("%v, up to %v", lengthOf(&c), peakOf(&c))
+	}
+}
+
+// A name whose addresses were private when the load was allowed may lead elsewhere when a connection is made.
+func TestConnectionsGoWhereTheLoadWasAllowedTo(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	ready := func(url string, rate float64, own bool) *target {
+		tt := &target{to: anyload.Config{Requests: []anyload.Request{{Request: httpload.Request{Method: "GET", URL: url}}}}}
+		if err := tt.guarded(); err != nil {
+			t.Fatal(err)
+		}
+		if err := tt.prepare(t.Context(), own, rate); err != nil {
+			t.Fatal(err)
+		}
+		return tt
+	}
+	named := ready("http://localhost:"+port, 0, false)
+	if named.to.Transport.Dial == nil {
+		t.Fatal("nobody looks at where the name leads to")
+	}
+	c, err := named.to.Transport.Dial(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if _, err := named.to.Transport.Dial(t.Context(), "tcp", "192.0.2.1:80"); !errors.Is(err, errLedElsewhere) {
+		t.Errorf("the name led elsewhere, and the error is %v", err)
+	}
+	owned := ready("http://localhost:"+port, 0, true)
+	if err := owned.guard.look(t.Context(), "tcp4", "192.0.2.1:80", nil); err != nil {
+		t.Errorf("the owner is refused: %v", err)
+	}
+	if literal := ready("http://127.0.0.1:"+port, 0, false); literal.to.Transport.Dial != nil {
+		t.Error("an address is looked at, which leads nowhere else")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -99,12 +100,58 @@ func (p *place) lookUp(ctx context.Context) error {
 // socket says that the host is a directory with a socket of PostgreSQL.
 func (p *place) socket() bool { return strings.HasPrefix(p.host, "/") }
 
-// private says that all addresses are of this machine or of networks that do
-// not reach beyond their owner.
+// private says that all addresses are.
 func (p *place) private() bool {
-	return !slices.ContainsFunc(p.addresses, func(a netip.Addr) bool {
-		return !a.IsLoopback() && !a.IsPrivate() && !a.IsLinkLocalUnicast() && !a.IsUnspecified()
-	})
+	return !slices.ContainsFunc(p.addresses, func(a netip.Addr) bool { return !private(a) })
+}
+
+// guard keeps connections where the look at the addresses allowed them to go:
+// the name that was looked up then may lead elsewhere a moment later.
+type guard struct{ private atomic.Bool }
+
+// guarded makes the client of a load. Names are looked up for each connection,
+// as ever, but what they lead to is looked at again.
+func (t *target) guarded() (err error) {
+	places, _ := placesOf(&t.to)                                              // what is wrong with them, the client says
+	if slices.ContainsFunc(places, func(p place) bool { return p.named() }) { //nolint:gocritic // a few small ones
+		t.to.Transport.Dial = t.guard.dial
+	}
+	if t.client, err = anyload.New(t.to); err != nil {
+		return err
+	}
+	t.load.Client = t.client
+	return nil
+}
+
+// named says that addresses have to be looked up.
+func (p *place) named() bool {
+	_, err := netip.ParseAddr(p.host)
+	return err != nil && !p.socket()
+}
+
+func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return (&net.Dialer{ControlContext: g.look}).DialContext(ctx, network, address)
+}
+
+// errLedElsewhere is told of requests.
+var errLedElsewhere = errors.New("the name now leads to an address that is neither on this machine nor on a private network (--i-own-this allows that)")
+
+// look is called with each address before it is connected to.
+func (g *guard) look(_ context.Context, network, address string, _ syscall.RawConn) error {
+	if !g.private.Load() || strings.HasPrefix(network, "unix") {
+		return nil
+	}
+	to, err := netip.ParseAddrPort(address)
+	if err != nil || !private(to.Addr().Unmap()) {
+		return errLedElsewhere
+	}
+	return nil
+}
+
+// private says that an address is of this machine or of networks that do not
+// reach beyond their owner.
+func private(a netip.Addr) bool {
+	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsUnspecified()
 }
 
 func (p *place) tooMuch(peak float64) error {

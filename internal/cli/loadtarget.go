@@ -82,6 +82,7 @@ type target struct {
 	load       loadtest.Config
 	to         anyload.Config
 	client     *anyload.Client
+	guard      guard
 	run        string // id, sent with each request
 	scenario   bool
 	notes      []string
@@ -113,11 +114,7 @@ func (f *targetFlags) target(g *global, url string) (*target, error) {
 	}
 	f.limits(t)
 	identify(t)
-	if t.client, err = anyload.New(t.to); err != nil {
-		return nil, err
-	}
-	t.load.Client = t.client
-	return t, nil
+	return t, t.guarded()
 }
 
 // requests finds what is sent: exactly one of the flags or the URL says it.
@@ -433,6 +430,7 @@ func (t *target) prepare(ctx context.Context, own bool, peak float64) error {
 	if err != nil {
 		return err
 	}
+	t.guard.private.Store(!own)
 	for i := range places {
 		if err := places[i].lookUp(ctx); err != nil {
 			return err
@@ -442,6 +440,7 @@ func (t *target) prepare(ctx context.Context, own bool, peak float64) error {
 				return places[i].tooMuch(peak)
 			}
 			t.mostFactor = publicRate / peak
+			t.guard.private.Store(false) // all of them together get no more than anybody may be sent
 		}
 		if err := places[i].reach(ctx, t.to.Transport.TLS); err != nil {
 			return err

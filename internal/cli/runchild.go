@@ -17,7 +17,6 @@ import (
 	"holdfast/internal/runs"
 	"holdfast/internal/supervise"
 	"holdfast/loadtest"
-	"holdfast/loadtest/anyload"
 	"holdfast/loadtest/stress"
 )
 
@@ -123,11 +122,10 @@ func (r *childRun) run(ctx context.Context, p *runs.Plan, out io.Writer) (skippe
 func (r *childRun) target(ctx context.Context, p *runs.Plan, peak float64) (*target, error) {
 	t := &target{name: p.Name, load: p.Load, to: p.To, run: r.order.ID}
 	identify(t)
-	var err error
-	if t.client, err = anyload.New(t.to); err != nil {
+	if err := t.guarded(); err != nil {
 		return nil, err
 	}
-	t.load.Client, t.load.OnPoint = t.client, r.point
+	t.load.OnPoint = r.point
 	return t, t.prepare(ctx, r.order.Spec.OwnThis, peak)
 }
 
