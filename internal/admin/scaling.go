@@ -17,6 +17,14 @@ type Scaling struct {
 	Function string `json:"function_name"`
 	// Rests says why it is not scaled; missing: it is.
 	Rests string `json:"rests,omitempty"`
+	// Mode is what becomes of decisions now.
+	Mode *ScalingMode `json:"mode,omitempty"`
+	// Schedules are those in force now.
+	Schedules []string `json:"schedules,omitempty"`
+	// Budget is what was used of it; missing: there is none.
+	Budget *ScalingBudget `json:"budget,omitempty"`
+	// Signals are those of the configuration.
+	Signals []ScalingSignal `json:"signals,omitempty"`
 	// Latest is the last decision; missing: none was made yet.
 	Latest *ScalingDecision `json:"latest,omitempty"`
 	// Earlier are the last decisions that differed from the one before, the oldest
@@ -141,6 +149,7 @@ func (s *Server) scalingView(function string) (Scaling, *autoscale.Decision, err
 	d := &view.Latest
 	latest := decisionOf(d)
 	v.Latest = &latest
+	v.standing(d, s.sources(fn.Name()), time.Now())
 	for i := range view.Earlier {
 		v.Earlier = append(v.Earlier, decisionOf(&view.Earlier[i]))
 	}
@@ -166,6 +175,7 @@ func (s *Server) explainScaling(_ context.Context, in *thisFunction) (ScalingExp
 		for _, line := range d.Explain() {
 			l.add("%s", line)
 		}
+		v.standingLines(l)
 		if err := d.Replay(); err != nil {
 			x.Reproduced = false
 			l.add("the rules decide differently now: %s", err)
@@ -206,9 +216,14 @@ func (s *Server) scalingFigures() []telemetry.Scaling {
 			continue
 		}
 		d := &v.Latest
-		list = append(list, telemetry.Scaling{
+		x := Scaling{}
+		x.standing(d, s.sources(fn.Name()), time.Now())
+		figures := telemetry.Scaling{
 			Function: fn.Name(), Current: d.Current, Wanted: d.Wanted, Decided: d.Result, Min: d.Min, Max: d.Max, Incident: d.Incident != "",
-		})
+			Mode: x.Mode.Kind, Left: map[string]float64{}, Signals: map[string]telemetry.ScalingSignal{},
+		}
+		x.figures(&figures)
+		list = append(list, figures)
 	}
 	return list
 }

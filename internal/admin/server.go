@@ -62,6 +62,9 @@ type Config struct {
 	// Scaling returns the decisions about a function's number of instances, and
 	// why it is not scaled; nil: there is no scaler.
 	Scaling func(function string) (v scaler.View, decided bool, rests string)
+	// ScalingSources returns where a function's own signals come from; nil: there
+	// are none.
+	ScalingSources func(function string) []ScalingSource
 	// Guard stands before everything; nil: only the local socket has a role.
 	Guard *access.Guard
 	// Tokens are behind Guard; nil: there are none.

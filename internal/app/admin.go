@@ -145,7 +145,7 @@ func (a *App) makeAdmin(c *config.Config) {
 		Config:  func() ([]byte, error) { return config.Marshal(a.config.Load(), true), nil },
 		Values:  a.configValues,
 		Control: a.control, Runs: a.runs, CheckURL: a.checkLoaded,
-		Store: a.store, Node: a.node, StoreHealth: a.outbox.Health, History: past{a.history}, Performance: a.monitor.Snapshot, Scaling: a.scalingOf,
+		Store: a.store, Node: a.node, StoreHealth: a.outbox.Health, History: past{a.history}, Performance: a.monitor.Snapshot, Scaling: a.scalingOf, ScalingSources: a.scalingSignals,
 		Guard: a.door.guard, Tokens: a.door.tokens, Audit: a.door.audit, MetricsToken: c.Admin.MetricsToken,
 	})
 }

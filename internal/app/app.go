@@ -35,6 +35,7 @@ import (
 	"holdfast/internal/recorder"
 	"holdfast/internal/runs"
 	"holdfast/internal/scaler"
+	"holdfast/internal/signals"
 	"holdfast/internal/store"
 	"holdfast/internal/telemetry"
 )
@@ -92,6 +93,7 @@ type App struct {
 	scaler    *scaler.Scaler
 	counts    scaledCounts
 	plans     scalingPlans
+	signals   *signals.Collector
 	node      string // names this Holdfast among those that share a store
 	control   *control.Control
 	runs      *runs.Runs // nil: none are carried out
@@ -258,6 +260,7 @@ func (a *App) Run(ctx context.Context) error {
 		service("recorder", func(context.Context) error { return a.recorder.Run(answering) })
 		service("minutes", func(context.Context) error { return a.minutes.Run(answering) })
 		service("monitor", func(context.Context) error { return a.monitor.Run(answering) })
+		service("signals", func(context.Context) error { return a.signals.Run(answering) })
 		service("scaler", func(context.Context) error { return a.scaler.Run(answering) })
 		service("history", func(context.Context) error { return a.history.Run(answering) })
 		service("control", func(context.Context) error { return a.control.Run(answering) })

@@ -8,11 +8,13 @@ import (
 	"holdfast/internal/control"
 	"holdfast/internal/event"
 	"holdfast/internal/scaler"
+	"holdfast/internal/signals"
 	"holdfast/internal/store"
 )
 
 // makeScaler makes what adds and removes instances by itself.
 func (a *App) makeScaler() {
+	a.signals = signals.New(signals.Config{Tell: a.tellSignal})
 	a.scaler = scaler.New(scaler.Config{
 		Targets: a.scalingTargets, Platform: scaledPlatforms{scaledProcesses{a}, scaledRemotes{a}}, Measured: a.measuredForScaling, Decided: a.keepDecision(),
 		Failed: func(function string, err error) {
@@ -24,15 +26,18 @@ func (a *App) makeScaler() {
 // scalingTargets are the functions whose scaling does not rest.
 func (a *App) scalingTargets() []scaler.Target {
 	var list []scaler.Target
+	var sources []signals.Source
 	c, s := a.config.Load(), a.control.State()
 	for name, f := range c.Functions {
 		if restsBecause(name, f, s) != "" {
 			continue
 		}
 		if fn := a.gateway.Function(name); fn != nil {
-			list = append(list, a.plans.target(fn, f))
+			plan := a.plans.of(fn, f)
+			list, sources = append(list, plan.target), append(sources, plan.sources...)
 		}
 	}
+	a.plans.fetch(a.signals, sources)
 	return list
 }
 

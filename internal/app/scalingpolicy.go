@@ -3,7 +3,9 @@ package app
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,35 +15,66 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/formula"
 	"holdfast/internal/scaler"
+	"holdfast/internal/signals"
 )
 
-// scalingPlans are the policies, made once for each configuration of a function.
-// A function that did not change keeps its own over a reload only if its
-// configuration is the very same; making one costs little.
+// scalingPlans are made once for each configuration of a function.
 type scalingPlans struct {
-	mu    sync.Mutex
-	plans map[string]scalingPlan // by function
+	mu      sync.Mutex
+	plans   map[string]scalingPlan // by function
+	sources []signals.Source       // that are fetched
 }
 
 type scalingPlan struct {
-	of     *config.Function
-	target scaler.Target
+	config  *config.Function
+	target  scaler.Target
+	sources []signals.Source
 }
 
-func (p *scalingPlans) target(fn *exchange.Function, f *config.Function) scaler.Target {
+func (p *scalingPlans) of(fn *exchange.Function, f *config.Function) scalingPlan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	plan, ok := p.plans[fn.Name()]
-	if !ok || plan.of != f {
-		plan = scalingPlan{f, scalingTargetOf(f)}
+	if !ok || plan.config != f {
+		plan = scalingPlan{f, scalingTargetOf(f), sourcesOf(fn.Name(), &f.Scaling)}
 		if p.plans == nil {
 			p.plans = map[string]scalingPlan{}
 		}
 		p.plans[fn.Name()] = plan
 	}
-	t := plan.target
-	t.Function = fn
-	return t
+	plan.target.Function = fn
+	return plan
+}
+
+// fetch has the sources of the functions that are scaled fetched, and no others.
+func (p *scalingPlans) fetch(c *signals.Collector, sources []signals.Source) {
+	slices.SortFunc(sources, func(a, b signals.Source) int {
+		return cmp.Or(strings.Compare(a.Function, b.Function), strings.Compare(a.Name, b.Name))
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !reflect.DeepEqual(p.sources, sources) {
+		p.sources = sources
+		c.Set(sources)
+	}
+}
+
+// sourcesOf are the signals of a function that are fetched from elsewhere.
+func sourcesOf(function string, c *config.Scaling) []signals.Source {
+	var list []signals.Source
+	for name, g := range c.Signals {
+		s := signals.Source{Function: function, Name: name}
+		switch p, h := g.Prometheus, g.HTTPJSON; {
+		case p != nil:
+			s.URL, s.Query, s.Headers, s.Interval, s.Timeout = p.URL, p.Query, p.Headers, p.Interval.Std(), p.Timeout.Std()
+		case h != nil:
+			s.URL, s.Path, s.Headers, s.Interval, s.Timeout = h.URL, h.Path, h.Headers, h.Interval.Std(), h.Timeout.Std()
+		default:
+			continue
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // scalingTargetOf is what the scaler has to know of a function, without the

@@ -8,17 +8,24 @@ type Scaling struct {
 	Current, Wanted, Decided int // instances: asked for before, by the rules, in the end
 	Min, Max                 int
 	Incident                 bool
+	Mode                     string                   // on, up_only, advisory, paused, pinned
+	Left                     map[string]float64       // of the budget, by hour and month
+	Signals                  map[string]ScalingSignal // of the configuration, by name
 }
+
+// ScalingSignal is a signal; nil is unknown. Age is in seconds.
+type ScalingSignal struct{ Value, Age *float64 }
 
 // scalingCollector shows what a scaler decided.
 type scalingCollector struct {
 	read                                               func() []Scaling
 	current, wanted, decided, lowest, highest, trouble *prometheus.Desc
+	mode, left, signal, age                            *prometheus.Desc
 }
 
 func newScalingCollector(read func() []Scaling) *scalingCollector {
-	about := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc("holdfast_scaling_"+name, help, []string{"function"}, nil)
+	about := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("holdfast_scaling_"+name, help, append([]string{"function"}, labels...), nil)
 	}
 	return &scalingCollector{
 		read:    read,
@@ -28,12 +35,16 @@ func newScalingCollector(read func() []Scaling) *scalingCollector {
 		lowest:  about("min_instances", "Fewest instances that a decision may come to."),
 		highest: about("max_instances", "Most instances that a decision may come to."),
 		trouble: about("incident", "1 while the figures look like an incident rather than load."),
+		mode:    about("mode", "1 for the mode of scaling.", "mode"),
+		left:    about("budget_left", "What is left of the budget in this hour or month, in its money or instance-hours.", "period"),
+		signal:  about("signal", "Signals of the configuration as the last decision had them; missing while unknown.", "signal"),
+		age:     about("signal_age_seconds", "How long ago a signal of the configuration was measured.", "signal"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *scalingCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.current, c.wanted, c.decided, c.lowest, c.highest, c.trouble} {
+	for _, d := range []*prometheus.Desc{c.current, c.wanted, c.decided, c.lowest, c.highest, c.trouble, c.mode, c.left, c.signal, c.age} {
 		ch <- d
 	}
 }
@@ -52,5 +63,17 @@ func (c *scalingCollector) Collect(ch chan<- prometheus.Metric) {
 		to.gauge(c.lowest, float64(s.Min), s.Function)
 		to.gauge(c.highest, float64(s.Max), s.Function)
 		to.gauge(c.trouble, incident, s.Function)
+		to.gauge(c.mode, 1, s.Function, s.Mode)
+		for period, v := range s.Left {
+			to.gauge(c.left, v, s.Function, period)
+		}
+		for name, x := range s.Signals {
+			if x.Value != nil {
+				to.gauge(c.signal, *x.Value, s.Function, name)
+			}
+			if x.Age != nil {
+				to.gauge(c.age, *x.Age, s.Function, name)
+			}
+		}
 	}
 }
