@@ -58,6 +58,19 @@ func (l *Line) add(m Moment) {
 	l.tell()
 }
 
+// goOn adds what was kept since of the same run.
+func (l *Line) goOn(list []Moment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range list {
+		if m.Seq > l.seq {
+			l.list, l.seq = append(l.list, m), m.Seq
+			l.note(&m)
+		}
+	}
+	l.tell()
+}
+
 // end says that nothing will be added.
 func (l *Line) end() {
 	l.mu.Lock()

@@ -44,7 +44,9 @@ func play() int {
 			return runs.Outcome{}, errors.New("it cannot be done")
 		case "/die":
 			tell(runs.Moment{Kind: runs.FaultOn, Text: "freeze one"})
-			time.Sleep(100 * time.Millisecond) // until the parent has heard of it
+			for _, err := os.Stat(o.Report + heard); err != nil && ctx.Err() == nil; _, err = os.Stat(o.Report + heard) {
+				<-time.After(time.Millisecond)
+			}
 			os.Exit(3)
 		case "/wait":
 			<-ctx.Done()
@@ -61,10 +63,15 @@ func play() int {
 
 const patience = time.Minute
 
+// heard ends the name of a file that tells a child of /die that its parent has
+// heard of the fault, and it may die.
+const heard = ".heard"
+
 // bench is Runs in a directory.
 type bench struct {
 	*runs.Runs
 
+	dir    string // of the runs
 	end    func() // returns when Run has
 	back   chan string
 	stuck  atomic.Bool // nothing can be taken back
@@ -78,9 +85,9 @@ func open(t *testing.T, dir string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{back: make(chan string, 10), events: make(chan event.Event, 1000)}
+	b := &bench{dir: filepath.Join(dir, "runs"), back: make(chan string, 10), events: make(chan event.Event, 1000)}
 	b.Runs = runs.New(runs.Config{
-		Dir: filepath.Join(dir, "runs"), Drills: filepath.Join(dir, "drill"), Command: []string{self, role},
+		Dir: b.dir, Drills: filepath.Join(dir, "drill"), Command: []string{self, role},
 		Bounds: func() runs.Bounds { return runs.Bounds{} },
 		Target: func(f string) (runs.Target, error) {
 			if f == "nobody" {
@@ -124,6 +131,12 @@ func (b *bench) start(t *testing.T, s runs.Spec) runs.Run {
 	for deadline := time.Now().Add(patience); ; {
 		r, err := b.Start(p, "tester")
 		if err == nil {
+			if s.Path == "/die" {
+				b.until(t, r.ID, func(r runs.Run) bool { return len(r.Faults) > 0 })
+				if err := os.WriteFile(filepath.Join(b.dir, r.ID+".report.json"+heard), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
 			return r
 		}
 		if refusal, ok := errors.AsType[*runs.Refusal](err); !ok || refusal.Kind != runs.Conflict || time.Now().After(deadline) {

@@ -49,7 +49,7 @@ type record struct {
 	run     Run // guarded by Runs.mu
 	order   Order
 	atMost  time.Duration
-	line    *Line         // nil: it ended in another process; its moments are on the disk
+	line    *Line         // nil: its moments are on the disk
 	stop    chan struct{} // closed, under Runs.mu, by Stop
 	stopped bool          // guarded by Runs.mu
 

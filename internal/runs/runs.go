@@ -345,8 +345,9 @@ func (r *Runs) load() (list []*record, unfinished []*kept) {
 			r.config.Logger.Warn("a run cannot be read", "error", err)
 			continue
 		}
-		list = append(list, &record{run: k.Run})
-		if !k.Run.State.Over() {
+		x := &record{run: k.Run}
+		if list = append(list, x); !k.Run.State.Over() {
+			x.line = lineOf(k.Moments)
 			unfinished = append(unfinished, k)
 		}
 	}
@@ -358,8 +359,14 @@ func (r *Runs) load() (list []*record, unfinished []*kept) {
 func (r *Runs) recover(ctx context.Context, under *sync.WaitGroup) {
 	list, unfinished := r.load()
 	r.mu.Lock()
+	before := r.list
 	r.list = list
 	r.mu.Unlock()
+	for _, x := range before {
+		if x.line != nil {
+			r.handOver(x)
+		}
+	}
 	for _, k := range unfinished {
 		r.mu.Lock()
 		x := r.find(k.Run.ID)
@@ -369,10 +376,26 @@ func (r *Runs) recover(ctx context.Context, under *sync.WaitGroup) {
 	r.prune()
 }
 
-func (r *Runs) crashed(ctx context.Context, x *record, k *kept, under *sync.WaitGroup) {
+// handOver lets those who follow a run since before Run go on: it has ended in
+// the process that was there, or will be said to have in this one.
+func (r *Runs) handOver(x *record) {
+	k, err := r.shelf.read(x.run.ID)
+	if err == nil {
+		x.line.goOn(k.Moments)
+	}
 	r.mu.Lock()
-	x.line = lineOf(k.Moments)
+	now := r.find(x.run.ID)
+	unfinished := now != nil && now.line != nil
+	if unfinished {
+		now.line = x.line
+	}
 	r.mu.Unlock()
+	if !unfinished {
+		x.line.end()
+	}
+}
+
+func (r *Runs) crashed(ctx context.Context, x *record, k *kept, under *sync.WaitGroup) {
 	const why = "Holdfast ended while it was under way"
 	if k.Run.Kind != Drill {
 		r.finish(ctx, x, Crashed, why)

@@ -255,8 +255,28 @@ func TestTwoDoNotOwnADirectory(t *testing.T) {
 	if _, err := second.Stop(r.ID); err == nil {
 		t.Error("the second stops what is not its own")
 	}
+	line, err := second.Line(r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wake, leave := line.Subscribe()
+	defer leave()
+	if list, _, ended := line.Since(0); ended {
+		t.Errorf("the second says that it has ended: %+v", list)
+	}
 	first.end()
 	if got := second.until(t, r.ID, over); got.State != runs.Cancelled {
 		t.Errorf("the second took %+v over", got)
+	}
+	list, _, ended := line.Since(0)
+	for ; !ended; list, _, ended = line.Since(0) {
+		select {
+		case <-wake:
+		case <-time.After(patience):
+			t.Fatalf("whoever follows it at the second hears of no end: %+v", list)
+		}
+	}
+	if last := list[len(list)-1]; last.Kind != runs.Changed || last.Text != string(runs.Cancelled) {
+		t.Errorf("its last moment at the second is %+v", last)
 	}
 }
