@@ -71,7 +71,9 @@ func start(t *testing.T, c handover.Config) *old {
 	if o.tcp, err = lc.Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	c.Taken = func(pid int) { o.taken.Store(int64(pid)) }
+	if c.Taken == nil {
+		c.Taken = func(pid int) { o.taken.Store(int64(pid)) }
+	}
 	if c.Offer == nil {
 		c.Offer = func() (handover.Offer, error) {
 			f, err := o.tcp.(*net.TCPListener).File()
@@ -338,6 +340,44 @@ func TestAnUpgradeReportsSuccessAndFailure(t *testing.T) {
 	fail.Store(false)
 	if pid, err := handover.Upgrade(t.Context(), o.path); err != nil || pid != os.Getpid() {
 		t.Errorf("a good one is told as %d, %v", pid, err)
+	}
+	if err := <-took; err != nil {
+		t.Error(err)
+	}
+}
+
+// Taken ends what Run has for a context, before anything else is noted.
+func TestAnUpgradeIsNoRefusalWhileTheOldOneStopsForIt(t *testing.T) {
+	t.Parallel()
+	var o *old
+	took, told, started := make(chan error, 1), make(chan struct{}), make(chan struct{})
+	o = start(t, handover.Config{
+		Taken: func(int) {
+			<-started
+			o.stop()
+			select {
+			case <-told: // and it takes its time
+			case <-time.After(20 * time.Second):
+				t.Error("whoever ordered the upgrade was not told")
+			}
+		},
+		Start: func() (handover.Successor, error) {
+			go func() {
+				<-started
+				next, err := handover.Ask(t.Context(), o.path)
+				if err == nil {
+					err = next.Ready()
+				}
+				took <- err
+			}()
+			return handover.Successor{PID: 9, Ended: make(chan error)}, nil
+		},
+	})
+	close(started)
+	pid, err := handover.Upgrade(t.Context(), o.path)
+	close(told)
+	if err != nil || pid != os.Getpid() {
+		t.Errorf("it is told as %d, %v", pid, err)
 	}
 	if err := <-took; err != nil {
 		t.Error(err)

@@ -231,10 +231,8 @@ func (s *Server) upgrade(ctx context.Context, w *wire) error {
 		return fmt.Errorf("the new process (pid %d) is not ready after %s: this one goes on", next.PID, s.config.Patience)
 	case <-ctx.Done():
 	}
-	select {
-	case <-s.taken: // which ended ctx
-		return w.send(message{PID: int(s.pid.Load())}, nil)
-	default:
-		return errEnding
+	if pid := s.pid.Load(); pid != 0 { // it ended because of that, which is noted as done only after it
+		return w.send(message{PID: int(pid)}, nil)
 	}
+	return errEnding
 }
