@@ -45,7 +45,8 @@ type Thresholds struct {
 	// Up adds instances when any is above its limit.
 	Up map[Signal]float64 `json:"up,omitempty"`
 	// Down removes one when all are below their limits. Empty: none is removed
-	// because of thresholds.
+	// because of thresholds, and with targets or a capacity those alone decide
+	// about that.
 	Down map[Signal]float64 `json:"down,omitempty"`
 	// IdleFor is the time without a request that Down asks for besides; 0: none.
 	IdleFor time.Duration `json:"idle_for,omitempty"`

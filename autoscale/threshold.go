@@ -53,7 +53,9 @@ func (d *deciding) belowThresholds() {
 	t := &d.Thresholds
 	keep := Proposal{Rule: ByThreshold, Instances: d.current}
 	if len(t.Down) == 0 {
-		d.add(keep, "no threshold for scaling up is crossed")
+		if len(d.Targets) == 0 && d.Capacity == nil { // else those say when there are too many
+			d.add(keep, "no threshold for scaling up is crossed")
+		}
 		return
 	}
 	if t.IdleFor > 0 {

@@ -26,6 +26,7 @@ type machine struct {
 	broken  bool // nothing can be carried out
 	state   autoscale.InstanceState
 	cpu     float64
+	each    map[string]float64 // what instances say of their queues
 	kept    []autoscale.Decision
 	errs    []error
 }
@@ -65,18 +66,28 @@ func (m *machine) instances() int {
 // run has a scaler look after one function on virtual time.
 func run(t *testing.T, m *machine, p autoscale.Policy, do func(s *scaler.Scaler, fn *exchange.Function)) {
 	t.Helper()
+	runTarget(t, m, scaler.Target{Policy: p}, do)
+}
+
+func runTarget(t *testing.T, m *machine, target scaler.Target, do func(s *scaler.Scaler, fn *exchange.Function)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		fn, err := exchange.NewFunction(exchange.FunctionConfig{Name: "f", Balancer: balancer.Config{}})
 		if err != nil {
 			t.Fatal(err)
 		}
+		target.Function = fn
 		s := scaler.New(scaler.Config{
-			Targets:  func() []scaler.Target { return []scaler.Target{{Function: fn, Policy: p}} },
+			Targets:  func() []scaler.Target { return []scaler.Target{target} },
 			Platform: m,
 			Measured: func(string) scaler.Measured {
 				m.mu.Lock()
 				defer m.mu.Unlock()
-				return scaler.Measured{Function: map[autoscale.Signal]float64{autoscale.CPUPercent: m.cpu}}
+				each := map[string]map[autoscale.Signal]float64{}
+				for id, v := range m.each {
+					each[id] = map[autoscale.Signal]float64{queue: v}
+				}
+				return scaler.Measured{Function: map[autoscale.Signal]float64{autoscale.CPUPercent: m.cpu}, Instances: each}
 			},
 			Decided: func(_ string, d *autoscale.Decision) { m.set(func() { m.kept = append(m.kept, *d) }) },
 			Failed:  func(_ string, err error) { m.set(func() { m.errs = append(m.errs, err) }) },
