@@ -262,11 +262,12 @@ func (s *Server) compareRuns(_ context.Context, in *whichTwo) (*compare.Comparis
 	if s.config.Runs == nil {
 		return nil, errNoRuns
 	}
-	before, err := s.loadsOf(in.A)
+	left := mostComparedBytes
+	before, err := s.loadsOf(in.A, &left)
 	if err != nil {
 		return nil, err
 	}
-	after, err := s.loadsOf(in.B)
+	after, err := s.loadsOf(in.B, &left)
 	if err != nil {
 		return nil, err
 	}
@@ -277,10 +278,15 @@ func (s *Server) compareRuns(_ context.Context, in *whichTwo) (*compare.Comparis
 	return found, nil
 }
 
-// mostCompared is how many runs of each side are compared.
-const mostCompared = 20
+// mostCompared is how many runs of each side are compared, and
+// mostComparedBytes how large the reports of both may be together.
+const (
+	mostCompared      = 20
+	mostComparedBytes = 64 << 20
+)
 
-func (s *Server) loadsOf(ids string) ([]*report.Document, error) {
+// loadsOf reads reports, of which left more bytes may be read.
+func (s *Server) loadsOf(ids string, left *int) ([]*report.Document, error) {
 	var list []*report.Document
 	for id := range strings.SplitSeq(ids, ",") {
 		if len(list) == mostCompared {
@@ -289,6 +295,9 @@ func (s *Server) loadsOf(ids string) ([]*report.Document, error) {
 		b, err := s.config.Runs.Report(strings.TrimSpace(id))
 		if err != nil {
 			return nil, err
+		}
+		if *left -= len(b); *left < 0 {
+			return nil, refuse(http.StatusBadRequest, "", "these reports have more than %d MiB together: compare fewer", mostComparedBytes>>20)
 		}
 		d, err := loadOf(id, b)
 		if err != nil {

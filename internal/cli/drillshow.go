@@ -136,6 +136,9 @@ func drillVerdict(r *drill.Result) cell {
 	return cell{"FAILED", red}
 }
 
+// wholePoints are rounded down: 100 is for those who have all.
+func wholePoints(s *drill.Score) string { return fmt.Sprintf("%.0f", math.Floor(s.Total)) }
+
 func showDrill(s *screen, r *drill.Result) error {
 	v := drillVerdict(r)
 	head := fmt.Sprintf("\n%s on %s: %s", r.Experiment, r.Function, s.paint(v.text, v.colour))
@@ -148,7 +151,7 @@ func showDrill(s *screen, r *drill.Result) error {
 	case r.Score == nil:
 		lines = append(lines, "  "+r.About)
 	default:
-		head += fmt.Sprintf(", %.0f of 100 points, %.0f %% of them measured", r.Score.Total, r.Score.Measured)
+		head += fmt.Sprintf(", %s of 100 points, %.0f %% of them measured", wholePoints(r.Score), r.Score.Measured)
 		lines = append(lines, "  "+r.About)
 	}
 	if r.Score != nil && r.Score.Zero != "" {
@@ -284,7 +287,7 @@ func drillSummary(results []*drill.Result) *table {
 	for _, r := range results {
 		points := "-"
 		if r.Score != nil {
-			points = fmt.Sprintf("%.0f", math.Floor(r.Score.Total))
+			points = wholePoints(r.Score)
 		}
 		load := text("%s", cmp.Or(r.Generator.Verdict, "-"))
 		row := []cell{text("%s", r.Experiment), drillVerdict(r), text("%s", points)}
