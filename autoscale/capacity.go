@@ -91,7 +91,8 @@ func (c Capacity) burstiness() float64 {
 
 // byCapacity proposes what the model asks for; less only if it would ask for
 // less at a slightly higher rate too, so that a rate on the edge between two
-// numbers does not change them all the time.
+// numbers does not change them all the time. What is slight shrinks with size
+// as chance does: Tolerance where 4 slots are busy, half of it where 16 are.
 func (d *deciding) byCapacity() {
 	if d.Capacity == nil {
 		return
@@ -109,7 +110,8 @@ func (d *deciding) byCapacity() {
 	service := time.Duration(min(ms, float64(hour/time.Millisecond)) * float64(time.Millisecond))
 	need := d.Capacity.Instances(rate, service, d.high)
 	if need < d.current {
-		need = min(d.current, d.Capacity.Instances(rate*(1+d.tolerance()), service, d.high))
+		slight := d.tolerance() * 2 / math.Sqrt(max(rate*service.Seconds(), 1))
+		need = min(d.current, d.Capacity.Instances(rate*(1+slight), service, d.high))
 	}
 	d.add(Proposal{Rule: ByCapacity, Signal: OfferedRate, Instances: need, Value: rate, Limit: ms},
 		"%.4g requests/s of %.4g ms each, %.2g %% of which may wait", rate, ms, 100*d.Capacity.Waiting)

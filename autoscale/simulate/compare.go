@@ -131,7 +131,7 @@ func ReactiveLine(lowest, highest int, w World) []Contender {
 // SizedLine is the capacity model, from many that may wait to few.
 func SizedLine(lowest, highest int, w World) []Contender {
 	var list []Contender
-	for _, waiting := range []float64{0.6, 0.4, 0.25, 0.15, 0.1, 0.05, 0.02, 0.01, 0.003, 0.001} {
+	for _, waiting := range []float64{0.6, 0.3, 0.15, 0.08, 0.04, 0.02, 0.008, 0.002, 0.0003, 0.00001} {
 		list = append(list, Contender{fmt.Sprintf("%.3g%% wait", 100*waiting), Sized(waiting, lowest, highest, w)})
 	}
 	return list

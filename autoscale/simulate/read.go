@@ -77,7 +77,7 @@ func readSample(text string, line int) (s sample, ok bool, err error) {
 	at, errAt := strconv.ParseInt(strings.TrimSpace(first), 10, 64)
 	count, errCount := strconv.ParseFloat(strings.TrimSpace(second), 64)
 	if heading := line == 1 && errAt != nil && errCount != nil; heading {
-		return s, false, nil //nolint:nilerr // it is one because it has no numbers
+		return s, false, nil
 	}
 	switch {
 	case !found || errAt != nil || errCount != nil:

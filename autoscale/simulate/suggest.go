@@ -82,12 +82,13 @@ func better(a, b *Figures, goal float64) bool {
 }
 
 // candidates are the policies tried. Their bounds come from the trace: the
-// fewest are what its quietest hundredth keeps busy, the most half as many
-// again as its highest step.
+// fewest are what its quietest hundredth keeps busy, the most what makes waiting
+// very rare at a fifth more than its highest step.
 func candidates(t *Trace, w World) []candidate {
 	need := func(rate float64) int { return int(math.Ceil(rate/w.PerInstance() - 1e-9)) }
 	lowest := max(need(t.Quantile(0.01)), 1)
-	highest := max(need(1.5*t.Quantile(1)), lowest+1)
+	calm := *Sized(0.001, 1, 1, w).Capacity
+	highest := max(calm.Instances(1.2*t.Quantile(1), w.withDefaults().Service, 10_000), lowest+1)
 	r := room{lowest, highest, []string{fmt.Sprintf("min_instances: %d", lowest), fmt.Sprintf("max_instances: %d", highest)}, w}
 	var list []candidate
 	for _, up := range []float64{40, 50, 60, 70, 80} {
@@ -125,10 +126,8 @@ func (r room) threshold(up, down float64, rest time.Duration) candidate {
 func (r room) target(percent float64) candidate {
 	p := Reactive(percent, r.lowest, r.highest, r.world)
 	value := p.Targets[0].Value
-	return candidate{
-		Contender{fmt.Sprintf("target %.3g/s", value), p}, "target",
-		r.with("cooldown_period: 0s", "targets:", fmt.Sprintf("  offered_rate: %.3g", value)),
-	}
+	lines := r.with("cooldown_period: 0s", "targets:", fmt.Sprintf("  offered_rate: %.3g", value))
+	return candidate{Contender{fmt.Sprintf("target %.3g/s", value), p}, "target", lines}
 }
 
 func (r room) capacity(waiting float64) candidate {

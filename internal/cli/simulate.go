@@ -33,7 +33,7 @@ the future and boots at once; SLOW MIN the minutes in which more than
 the requests that did, LOST those that got no answer, SHORT the time with fewer
 instances than the demand keeps busy; +- is the deviation between seeds.`,
 		Example: `  holdfast simulate demand.csv.gz --peak 10 --policy hpa-70 --policy capacity
-  holdfast simulate access.log --service-time 80ms -c holdfast.yaml --function web
+  holdfast simulate access.log --service-time 80ms --policy holdfast.yaml:web
   holdfast simulate --history web --suggest
   holdfast simulate demand.csv --pareto --report pareto.html`,
 		Args: cobra.MaximumNArgs(1),

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -43,13 +42,13 @@ func readTrace(name string) (*simulate.Trace, error) {
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	var in io.Reader = file
 	r := bufio.NewReaderSize(file, 1<<16)
 	if magic, err := r.Peek(2); err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		if in, err = gzip.NewReader(r); err != nil {
+		plain, err := gzip.NewReader(r)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		r = bufio.NewReaderSize(in, 1<<16)
+		r = bufio.NewReaderSize(plain, 1<<16)
 	}
 	head, _ := r.Peek(1 << 12) // a shorter file is read below
 	if !looksLikeLog(head) {
@@ -110,6 +109,10 @@ func (f *simulateFlags) storedTrace(ctx context.Context, g *global) (*simulate.T
 		return nil, err
 	}
 	defer s.Close() //nolint:errcheck // it was only read
+	return f.traceOfStore(ctx, s)
+}
+
+func (f *simulateFlags) traceOfStore(ctx context.Context, s store.Store) (*simulate.Trace, error) {
 	h, err := history.New(history.Config{Store: s, Recorder: noRecorder{}})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/internal/history"
+	"holdfast/internal/store"
+	"holdfast/internal/store/sqlite"
+)
+
+// straight stores facts at once.
+type straight struct {
+	ctx context.Context //nolint:containedctx // of the test
+	s   store.Store
+}
+
+func (d straight) Record(f store.Fact) error { return d.s.AppendFacts(d.ctx, []store.Fact{f}) }
+
+// The history of a function becomes a trace: requests per minute, what is
+// unknown filled between its neighbours.
+func TestHistoryInTheStoreIsATrace(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := sqlite.Open(sqlite.Config{Path: filepath.Join(dir, "holdfast.db"), Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close() //nolint:errcheck // the test is over
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h, err := history.New(history.Config{Store: s, Recorder: straight{t.Context(), s}, Node: "one"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now().Add(-time.Hour).Truncate(time.Minute)
+	for minute := range 20 {
+		p := history.Unknown(begin)
+		if minute != 7 {
+			p.Rate = float64(minute)
+		}
+		if err := h.Append(begin.Add(time.Duration(minute)*time.Minute), []history.Sample{{Function: "web", Point: p}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := &simulateFlags{history: "web", days: 1}
+	trace, err := f.traceOfStore(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(trace.Counts) != 20 || trace.Step != time.Minute || !trace.Begin.Equal(begin) {
+		t.Fatalf("%d steps of %s from %s", len(trace.Counts), trace.Step, trace.Begin)
+	}
+	for minute, n := range trace.Counts {
+		if want := 60 * float64(minute); math.Abs(n-want) > 0.005*want { // history keeps as much
+			t.Errorf("minute %d: %v requests, want %v", minute, n, want)
+		}
+	}
+	if len(trace.Notes) != 1 || !strings.Contains(trace.Notes[0], "1 in 1 gaps") {
+		t.Errorf("notes: %q", trace.Notes)
+	}
+	f.history = "shop"
+	if _, err := f.traceOfStore(t.Context(), s); err == nil || !strings.HasPrefix(err.Error(), "there is no history of shop") {
+		t.Errorf("a function without history: %v", err)
+	}
+}
