@@ -20,7 +20,7 @@ const configuration = `
 log: {access: off}
 functions:
   web:
-    routes: [/]
+    routes: [{path: /}]
     retry: {attempts: 1}
     platform:
       kubernetes: {kubeconfig: %q, namespace: %s, target: deployment/web, service: web, port: http}

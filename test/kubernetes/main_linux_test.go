@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if version := os.Getenv("TEST_POD_VERSION"); version != "" {
+	if version := os.Getenv("TEST_POD"); version != "" {
 		os.Exit(playPod(version))
 	}
 	code := m.Run()
@@ -90,7 +90,7 @@ spec:
           image: IMAGE
           command: [web]
           env:
-            - {name: TEST_POD_VERSION, value: "VERSION"}
+            - {name: TEST_POD, value: "VERSION"}
             - {name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
           ports: [{name: http, containerPort: 8080}]
           readinessProbe: {httpGet: {path: /, port: http}}

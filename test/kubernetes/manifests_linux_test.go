@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"holdfast/internal/platform"
 	"holdfast/test/kubernetes/cluster"
 )
 
@@ -49,6 +50,12 @@ func TestTheManifestsRunHoldfast(t *testing.T) {
 	cfg := w.config()
 	cfg.Target, cfg.Service = "deployment/holdfast", "holdfast"
 	tells := follow(t, newDriver(t, cfg))
+	await(t, tells, "two replicas are there", func(x told) bool {
+		if len(x.o.Instances) > 0 && x.o.Instances[0].State == platform.CrashLoop {
+			t.Fatalf("Holdfast does not start:\n%s", c.PodLog(x.o.Instances[0].ID))
+		}
+		return len(x.o.Instances) == 2
+	})
 	two := await(t, tells, "two replicas are ready", runs(2)).o
 	if two.Owner != "HorizontalPodAutoscaler holdfast" {
 		t.Errorf("the owner of Holdfast's replicas is %q", two.Owner)

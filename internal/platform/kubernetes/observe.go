@@ -90,14 +90,14 @@ func (o *observer) current(s *snapshot) (version string, since time.Time) {
 			version, since = g.hash, g.created
 		}
 	}
+	if version == "" {
+		return o.version, o.since // its ReplicaSet is still to be seen
+	}
 	if o.version != "" && version != o.version {
-		o.since = time.Now().Truncate(time.Second) // it may be an earlier one that came back
+		since = later(since, time.Now().Truncate(time.Second)) // it may be an earlier one that came back
 	}
-	o.version = version
-	if o.since.After(since) {
-		since = o.since
-	}
-	return version, since
+	o.version, o.since = version, later(since, o.since)
+	return o.version, o.since
 }
 
 // address is where a pod is reached, and what its endpoint says of it.

@@ -22,14 +22,20 @@ import (
 // makes that one the newest; a second Rollback therefore undoes the first.
 func (d *Driver) Rollback(ctx context.Context) error {
 	ctx = quiet(ctx)
+	rollBack := map[kind]func(context.Context) error{deployment: d.rollBackDeployment, statefulSet: d.rollBackStatefulSet}[d.target.kind]
+	if rollBack == nil {
+		return fmt.Errorf("roll back %s: %w", d.target, platform.ErrUnsupported)
+	}
+	wait := conflictWait
 	var err error
-	switch d.target.kind {
-	case deployment:
-		err = d.rollBackDeployment(ctx)
-	case statefulSet:
-		err = d.rollBackStatefulSet(ctx)
-	case replicaSet, other:
-		err = platform.ErrUnsupported
+	for n := range attempts {
+		if n > 0 {
+			pause(ctx, wait)
+			wait *= 2
+		}
+		if err = rollBack(ctx); !errors.Is(err, platform.ErrConflict) {
+			break
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("roll back %s: %w", d.target, err)

@@ -119,12 +119,9 @@ func (d *Driver) write(ctx context.Context, s scale, replicas int) error {
 	return d.gone(err, call{verb: "patch", resource: resource, name: d.target.name, sub: scaleSub})
 }
 
-// lookUp decides about an order that failed for cause. A refusal is one; but an
-// answer that did not come leaves open what happened.
+// lookUp decides about an order that failed for cause: an answer that did not
+// come, or one of a proxy, leaves open what happened.
 func (d *Driver) lookUp(ctx context.Context, replicas int, cause error) (taken bool, err error) {
-	if kerrors.ReasonForError(cause) != metav1.StatusReasonUnknown {
-		return false, cause
-	}
 	s, err := d.readScale(context.WithoutCancel(ctx))
 	if err == nil && s.replicas == replicas {
 		return true, nil

@@ -9,11 +9,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/klog/v2"
 )
 
 const nodeName = "node-1"
@@ -37,7 +39,8 @@ type agent struct {
 
 // newAgent registers the node.
 func newAgent(c *Cluster) (*agent, error) {
-	ctx, end := context.WithCancel(context.Background())
+	// Pods that go end calls about them, which is no news.
+	ctx, end := context.WithCancel(klog.NewContext(context.Background(), logr.Discard()))
 	a := &agent{
 		cluster: c, end: end, pods: map[types.UID]*pod{}, taken: map[int]bool{}, held: map[string]int{},
 		programs: map[string]string{}, images: map[string]*Image{},

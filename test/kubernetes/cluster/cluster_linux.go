@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -175,18 +176,28 @@ func (c *Cluster) makeCertificates() error {
 
 // Admin is the credentials of the administrator.
 func (c *Cluster) Admin() string {
-	return fmt.Sprintf("client-certificate: %q, client-key: %q", c.file("admin.crt"), c.file("admin.key"))
+	return fmt.Sprintf("client-certificate-data: %s, client-key-data: %s", c.inline("admin.crt"), c.inline("admin.key"))
+}
+
+// inline is a file as kubeconfigs hold it. (Files that they name are watched by
+// goroutines that never end.)
+func (c *Cluster) inline(name string) string {
+	text, err := os.ReadFile(c.file(name))
+	if err != nil {
+		panic(err) // it was written at the start
+	}
+	return base64.StdEncoding.EncodeToString(text)
 }
 
 // KubeconfigFor is a kubeconfig for a user with such credentials.
 func (c *Cluster) KubeconfigFor(server, user string) string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Config
-clusters: [{name: test, cluster: {server: %q, certificate-authority: %q}}]
+clusters: [{name: test, cluster: {server: %q, certificate-authority-data: %s}}]
 users: [{name: test, user: {%s}}]
 contexts: [{name: test, context: {cluster: test, user: test}}]
 current-context: test
-`, server, c.file("ca.crt"), user)
+`, server, c.inline("ca.crt"), user)
 }
 
 // StartServer starts the API server, again after KillServer, and returns when
@@ -201,7 +212,9 @@ func (c *Cluster) StartServer() error {
 		"--requestheader-client-ca-file", "ca.crt", "--proxy-client-cert-file", "proxy.crt", "--proxy-client-key-file", "proxy.key",
 		"--requestheader-username-headers", "X-Remote-User", "--requestheader-group-headers", "X-Remote-Group",
 		"--requestheader-extra-headers-prefix", "X-Remote-Extra-",
-		"--authorization-mode", "RBAC", "--endpoint-reconciler-type", "none", "--profiling=false", "--v", "1")
+		"--requestheader-allowed-names", "aggregator", "--authorization-mode", "RBAC", "--endpoint-reconciler-type", "none", "--profiling=false",
+		// What these do needs etcd 3.5.
+		"--feature-gates", "SizeBasedListCostEstimate=false,ListFromCacheSnapshot=false,DetectCacheInconsistency=false")
 	if err != nil {
 		return err
 	}
@@ -319,6 +332,9 @@ func tail(file string) string {
 	text, _ := os.ReadFile(file)
 	return string(text[max(0, len(text)-4000):])
 }
+
+// PodLog is what a pod's process wrote last.
+func (c *Cluster) PodLog(name string) string { return tail(c.file("pod-" + name + ".log")) }
 
 // Log is what the parts of the control plane wrote last, for a test that failed.
 func (c *Cluster) Log() string {
