@@ -58,15 +58,22 @@ func (d *deciding) acts() bool {
 	return m != Advisory && m != Paused
 }
 
+func (m Mode) until() string {
+	if m.Until.IsZero() {
+		return ""
+	}
+	return " until " + m.Until.Format(time.RFC3339)
+}
+
 // moded does what the mode says.
 func (d *deciding) moded(want int) int {
 	switch d.mode() {
 	case UpOnly:
 		return d.constrain(ByMode, want, max(want, d.current), "instances are only added")
 	case Paused:
-		return d.constrain(ByMode, want, d.current, "paused until %s", d.Mode.Until.Format(time.RFC3339))
+		return d.constrain(ByMode, want, d.current, "paused%s", d.Mode.until())
 	case Pinned:
-		return d.constrain(ByMode, want, d.Mode.At, "pinned at %d", d.Mode.At)
+		return d.constrain(ByMode, want, d.Mode.At, "pinned at %d%s", d.Mode.At, d.Mode.until())
 	case On, Advisory:
 	}
 	return want

@@ -42,6 +42,35 @@ type ScaleOrder struct {
 	Reason    string `json:"reason,omitempty" maxLength:"500"`
 }
 
+// HoldOrder says for how long scaling is held.
+type HoldOrder struct {
+	For    string `json:"for,omitempty" maxLength:"20" example:"90m" doc:"1h when left out; 0 is until somebody takes it back"`
+	Reason string `json:"reason,omitempty" maxLength:"500"`
+}
+
+// PinOrder says at how many instances, besides.
+type PinOrder struct {
+	Instances int    `json:"instances" minimum:"0" maximum:"10000" doc:"this many"`
+	For       string `json:"for,omitempty" maxLength:"20" example:"90m" doc:"1h when left out; 0 is until somebody takes it back"`
+	Reason    string `json:"reason,omitempty" maxLength:"500"`
+}
+
+// usualHold is how long scaling is held when nobody says: who forgets about it
+// finds it over.
+const usualHold = time.Hour
+
+// holdTime reads how long; a refusal names the field.
+func holdTime(text string) (time.Duration, error) {
+	if text == "" {
+		return usualHold, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, refuse(http.StatusBadRequest, "", "for: must be a duration such as 90m or 2h, or 0 for until somebody takes it back, is %q", text)
+	}
+	return d, nil
+}
+
 // FailoverOrder says whose traffic is moved.
 type FailoverOrder struct {
 	Instance string `json:"instance_id,omitempty" maxLength:"128" doc:"the primary when left out: the lowest priority, of equals the busiest"`
@@ -106,6 +135,7 @@ func (a *api) addFunctions() {
 			defer stop()
 			return c.Scale(ctx, by, in.Function, in.Body.Action, in.Body.Instances, access.Mask(in.Body.Reason))
 		})
+	a.addHolds()
 	order(a, "failover", "Move traffic off the primary or another instance", "It stays off through reloads and restarts, until failback.",
 		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*FailoverOrder]) (control.Moved, error) {
 			o := FailoverOrder{}
@@ -122,6 +152,39 @@ func (a *api) addFunctions() {
 		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*Reason]) (Cleared, error) {
 			n, err := c.ClearSessions(ctx, by, in.Function, in.Body.text())
 			return Cleared{in.Function, n}, err
+		})
+}
+
+// addHolds adds what keeps the scaler from changing a number.
+func (a *api) addHolds() {
+	s := a.server
+	hold := func(length string, function string, do func(time.Duration) error) (RecoveryStatus, error) {
+		d, err := holdTime(length)
+		if err == nil {
+			err = do(d)
+		}
+		if err != nil {
+			return RecoveryStatus{}, err
+		}
+		return s.functionNow(function)
+	}
+	order(a, "pause", "Keep the number of instances as it is for a while", "The scaler goes on deciding and carries nothing out. It ends by itself after `for`, and holds through restarts.",
+		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*HoldOrder]) (RecoveryStatus, error) {
+			o := HoldOrder{}
+			if in.Body != nil {
+				o = *in.Body
+			}
+			return hold(o.For, in.Function, func(d time.Duration) error { return c.Pause(ctx, by, in.Function, d, access.Mask(o.Reason)) })
+		})
+	order(a, "pin", "Keep the number of instances at one for a while", "Within `scaling.min_instances` and `max_instances`. It ends by itself after `for`, and holds through restarts.",
+		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[PinOrder]) (RecoveryStatus, error) {
+			return hold(in.Body.For, in.Function, func(d time.Duration) error {
+				return c.Pin(ctx, by, in.Function, in.Body.Instances, d, access.Mask(in.Body.Reason))
+			})
+		})
+	order(a, "unpause", "Take pause or pin back: scaling goes on", "",
+		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*Reason]) (RecoveryStatus, error) {
+			return hold("", in.Function, func(time.Duration) error { return c.Resume(ctx, by, in.Function, in.Body.text()) })
 		})
 }
 

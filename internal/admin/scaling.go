@@ -9,6 +9,7 @@ import (
 
 	"holdfast/autoscale"
 	"holdfast/exchange"
+	"holdfast/internal/control"
 	"holdfast/internal/telemetry"
 )
 
@@ -183,10 +184,23 @@ func (s *Server) explainScaling(_ context.Context, in *thisFunction) (ScalingExp
 		if v.ColdStarts != nil {
 			l.add("%s", v.ColdStarts.sentence())
 		}
+		s.heldLines(v.Function, l)
 		v.earlierLines(l)
 		x.Lines = l.list
 	}
 	return x, nil
+}
+
+// heldLines tell what people ordered about the scaling of a function.
+func (s *Server) heldLines(function string, l *lines) {
+	if s.config.Control == nil {
+		return
+	}
+	o := s.config.Control.State().Orders(function)
+	only := control.Orders{Hold: o.Hold, Count: o.Count}
+	for _, sentence := range only.Sentences() {
+		l.add("%s", sentence)
+	}
 }
 
 // earlierLines tells of the last changes.

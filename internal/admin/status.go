@@ -29,6 +29,8 @@ type FunctionStatus struct {
 	Strategy  string         `json:"strategy"`
 	Panic     bool           `json:"panic"`
 	Instances InstanceCounts `json:"instances"`
+	// AtZero: there is no instance because nobody needs one; a request starts one.
+	AtZero bool `json:"at_zero,omitempty"`
 	// Breaker is closed, open, half_open, or off.
 	Breaker string `json:"breaker"`
 	// BreakerNextAttempt is when an open breaker lets a request try.
@@ -89,6 +91,7 @@ func (s *Server) functionStatus(fn *exchange.Function, now time.Time) FunctionSt
 		RetryBudgetAvailable: max(budget.Available, 0), RetriesRefused: budget.Refused,
 		Sessions: fn.Sessions(now), LastRequest: stats.LastRequest(), Recent: s.recent.of(fn, now),
 	}
+	v.AtZero = v.Instances.Total == 0 && fn.Policy().ColdStart > 0
 	for class := range stats.Exchanges {
 		v.Exchanges += stats.Exchanges[class].Load()
 	}
@@ -128,7 +131,7 @@ func (f *FunctionStatus) problems(now time.Time) []string {
 	case "half_open":
 		add("breaker half-open, probing")
 	}
-	if f.Instances.Available == 0 {
+	if f.Instances.Available == 0 && !f.AtZero {
 		add("no instance is available")
 	}
 	if f.Panic {

@@ -163,7 +163,13 @@ func (o *orders) Put(s *control.State) error {
 	if err != nil {
 		return err
 	}
-	return a.force(c, origins, s)
+	if err := a.force(c, origins, s); err != nil {
+		return err
+	}
+	for name := range s.Functions { // what is ordered about scaling holds at once
+		a.scaler.Wake(name)
+	}
+	return nil
 }
 
 // force puts a configuration under a State in force and tells what changed.
@@ -243,7 +249,9 @@ func (o *orders) Scaling(function string) control.Scaling {
 	c, s := o.app.config.Load(), o.app.control.State()
 	f := c.Functions[function]
 	if r := o.app.remotes.find(function); f != nil && r != nil {
-		return o.scalingOf(r, f)
+		out := o.scalingOf(r, f)
+		out.Rests = restsBecause(function, orderedFunction(f, s.Orders(function)), s)
+		return out
 	}
 	if f == nil || f.Platform.Process == nil {
 		return control.Scaling{Platform: "static"}
@@ -254,6 +262,7 @@ func (o *orders) Scaling(function string) control.Scaling {
 	}
 	wanted := o.app.scaled(function, orderedFunction(f, s.Orders(function)))
 	out.Wanted = wanted.Platform.Process.Instances
+	out.Rests = restsBecause(function, orderedFunction(f, s.Orders(function)), s)
 	out.Unordered = o.app.counts.instances(function, f, &control.Orders{})
 	o.count(function, &out)
 	return out

@@ -34,7 +34,9 @@ func (a *App) scalingTargets() []scaler.Target {
 		}
 		if fn := a.gateway.Function(name); fn != nil {
 			plan := a.plans.of(fn, f)
-			list, sources = append(list, plan.target), append(sources, plan.sources...)
+			target := plan.target
+			obey(&target.Policy, s.Orders(name))
+			list, sources = append(list, target), append(sources, plan.sources...)
 		}
 	}
 	a.plans.fetch(a.signals, sources)

@@ -88,7 +88,7 @@ func (d *doctor) function(f *admin.RecoveryStatus, instances []admin.Instance) {
 	case f.Breaker == "open":
 		d.add(problem, "breaker of "+f.Name, "open: requests are refused until its next attempt at "+f.BreakerNextAttempt.Local().Format(time.TimeOnly), "holdfast explain breaker "+f.Name+" says why; holdfast function reset-breaker "+f.Name+" closes it now", "troubleshooting.md#a-breaker-is-stuck-open")
 	}
-	if f.Instances.Available == 0 {
+	if f.Instances.Available == 0 && !f.AtZero {
 		d.add(problem, "function "+f.Name, fmt.Sprintf("none of its %d instances takes traffic", f.Instances.Total), "holdfast instances "+f.Name, "troubleshooting.md#health-checks-fail")
 	}
 	if f.Instances.Total == 1 {

@@ -63,6 +63,7 @@ type Scaling struct {
 	Wanted     int    // as things are
 	Ready      int    // that take traffic now
 	Min, Max   int
+	Rests      string        // why the scaler does not scale it; empty: it does
 	Trouble    string        // why an instance does not come up; empty: none
 	ReadyIn    time.Duration // how long one may take to come up
 }
@@ -92,7 +93,8 @@ type Control struct {
 	turn   turn   // one change of the State at a time
 	copied *State // what the copy holds; guarded by turn
 
-	held sync.Map // what Enforce drained: instance -> reason
+	held    sync.Map // what Enforce drained: instance -> reason
+	holding sync.Map // names of functions whose scaling is held
 
 	life context.Context //nolint:containedctx // of the orders that outlive their request; Run ends it
 	end  context.CancelFunc
@@ -209,6 +211,7 @@ func (c *Control) Run(ctx context.Context) error {
 	defer ticker.Stop()
 	for {
 		c.refresh(ctx)
+		c.ended(time.Now())
 		select {
 		case <-ctx.Done():
 			c.end()

@@ -21,6 +21,7 @@
 // forced breakers and configuration; it never says that an instance is healthy.
 //
 //	failover   drains the primary until failback; refused when nobody else could take its traffic
+//	pause, pin keep the scaler from changing the number of processes, for a while
 //	scale      sets the number of processes, within scaling.min and max_instances
 //	stop       lets checks, ejection, breaker and retries rest; traffic flows
 //	configure  overrides of a function's configuration, checked as a whole before they are kept

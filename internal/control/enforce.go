@@ -116,5 +116,8 @@ func (o *Orders) Sentences() []string {
 	if o.Count != nil {
 		add(o.Count.Order, "%d instances ordered, %d configured", o.Count.Instances, o.Count.Configured)
 	}
+	if o.Hold.Holds(time.Now()) {
+		list = append(list, o.Hold.sentence()+" since "+o.Hold.At.Format(time.RFC3339)+", "+o.Hold.Reason)
+	}
 	return list
 }

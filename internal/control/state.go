@@ -35,6 +35,8 @@ type Orders struct {
 	Weights map[string]int `json:"weights,omitempty"`
 	// Count is how many processes to run.
 	Count *Count `json:"count,omitempty"`
+	// Hold keeps the scaler from changing the number of instances.
+	Hold *Hold `json:"hold,omitempty"`
 	// ForcedOpen keeps the breaker open until it is reset.
 	ForcedOpen *Order `json:"forced_open,omitempty"`
 	// SessionsVoid: affinity cookies made up to then count for nothing.

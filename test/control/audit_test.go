@@ -21,7 +21,7 @@ type change struct{ operation, path, body, action string }
 // and what it is. An operation that is added without a row here fails.
 func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 	t.Parallel()
-	p := holdfast.Up(t, "-c", file(t, "functions:\n"+function(t, "public", 2, "    scaling: {max_instances: 3}\n")))
+	p := holdfast.Up(t, "-c", file(t, "functions:\n"+function(t, "public", 2, "    scaling: {enabled: true, max_instances: 3}\n")))
 	p.Ready(t, ready)
 	a := login(t, p)
 	const one = "/api/v1/functions/{function}"
@@ -30,6 +30,9 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		{"POST " + one + "/start", "", "", "function.start"},
 		{"POST " + one + "/initialize", "", "", "function.initialize"},
 		{"POST " + one + "/scale", "", `{"scale_action":"up"}`, "function.scale"},
+		{"POST " + one + "/pause", "", `{"for":"10m","reason":"why"}`, "function.pause"},
+		{"POST " + one + "/pin", "", `{"instances":3}`, "function.pin"},
+		{"POST " + one + "/unpause", "", "", "function.unpause"},
 		{"POST " + one + "/failover", "", `{"instance_id":"public-1"}`, "function.failover"},
 		{"POST " + one + "/failback", "", "", "function.failback"},
 		{"POST " + one + "/clear-sessions", "", "", "function.clear_sessions"},
