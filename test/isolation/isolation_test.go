@@ -30,7 +30,7 @@ const (
 	rate   = 500
 	window = 2 * time.Second
 	rounds = 5  // windows of each kind; in the long form longRounds
-	most   = 32 // as long as the medians are too far apart to be sure
+	most   = 32 // as long as the medians are too far apart to be sure, or a child did nothing
 
 	longRounds = 100
 
@@ -156,7 +156,9 @@ func TestAChildThatPanicsLeaksAndSpinsDoesNotSlowTheGateway(t *testing.T) {
 	}
 	var alone, beside []time.Duration
 	used := &spent{child: children[2]}
-	for len(alone) < least || need.Soak() && len(alone) < most && moved(alone, beside, allowedShare, allowedTime) {
+	// A child in the background may get next to nothing of a busy machine: until each has done what it is for.
+	idle := func() bool { return used.cpu == 0 || children[0].ended.Load() == 0 || children[1].ended.Load() == 0 }
+	for len(alone) < least || len(alone) < most && (idle() || need.Soak() && moved(alone, beside, allowedShare, allowedTime)) {
 		alone = append(alone, measure(t, u.Host))
 		ctx, calm := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
