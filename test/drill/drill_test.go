@@ -80,6 +80,19 @@ func valid(t *testing.T, p *holdfast.Process, args ...string) (results []drill.R
 	return results, code
 }
 
+// trusted is valid, again where something was missed under a load that is in doubt itself: that may be the machine's doing.
+func trusted(t *testing.T, p *holdfast.Process, args ...string) (results []drill.Result, code int) {
+	t.Helper()
+	for range 3 {
+		results, code = valid(t, p, args...)
+		if code == 0 || len(results) != 1 || results[0].Generator.Verdict == "OK" {
+			break
+		}
+		t.Logf("not passed, and the load is in doubt: %+v; %s", results[0].Generator, numbers(&results[0]))
+	}
+	return results, code
+}
+
 // numbers is a result in a line.
 func numbers(r *drill.Result) string {
 	if r.Skipped != "" {
@@ -130,7 +143,7 @@ func TestEveryDrillPassesOnTheDemo(t *testing.T) {
 func passes(t *testing.T, p *holdfast.Process, function, ledger string, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		results, code := valid(t, p, "--function", function, "--ledger", ledger, name)
+		results, code := trusted(t, p, "--function", function, "--ledger", ledger, name)
 		if len(results) != 1 || code != 0 {
 			t.Errorf("%s: %d drills were carried out, exit code %d", name, len(results), code)
 		}
@@ -170,7 +183,7 @@ func TestTheDemoOutlivesItsDatabase(t *testing.T) {
 	url := database(t)
 	p := holdfast.Up(t, "--demo", "--demo-ledger", url)
 	p.Ready(t, 20*time.Second)
-	results, code := valid(t, p, "--function", "public", "--ledger", url, "database-lost")
+	results, code := trusted(t, p, "--function", "public", "--ledger", url, "database-lost")
 	if len(results) != 1 || code != 0 {
 		t.Fatalf("%d drills were carried out, exit code %d: %+v", len(results), code, results)
 	}
