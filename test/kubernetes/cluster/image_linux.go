@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -75,6 +76,9 @@ func (p *pod) contained(ctx context.Context, image *Image, args, env []string) (
 	cmd.Env = slices.Concat([]string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "KUBERNETES_SERVICE_HOST=" + p.agent.cluster.net + ".1", "KUBERNETES_SERVICE_PORT=6443",
 	}, image.Env, env)
+	for i := range cmd.Env { // pods have no network of their own here, and share the machine's ports
+		cmd.Env[i] = strings.ReplaceAll(cmd.Env[i], "=0.0.0.0:", "="+p.ip+":")
+	}
 	return cmd, nil
 }
 
