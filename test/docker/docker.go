@@ -107,7 +107,7 @@ func (e *Engine) launch() error {
 func (e *Engine) await() error {
 	deadline := time.Now().Add(startLimit)
 	for {
-		out, err := e.docker("version", "--format", "{{.Server.Version}}").CombinedOutput()
+		out, err := e.Command("version", "--format", "{{.Server.Version}}").CombinedOutput()
 		if err == nil {
 			return nil
 		}
@@ -128,7 +128,8 @@ func (e *Engine) Environ() []string {
 	return append(os.Environ(), "DOCKER_HOST="+e.Host, "DOCKER_CONFIG="+e.dir, "DOCKER_CONTEXT=", "DOCKER_BUILDKIT=0")
 }
 
-func (e *Engine) docker(args ...string) *exec.Cmd {
+// Command prepares a docker command.
+func (e *Engine) Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(e.cli, args...)
 	cmd.Env = e.Environ()
 	return cmd
@@ -137,7 +138,7 @@ func (e *Engine) docker(args ...string) *exec.Cmd {
 // Try runs a docker command and returns what it printed.
 func (e *Engine) Try(args ...string) (string, error) {
 	var out, errs bytes.Buffer
-	cmd := e.docker(args...)
+	cmd := e.Command(args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		return out.String(), fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, errs.String())
@@ -157,7 +158,7 @@ func (e *Engine) Docker(tb testing.TB, args ...string) string {
 
 // Logs returns what a container printed.
 func (e *Engine) Logs(id string) string {
-	out, err := e.docker("logs", "--tail", "200", id).CombinedOutput()
+	out, err := e.Command("logs", "--tail", "200", id).CombinedOutput()
 	if err != nil {
 		return fmt.Sprintf("%s%v", out, err)
 	}
