@@ -30,7 +30,7 @@ func TestHistoryInTheStoreIsATrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // the test is over
+	defer s.Close() // the test is over
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
