@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -199,5 +200,31 @@ func TestWhereNumbersAreFetchedIsClosedToTheAPI(t *testing.T) {
 	}
 	if _, block := config.Settable("functions.a.scaling.signals.q", false); !block {
 		t.Error("a signal can be set as a whole, its URL with it")
+	}
+}
+
+func TestTheExampleOfTheManualLoads(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/autoscaling.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	text, _, ok := strings.Cut(rest, "```")
+	if !ok || !strings.Contains(text, "signals:") {
+		t.Fatal("the page has no example of signals")
+	}
+	c, _, err := config.Load(config.Options{
+		Files:    []string{"holdfast.yaml"},
+		ReadFile: readMap(map[string]string{"holdfast.yaml": text, "queue-token": "hush"}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Functions["public"].Scaling.Signals["depth"].HTTPJSON.Headers["Authorization"]; got != "Bearer hush" {
+		t.Errorf("the header is %q", got)
+	}
+	if shown := string(config.Marshal(c, true)); strings.Contains(shown, "hush") {
+		t.Errorf("a secret is shown:\n%s", shown)
 	}
 }

@@ -273,3 +273,35 @@ func standing(t *testing.T, p *holdfast.Process) {
 		}
 	}
 }
+
+// TestKeysOfScalingAreSetThroughTheAPIButNotWhereNumbersAreFetched.
+func TestKeysOfScalingAreSetThroughTheAPIButNotWhereNumbersAreFetched(t *testing.T) {
+	need.Plain(t)
+	t.Parallel()
+	p, _ := up(t)
+	set := func(key, value string) (string, error) {
+		out, err := holdfast.Command(t.Context(), t, "config", "set", "functions.work.scaling."+key, value, "--data-dir", p.Data).CombinedOutput()
+		return string(out), err
+	}
+	for key, value := range map[string]string{
+		"targets.in_flight": "8", "targets.cpu_percent": `{"value": 70, "kind": "mean"}`, "mode": "advisory", "budget.per_hour": "50",
+		"signals.queue.health_json": "jobs.waiting", "schedules.night.duration": "", // a schedule is not complete by one key
+	} {
+		out, err := set(key, value)
+		if (err == nil) != (value != "") {
+			t.Errorf("%s: %v\n%s", key, err, out)
+		}
+	}
+	var v struct{ Mode struct{ Kind string } }
+	holdfast.Poll(t, 30*time.Second, "the mode that was set", func() bool {
+		return p.API("/api/v1/functions/work/scaling", &v) == nil && v.Mode.Kind == "advisory"
+	})
+	for key, value := range map[string]string{
+		"signals.lag.prometheus.url": "http://169.254.169.254", "signals.lag.http_json.headers.a": "b",
+		"signals.lag": `{"http_json": {"url": "http://127.0.0.1:1"}}`, "signals": `{"lag": {"http_json": {"url": "http://127.0.0.1:1"}}}`,
+	} {
+		if out, err := set(key, value); err == nil {
+			t.Errorf("%s was set to %s:\n%s", key, value, out)
+		}
+	}
+}
