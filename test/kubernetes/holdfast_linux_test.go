@@ -80,7 +80,7 @@ func (w *web) answerFrom(t *testing.T, p *holdfast.Process, n int) {
 			t.Fatal(err)
 		}
 		for _, i := range v.Instances {
-			if i.Status != "healthy" {
+			if i.Status != "active" {
 				return false
 			}
 		}
