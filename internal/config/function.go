@@ -22,7 +22,7 @@ type Function struct {
 	Concurrency Concurrency `yaml:"concurrency"`
 	// How long a request is held while every usable instance is still starting. 0: not at all.
 	WaitForInstance Duration `yaml:"wait_for_instance" default:"2s" range:"0..10m"`
-	// When instances are added and removed; only those of a `platform`, and never the last one. `min_instances` and `max_instances` also bound what is ordered with `holdfast function scale`.
+	// When instances are added and removed; only those of a `platform`. `min_instances` and `max_instances` also bound what is ordered with `holdfast function scale`.
 	Scaling Scaling `yaml:"scaling"`
 	// What a client gets when the breaker is open or no instance is left: a static answer, another function, or a redirect.
 	Fallback Fallback `yaml:"fallback"`

@@ -4,7 +4,7 @@ package config
 type Scaling struct {
 	// Add and remove instances at all.
 	Enabled bool `yaml:"enabled"`
-	// Instances at least.
+	// Instances at least. 0: the last one goes once nobody has asked for anything for `idle_time_minutes` (5 where that is 0); the next request starts one and is held until it is ready.
 	MinInstances int `yaml:"min_instances" default:"1" range:"0..10000"`
 	// Instances at most.
 	MaxInstances int `yaml:"max_instances" default:"5" service:"10" range:"1..10000"`
