@@ -179,7 +179,7 @@ func TestHTTPSVerifiesTheServer(t *testing.T) {
 		{"other name", "other.test", trusting.TLSClientConfig, false, "TLS handshake: x509: certificate is valid for example.com*"},
 	}
 	for _, test := range tests {
-		h, err := health.NewHTTP(health.HTTPConfig{URL: s.URL, Host: test.host, TLS: test.tls})
+		h, err := health.NewHTTP(health.HTTPConfig{URL: s.URL, Host: test.host, TLS: test.tls, Timeout: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}

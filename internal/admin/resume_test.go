@@ -48,7 +48,7 @@ func (s *shelf) put(node, run string, seq int, at time.Time) {
 // how much they miss.
 func (s *site) stream(last string, n int) string {
 	s.t.Helper()
-	ctx, stop := context.WithTimeout(s.t.Context(), 10*time.Second)
+	ctx, stop := context.WithTimeout(s.t.Context(), time.Minute)
 	defer stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://holdfast/api/v1/events", nil)
 	if err != nil {
