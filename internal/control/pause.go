@@ -44,16 +44,16 @@ const longestHold = 366 * 24 * time.Hour
 // Pause keeps the number of a function's instances as it is, for so long; 0:
 // until Resume.
 func (c *Control) Pause(ctx context.Context, by store.Actor, function string, length time.Duration, reason string) error {
-	return c.hold(ctx, by, function, "function.pause", Hold{}, length, reason)
+	return c.hold(ctx, by, function, "function.pause", Hold{Order: Order{Reason: reason}}, length)
 }
 
 // Pin keeps the number of a function's instances at n, for so long; 0: until
 // Resume.
 func (c *Control) Pin(ctx context.Context, by store.Actor, function string, n int, length time.Duration, reason string) error {
-	return c.hold(ctx, by, function, "function.pin", Hold{Pinned: true, Instances: n}, length, reason)
+	return c.hold(ctx, by, function, "function.pin", Hold{Order: Order{Reason: reason}, Pinned: true, Instances: n}, length)
 }
 
-func (c *Control) hold(ctx context.Context, by store.Actor, function, action string, h Hold, length time.Duration, reason string) error {
+func (c *Control) hold(ctx context.Context, by store.Actor, function, action string, h Hold, length time.Duration) error {
 	if _, err := c.function(function); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (c *Control) hold(ctx context.Context, by store.Actor, function, action str
 		return invalid("for", "0 is until somebody takes it back", "must be between 0 and %s, is %s", longestHold, length)
 	}
 	now := time.Now()
-	h.Order = Order{by.Name, now, because(by, reason)}
+	h.Order = Order{by.Name, now, because(by, h.Reason)}
 	if length > 0 {
 		h.Until = now.Add(length).Truncate(time.Second)
 	}
