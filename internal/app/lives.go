@@ -57,7 +57,12 @@ func (l *lives) tell(f *config.Function, list []platform.Instance) error {
 	for n := range list {
 		i := &list[n]
 		l.told[i.ID] = lifeOf(i)
-		if was, known := before[i.ID]; !known || was != lifeOf(i) {
+		was, known := before[i.ID]
+		switch {
+		case known && was == (life{platform.Stopping, i.PID, i.Restarts}) && i.State == platform.Running:
+			fn.Balancer().SetLifecycle(fn.Instance(i.ID), balancer.Running, i.Reason, time.Now())
+			l.instances.inRotation(l.function, i.ID, "wanted again")
+		case !known || was != lifeOf(i):
 			tellState(fn, i)
 		}
 	}

@@ -61,8 +61,7 @@ func (p *processes) apply(name string, f *config.Function) error {
 		return g.replace(current, spec)
 	case current.spec.Instances != spec.Instances:
 		current.spec = spec
-		p.wg.Go(func() { g.scale(current, spec.Instances) })
-		return nil
+		return g.scale(current, spec.Instances)
 	default:
 		return g.tell() // the way they are checked may have changed
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -141,10 +142,22 @@ func (g *processGroup) running(d *processDriver) bool {
 	}
 }
 
-func (g *processGroup) scale(d *processDriver, n int) {
-	if err := d.Scale(g.owner.ctx, n); err != nil && g.owner.ctx.Err() == nil {
-		g.owner.logger.Error("scale processes", "function", g.name, "error", err)
+// scale orders another number of processes. It returns before they have come or
+// gone, so that orders keep their order.
+func (g *processGroup) scale(d *processDriver, n int) error {
+	wait, err := d.Order(g.owner.ctx, n)
+	if g.owner.ctx.Err() != nil {
+		return nil // all of them end
 	}
+	if err != nil {
+		return fmt.Errorf("scale %s to %d: %w", g.name, n, err)
+	}
+	g.owner.wg.Go(func() {
+		if err := wait(); err != nil && !errors.Is(err, process.ErrCalledOff) && g.owner.ctx.Err() == nil {
+			g.owner.logger.Error("scale processes", "function", g.name, "error", err)
+		}
+	})
+	return nil
 }
 
 // retire drains a driver's instances, ends it and forgets it.

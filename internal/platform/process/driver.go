@@ -18,6 +18,8 @@ import (
 var (
 	// ErrEnded: the driver's Run has returned or is about to.
 	ErrEnded = errors.New("the process driver has ended")
+	// ErrCalledOff: a later order wants an instance that was to go.
+	ErrCalledOff = errors.New("a later order wants it")
 	// ErrNoInstance: no instance has this id.
 	ErrNoInstance = errors.New("no such instance")
 )
@@ -33,9 +35,11 @@ type Driver struct {
 	guard *child.Guard
 	file  *lineFile // of all instances; nil: each has its own, or none
 
-	turn  chan struct{} // held by the one Scale or Restart in progress
+	turn  chan struct{} // held by the one Order or Restart in progress
 	grow  chan grow     // Scale asks Run, which owns the instances' goroutines
 	ended chan struct{} // closed when Run takes nothing more
+
+	drains sync.WaitGroup // instances on their way out; added to under turn
 
 	mu    sync.Mutex // guards what follows
 	ran   bool
@@ -107,6 +111,8 @@ func (d *Driver) Run(ctx context.Context) error {
 	}
 	close(d.ended)
 	slots.Wait()
+	d.turn <- struct{}{} // for good: nobody begins a drain any more
+	d.drains.Wait()
 	return nil
 }
 
@@ -197,28 +203,105 @@ func (d *Driver) Output(id string) []string {
 	return nil
 }
 
-// Scale makes the number of instances n. New ones are being started when it
-// returns: OnChange tells when they are ready. The newest go first; each is
-// drained and then stopped, side by side, and all are gone when it returns
-// nil. When ctx ends before, their stop goes on without it. Scale waits for
-// Run to begin, and for a Scale or Restart in progress.
+// Scale is Order and the wait for it.
 func (d *Driver) Scale(ctx context.Context, n int) error {
-	if n < 0 || n > maxInstances {
-		return fmt.Errorf("scale %s: %d instances are not in 0..%d", d.spec.Function, n, maxInstances)
-	}
-	release, err := d.takeTurn(ctx)
-	if err != nil {
-		return fmt.Errorf("scale %s: %w", d.spec.Function, err)
-	}
-	defer release()
-	slots := d.all()
-	if more := n - len(slots); more > 0 {
-		err = d.scaleUp(ctx, more)
-	} else {
-		err = d.scaleDown(ctx, slots[n:])
+	wait, err := d.Order(ctx, n)
+	if err == nil {
+		err = wait()
 	}
 	if err != nil {
 		return fmt.Errorf("scale %s to %d: %w", d.spec.Function, n, err)
+	}
+	return nil
+}
+
+// Order makes the number of instances n. Those that drain because of an earlier
+// order stay, as far as they are wanted again; more are being started when it
+// returns, and OnChange tells when they are ready. Those that are too many, the
+// newest, are drained and then stopped, side by side; wait returns nil when they
+// are gone, and ErrCalledOff when one of them stays because of a later order.
+// When ctx ends before, their stop goes on without it. Order waits for Run to
+// begin, and for a Restart in progress, never for a drain.
+func (d *Driver) Order(ctx context.Context, n int) (wait func() error, err error) {
+	if n < 0 || n > maxInstances {
+		return nil, fmt.Errorf("%d instances are not in 0..%d", n, maxInstances)
+	}
+	release, err := d.takeTurn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	live, leaving := d.divided()
+	staying := len(live)
+	leaving = slices.DeleteFunc(leaving, func(s *slot) bool {
+		kept := staying < n && s.keep()
+		if kept {
+			staying++
+		}
+		return kept
+	})
+	if staying < n {
+		if err := d.scaleUp(ctx, n-staying); err != nil {
+			return nil, err
+		}
+	}
+	list := make([]parting, 0, len(live)+len(leaving))
+	for _, s := range live[min(n, len(live)):] {
+		list = append(list, d.part(ctx, s))
+	}
+	for _, s := range leaving {
+		list = append(list, s.parting())
+	}
+	return func() error { return await(ctx, list) }, nil
+}
+
+// divided returns the instances that stay and those on their way out, oldest
+// first.
+func (d *Driver) divided() (live, leaving []*slot) {
+	for _, s := range d.all() {
+		if s.isLeaving() {
+			leaving = append(leaving, s)
+		} else {
+			live = append(live, s)
+		}
+	}
+	return live, leaving
+}
+
+// parting is an instance on its way out.
+type parting struct {
+	id         string
+	nth        int // of the instance
+	gone, kept <-chan struct{}
+}
+
+// part drains an instance and then stops it, unless it is called off.
+func (d *Driver) part(ctx context.Context, s *slot) parting {
+	ctx, callOff := context.WithCancel(ctx)
+	l, running := s.retire(true, "scaled in", callOff)
+	p := s.parting()
+	d.drains.Go(func() {
+		defer callOff()
+		if running {
+			d.drain(ctx, s, l)
+		}
+		if s.departs(p, l) {
+			s.cancel()
+		}
+	})
+	return p
+}
+
+// await waits until all are gone.
+func await(ctx context.Context, list []parting) error {
+	for _, p := range list {
+		select {
+		case <-p.gone:
+		case <-p.kept:
+			return ErrCalledOff
+		case <-ctx.Done():
+			return fmt.Errorf("stop %s: %w", p.id, ctx.Err())
+		}
 	}
 	return nil
 }
@@ -254,28 +337,6 @@ func (d *Driver) scaleUp(ctx context.Context, more int) error {
 	}
 }
 
-func (d *Driver) scaleDown(ctx context.Context, slots []*slot) error {
-	var group sync.WaitGroup
-	for _, s := range slots {
-		l, running := s.retire(true, "scaled in")
-		group.Go(func() {
-			if running {
-				d.drain(ctx, s, l)
-			}
-			s.cancel()
-		})
-	}
-	group.Wait()
-	for _, s := range slots {
-		select {
-		case <-s.done:
-		case <-ctx.Done():
-			return fmt.Errorf("stop %s: %w", s.id, ctx.Err())
-		}
-	}
-	return nil
-}
-
 // Restart drains and stops the instance and starts it again with the same id
 // and port. It returns nil when the new child is ready, and an error when its
 // first start failed (more follow) or ctx ended (the restart goes on).
@@ -289,7 +350,7 @@ func (d *Driver) Restart(ctx context.Context, id string) error {
 	if s == nil {
 		return fmt.Errorf("restart %s: %w", id, ErrNoInstance)
 	}
-	l, running := s.retire(false, "restart asked for")
+	l, running := s.retire(false, "restart asked for", nil)
 	if running {
 		d.drain(ctx, s, l)
 	}
@@ -320,7 +381,7 @@ func (d *Driver) drain(ctx context.Context, s *slot, l *life) {
 	if s.await(ctx, func(i platform.Instance) bool { return i.State != platform.Running }) != nil {
 		return
 	}
-	if err := d.cfg.Drain(ctx, s.id); err != nil {
+	if err := d.cfg.Drain(ctx, s.id); err != nil && !s.isWanted(l) {
 		d.log.LogAttrs(ctx, slog.LevelWarn, "instance stopped before it was drained", slog.String("instance", s.id), slog.Any("error", err))
 	}
 }

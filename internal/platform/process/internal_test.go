@@ -181,7 +181,7 @@ func TestALifeThatWasRetiredDoesNotBecomeRunning(t *testing.T) {
 	if !ok {
 		t.Fatal("the first life did not begin")
 	}
-	l, running := s.retire(false, "for a test")
+	l, running := s.retire(false, "for a test", nil)
 	if running || s.setRunning(life, l) {
 		t.Error("it was not drained and takes traffic")
 	}
@@ -189,7 +189,7 @@ func TestALifeThatWasRetiredDoesNotBecomeRunning(t *testing.T) {
 	if !ok || !s.setRunning(life, s.current()) {
 		t.Error("the life after it does not become running")
 	}
-	if _, running := s.retire(true, "for a test"); !running {
+	if _, running := s.retire(true, "for a test", nil); !running {
 		t.Error("it would not be drained")
 	}
 	if _, ok := s.begin(ctx); ok {

@@ -233,3 +233,118 @@ func TestAScaleOutOfBoundsIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// gated drains an instance until its gate is opened, and tells when it begins.
+type gated struct{ began, gate chan string }
+
+func newGated() *gated { return &gated{make(chan string, 10), make(chan string)} }
+
+func (g *gated) drain(ctx context.Context, id string) error {
+	g.began <- id
+	select {
+	case <-g.gate:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestAScaleUpDuringADrainStartsInstancesAtOnce(t *testing.T) {
+	t.Parallel()
+	g := newGated()
+	r := start(t, child("serve"), process.Config{Drain: g.drain})
+	r.awaitState("f-1", platform.Running)
+	down, err := r.Order(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-g.began
+	if err := r.Scale(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := down(); !errors.Is(err, process.ErrCalledOff) {
+		t.Errorf("the order that was overtaken ends with %v", err)
+	}
+	for _, id := range []string{"f-1", "f-2", "f-3"} {
+		if i := r.awaitState(id, platform.Running); i.Restarts != 0 {
+			t.Errorf("%s was started again", id)
+		}
+	}
+	if got := r.states("f-1"); !slices.Equal(got, []platform.State{platform.Starting, platform.Running, platform.Stopping, platform.Running}) {
+		t.Errorf("f-1 went through %v", got)
+	}
+}
+
+func TestADrainThatIsCalledOffCanBeginAgain(t *testing.T) {
+	t.Parallel()
+	g := newGated()
+	r := start(t, child("serve"), process.Config{Drain: g.drain})
+	r.awaitState("f-1", platform.Running)
+	for range 3 {
+		if _, err := r.Order(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		<-g.began
+		if _, err := r.Order(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		r.awaitState("f-1", platform.Running)
+	}
+	gone, err := r.Order(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(g.gate)
+	if err := gone(); err != nil {
+		t.Error(err)
+	}
+	if left := r.Instances(); len(left) != 0 {
+		t.Errorf("left are %v", left)
+	}
+}
+
+func TestAnInstanceThatIsToGoAfterAllIsDrainedAfterAll(t *testing.T) {
+	t.Parallel()
+	g := newGated()
+	r := start(t, child("serve"), process.Config{Drain: g.drain})
+	r.awaitState("f-1", platform.Running)
+	var gone func() error
+	for _, n := range []int{0, 1, 0, 1, 0} { // without waiting for what becomes of each
+		var err error
+		if gone, err = r.Order(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	over := make(chan error, 1)
+	go func() { over <- gone() }()
+	for begun := false; !begun; {
+		select {
+		case <-g.began:
+		case g.gate <- "open": // the last one waits, those called off do not
+			begun = true
+		case err := <-over:
+			t.Fatalf("it is gone and was not drained: %v", err)
+		}
+	}
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheLastOfManyOrdersHolds(t *testing.T) {
+	t.Parallel()
+	r := start(t, child("serve"), process.Config{})
+	r.awaitState("f-1", platform.Running)
+	for n := range 20 {
+		if _, err := r.Order(t.Context(), (n*7)%5); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Scale(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "three run", func() bool {
+		list := r.Instances()
+		return len(list) == 3 && !slices.ContainsFunc(list, func(i platform.Instance) bool { return i.State != platform.Running })
+	})
+}

@@ -30,23 +30,29 @@ type slot struct {
 	hold     io.Closer // keeps the port from other drivers
 	failures child.Failures
 
-	mu      sync.Mutex // guards what follows
-	view    platform.Instance
-	life    *life
-	leaving bool          // retired for good: no restart
-	changed chan struct{} // closed and replaced on each change
+	mu       sync.Mutex // guards what follows
+	view     platform.Instance
+	life     *life
+	leaving  bool          // retired for good: no restart
+	ending   bool          // too late to call that off
+	callOff  func()        // ends the drain before it leaves; nil: there is none
+	partings int           // how often it was to leave
+	changed  chan struct{} // closed and replaced on each change
 }
 
 // life is one child, from before its start to the end of the wait after it.
 type life struct {
 	end     context.CancelFunc // stops the child or cuts the wait short
-	retired chan struct{}      // closed: give it no more traffic, its end is near
 	over    chan struct{}      // closed when the child is gone
 	settled chan struct{}      // closed when the start succeeded or failed
 	failure string             // why it failed; set before settled is closed
 	next    chan *life         // receives the life after this one
 
-	reason string // why it was retired, "" is not retired; guarded by the slot's mu
+	// Guarded by the slot's mu.
+	reason  string        // why it was retired, "" is not retired
+	retired chan struct{} // closed: give it no more traffic, its end is near
+	kept    chan struct{} // closed: it is wanted again, and retired is another one
+	serves  bool          // it was ready, and its child is there
 }
 
 func newSlot(d *Driver, id string, cancel context.CancelFunc) *slot {
@@ -76,12 +82,13 @@ func (s *slot) begin(ctx context.Context) (context.Context, bool) {
 	ctx, end := context.WithCancel(ctx)
 	l := &life{
 		end: end, next: make(chan *life, 1),
-		retired: make(chan struct{}), over: make(chan struct{}), settled: make(chan struct{}),
+		retired: make(chan struct{}), kept: make(chan struct{}), over: make(chan struct{}), settled: make(chan struct{}),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.life != nil {
 		if s.leaving || ctx.Err() != nil {
+			s.ending = true
 			end()
 			return ctx, false
 		}
@@ -101,6 +108,7 @@ func (s *slot) run(ctx, life context.Context) {
 		l := s.current()
 		ran, failure := s.live(life, l)
 		l.settle(cmp.Or(failure, "stopped before it was ready"))
+		s.endService(l)
 		close(l.over)
 		if failure != "" && !s.isRetired(l) {
 			s.backOff(life, ran, failure)
@@ -198,18 +206,40 @@ func (s *slot) releasePort() {
 	s.hold = nil
 }
 
-// watch waits for the child's end or the life's, and tells when it retires.
+// watch waits for the child's end or the life's, and tells when it retires and
+// when that is called off.
 func (s *slot) watch(ctx context.Context, c *child.Process, l *life) {
-	select {
-	case <-c.Exited():
-	case <-ctx.Done():
-	case <-l.retired:
-		s.set(func(i *platform.Instance) { i.State, i.Reason = platform.Stopping, l.reason })
+	for {
+		retired, _ := s.turns(l)
 		select {
 		case <-c.Exited():
+			return
 		case <-ctx.Done():
+			return
+		case <-retired:
 		}
+		_, kept := s.turns(l)
+		s.set(func(i *platform.Instance) {
+			if l.reason != "" {
+				i.State, i.Reason = platform.Stopping, l.reason
+			}
+		})
+		select {
+		case <-c.Exited():
+			return
+		case <-ctx.Done():
+			return
+		case <-kept:
+		}
+		s.setRunning(ctx, l)
 	}
+}
+
+// turns are the channels of the life's next retirement, or of the present one.
+func (s *slot) turns(l *life) (retired, kept <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return l.retired, l.kept
 }
 
 // stopChild returns when the child and its group are gone.
@@ -247,16 +277,78 @@ func (s *slot) backOff(ctx context.Context, ran time.Duration, failure string) {
 }
 
 // retire tells the present life that its end is near, and with leaving that it
-// was the last. running says whether it takes traffic and should be drained.
-func (s *slot) retire(leaving bool, reason string) (l *life, running bool) {
+// was the last, which callOff takes back. running says whether it takes traffic
+// and should be drained.
+func (s *slot) retire(leaving bool, reason string, callOff func()) (l *life, running bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.leaving = s.leaving || leaving
+	if leaving {
+		s.leaving, s.callOff = true, callOff
+		s.partings++
+	}
 	if s.life.reason == "" {
-		s.life.reason = reason
+		s.life.reason, s.life.kept = reason, make(chan struct{})
 		close(s.life.retired)
 	}
-	return s.life, s.view.State == platform.Running
+	return s.life, s.life.serves
+}
+
+// keep calls off that the slot leaves; false: its end has begun.
+func (s *slot) keep() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending || s.callOff == nil {
+		return false
+	}
+	s.leaving = false
+	s.callOff()
+	return true
+}
+
+// departs says, after the drain, whether the slot leaves for good. If it was
+// called off, its life goes on: not earlier, so that nobody drains it any more.
+// If it is to leave once more, that parting decides.
+func (s *slot) departs(p parting, l *life) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.partings != p.nth {
+		return false
+	}
+	s.callOff = nil
+	if s.leaving {
+		s.ending = true
+		return true
+	}
+	l.reason, l.retired = "", make(chan struct{})
+	close(l.kept)
+	return false
+}
+
+// endService notes that nobody is left to drain.
+func (s *slot) endService(l *life) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.serves = false
+}
+
+func (s *slot) isLeaving() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leaving
+}
+
+// isWanted says whether the end of a life was called off.
+func (s *slot) isWanted(l *life) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.leaving && s.life == l && s.callOff != nil
+}
+
+// parting is how others see the slot leave.
+func (s *slot) parting() parting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return parting{s.id, s.partings, s.done, s.life.kept}
 }
 
 func (s *slot) current() *life {
@@ -282,7 +374,7 @@ func (s *slot) instance() platform.Instance {
 func (s *slot) setRunning(ctx context.Context, l *life) (ok bool) {
 	s.set(func(i *platform.Instance) {
 		if ok = l.reason == "" && ctx.Err() == nil; ok {
-			i.State, i.Reason = platform.Running, "accepts connections"
+			i.State, i.Reason, l.serves = platform.Running, "accepts connections", true
 		}
 	})
 	return ok
