@@ -146,7 +146,7 @@ func (g *processGroup) running(d *processDriver) bool {
 // gone, so that orders keep their order.
 func (g *processGroup) scale(d *processDriver, n int) error {
 	wait, err := d.Order(g.owner.ctx, n)
-	if g.owner.ctx.Err() != nil {
+	if errors.Is(err, process.ErrEnded) || errors.Is(err, context.Canceled) {
 		return nil // all of them end
 	}
 	if err != nil {
