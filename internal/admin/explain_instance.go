@@ -137,6 +137,10 @@ func (v *InstanceExplained) processLine(l *lines) {
 	if p == nil {
 		return
 	}
+	if kind := v.Instance.Platform; kind != "" && kind != "process" {
+		l.add("%s: %s since %s, %d restarts", kind, p.State, l.since(p.Since), p.Restarts)
+		return
+	}
 	pid := "no process"
 	if p.PID != 0 {
 		pid = fmt.Sprintf("pid %d", p.PID)

@@ -148,6 +148,10 @@ func (a *api) addFunctions() {
 		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*Reason]) (control.Moved, error) {
 			return c.Failback(ctx, by, in.Function, in.Body.text())
 		})
+	order(a, "rollback", "Go back to the version that ran before", "On docker-swarm and kubernetes. The number of instances stays. Answers once the platform has taken the order; it replaces the instances then.",
+		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*Reason]) (control.RolledBack, error) {
+			return c.Rollback(ctx, by, in.Function, in.Body.text())
+		})
 	order(a, "clear-sessions", "End all sessions; clients are spread anew", "",
 		func(ctx context.Context, c *control.Control, by store.Actor, in *aboutFunction[*Reason]) (Cleared, error) {
 			n, err := c.ClearSessions(ctx, by, in.Function, in.Body.text())

@@ -52,10 +52,12 @@ type Instance struct {
 	Zone            string  `json:"zone,omitempty"`
 	Region          string  `json:"region,omitempty"`
 	Score           Score   `json:"score"`
-	// Check is missing when the instance is not checked, Process when Holdfast
-	// did not start it.
-	Check   *Check             `json:"check,omitempty"`
-	Process *platform.Instance `json:"process,omitempty"`
+	// Check is missing when the instance is not checked. Process is what its
+	// platform knows of it, a process, task or pod; it and Platform are missing
+	// when the configuration lists the instance.
+	Check    *Check             `json:"check,omitempty"`
+	Platform string             `json:"platform,omitempty"`
+	Process  *platform.Instance `json:"process,omitempty"`
 }
 
 // Score is how well an instance does, each part from 0 to 1; health-based
@@ -141,6 +143,9 @@ func (s *Server) instance(function string, i *balancer.InstanceStats, whole bool
 		if p, ok := s.config.Process(function, i.ID); ok {
 			v.Process = &p
 		}
+	}
+	if p := s.platform(function); p != nil {
+		v.Platform = p.Name
 	}
 	return v
 }

@@ -188,6 +188,9 @@ func (s *Server) explainScaling(_ context.Context, in *thisFunction) (ScalingExp
 		v.earlierLines(l)
 		x.Lines = l.list
 	}
+	if p := s.platform(v.Function); p != nil && p.Failure != "" {
+		x.Lines = append(x.Lines, p.Failure)
+	}
 	return x, nil
 }
 

@@ -32,8 +32,11 @@ type Config struct {
 	Version string
 	// Probe returns what the checks know of an instance; nil: nothing is checked.
 	Probe func(function, instance string) (prober.View, bool)
-	// Process returns what the platform knows of an instance; nil: nothing is
-	// started by Holdfast.
+	// Platform returns what is known of a function's platform; false: its
+	// instances are listed. nil: there are no platforms.
+	Platform func(function string) (PlatformStatus, bool)
+	// Process returns what the platform knows of an instance; nil: there are no
+	// platforms.
 	Process func(function, instance string) (platform.Instance, bool)
 	// Reload reads the configuration again and returns the changes as
 	// sentences; nil: there is nothing to read again.

@@ -31,6 +31,8 @@ type FunctionStatus struct {
 	Instances InstanceCounts `json:"instances"`
 	// AtZero: there is no instance because nobody needs one; a request starts one.
 	AtZero bool `json:"at_zero,omitempty"`
+	// Platform is missing where the instances are listed in the configuration.
+	Platform *PlatformStatus `json:"platform,omitempty"`
 	// Breaker is closed, open, half_open, or off.
 	Breaker string `json:"breaker"`
 	// BreakerNextAttempt is when an open breaker lets a request try.
@@ -89,6 +91,7 @@ func (s *Server) functionStatus(fn *exchange.Function, now time.Time) FunctionSt
 		InFlight: fn.InFlight(), Attempts: stats.Attempts.Load(), Retries: stats.Retries.Load(),
 		Fallbacks: stats.Fallbacks.Load(), Bytes: stats.Bytes.Load(), Failed: stats.Exchanges[5].Load(),
 		RetryBudgetAvailable: max(budget.Available, 0), RetriesRefused: budget.Refused,
+		Platform: s.platform(fn.Name()),
 		Sessions: fn.Sessions(now), LastRequest: stats.LastRequest(), Recent: s.recent.of(fn, now),
 	}
 	v.AtZero = v.Instances.Total == 0 && fn.Policy().ColdStart > 0
@@ -133,6 +136,9 @@ func (f *FunctionStatus) problems(now time.Time) []string {
 	}
 	if f.Instances.Available == 0 && !f.AtZero {
 		add("no instance is available")
+	}
+	for _, p := range f.Platform.problems() {
+		add("%s", p)
 	}
 	if f.Panic {
 		add("panic mode: too few healthy instances, health is ignored")

@@ -140,7 +140,7 @@ func (a *App) makeAdmin(c *config.Config) {
 		Probe: func(function, instance string) (prober.View, bool) {
 			return a.prober.View(targetKey(function, instance))
 		},
-		Process: a.processOf,
+		Process: a.processOf, Platform: a.platformOf,
 		Reload:  a.reloadSentences,
 		Config:  func() ([]byte, error) { return config.Marshal(a.config.Load(), true), nil },
 		Values:  a.configValues,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"holdfast/internal/admin"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/platform"
@@ -104,4 +105,22 @@ func (r *remote) driver() platform.Driver {
 		return nil
 	}
 	return r.watch.driver
+}
+
+// platformOf tells the admin interface about a function's platform.
+func (a *App) platformOf(function string) (admin.PlatformStatus, bool) {
+	f := a.config.Load().Functions[function]
+	if f == nil || f.Platform.Name() == "" {
+		return admin.PlatformStatus{}, false
+	}
+	v := admin.PlatformStatus{Name: f.Platform.Name()}
+	r := a.remotes.find(function)
+	if r == nil {
+		v.Desired = a.orders.Scaling(function).Wanted
+		return v, true
+	}
+	o, trouble, _ := r.current(time.Now())
+	v.Desired, v.Version, v.Deploying, v.Owner, v.Trouble, v.SeenAt = r.desired(), o.Version, o.Deploying, o.Owner, trouble, o.At
+	v.Failure = r.failed()
+	return v, true
 }

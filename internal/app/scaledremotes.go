@@ -99,3 +99,27 @@ func (p scaledPlatforms) Observe(function string) (scaler.Observation, bool) {
 func (p scaledPlatforms) Scale(function string, d *autoscale.Decision) error {
 	return p.of(function).Scale(function, d)
 }
+
+// usageHolds is how long a measurement counts: platforms measure every 15 s or
+// so, and need another 15 s to tell it.
+const usageHolds = time.Minute
+
+// addUsage adds what the platform measured of instances that say nothing of
+// their processor and memory themselves.
+func (r *remote) addUsage(m *scaler.Measured, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, u := range r.usage {
+		if now.Sub(u.At) > usageHolds {
+			continue
+		}
+		if m.Instances[id] == nil {
+			m.Instances[id] = map[autoscale.Signal]float64{}
+		}
+		for signal, v := range map[autoscale.Signal]float64{autoscale.CPUPercent: u.CPUPercent, autoscale.MemoryPercent: u.MemoryPercent} {
+			if _, known := m.Instances[id][signal]; !known && v >= 0 {
+				m.Instances[id][signal] = v
+			}
+		}
+	}
+}

@@ -23,6 +23,9 @@ func (a *App) measuredForScaling(function string) scaler.Measured {
 	if f := a.config.Load().Functions[function]; f != nil {
 		a.addHealthNumbers(function, f, &m, now)
 	}
+	if r := a.remotes.find(function); r != nil {
+		r.addUsage(&m, now)
+	}
 	for _, r := range a.signals.Readings(function, now) {
 		if r.Known {
 			m.Function[autoscale.Signal(custom+r.Name)] = r.Value

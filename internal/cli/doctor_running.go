@@ -88,6 +88,7 @@ func (d *doctor) function(f *admin.RecoveryStatus, instances []admin.Instance) {
 	case f.Breaker == "open":
 		d.add(problem, "breaker of "+f.Name, "open: requests are refused until its next attempt at "+f.BreakerNextAttempt.Local().Format(time.TimeOnly), "holdfast explain breaker "+f.Name+" says why; holdfast function reset-breaker "+f.Name+" closes it now", "troubleshooting.md#a-breaker-is-stuck-open")
 	}
+	d.platform(f.Name, f.Platform)
 	if f.Instances.Available == 0 && !f.AtZero {
 		d.add(problem, "function "+f.Name, fmt.Sprintf("none of its %d instances takes traffic", f.Instances.Total), "holdfast instances "+f.Name, "troubleshooting.md#health-checks-fail")
 	}
@@ -95,6 +96,24 @@ func (d *doctor) function(f *admin.RecoveryStatus, instances []admin.Instance) {
 		d.add(warning, "function "+f.Name, "it has a single instance: nobody takes over for it", "add one: holdfast function scale "+f.Name+" up, or another entry in instances", "troubleshooting.md#load-balancing-issues")
 	}
 	d.balance(f, instances)
+}
+
+// platform says why a platform is not asked or does not follow; p is nil where
+// instances are listed.
+func (d *doctor) platform(function string, p *admin.PlatformStatus) {
+	if p == nil {
+		return
+	}
+	const page = "troubleshooting.md#scaling-does-not-work"
+	if p.Trouble != "" {
+		d.add(problem, "platform of "+function, "nothing is known of "+p.Name+": "+p.Trouble, "look at the platform and at functions."+function+".platform; instances stay as they were last seen", page)
+	}
+	if p.Owner != "" {
+		d.add(warning, "platform of "+function, p.Owner+" sets the number of instances too, so Holdfast does not", "remove one of the two", page)
+	}
+	if p.Failure != "" {
+		d.add(problem, "platform of "+function, p.Failure, "holdfast explain scaling "+function, page)
+	}
 }
 
 const (

@@ -18,7 +18,7 @@ func functionCommand(g *global) *cobra.Command {
 	c.AddCommand(functionListCommand(g))
 	c.AddCommand(monitoringCommands(g)...)
 	c.AddCommand(holdCommands(g)...)
-	c.AddCommand(functionScaleCommand(g), functionFailoverCommand(g), functionFailbackCommand(g))
+	c.AddCommand(functionScaleCommand(g), functionFailoverCommand(g), functionFailbackCommand(g), functionRollbackCommand(g))
 	c.AddCommand(drainCommand(g, true), drainCommand(g, false), weightCommand(g))
 	c.AddCommand(clearSessionsCommand(g), resetBreakerCommand(g), openBreakerCommand(g))
 	return c

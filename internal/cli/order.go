@@ -126,6 +126,19 @@ func functionFailbackCommand(g *global) *cobra.Command {
 	})
 }
 
+func functionRollbackCommand(g *global) *cobra.Command {
+	c := &cobra.Command{
+		Use: "rollback NAME", Short: "Go back to the version that ran before", Example: "  holdfast function rollback public --reason \"twice as slow\"",
+		Long: `Have docker-swarm or kubernetes go back to the version that ran before. The
+number of instances stays; the platform replaces them one after the other.`,
+	}
+	return ordering(g, c, func(c *cobra.Command, args []string, reason string) error {
+		return post(c, g, args[0], "rollback", admin.Reason{Reason: reason}, func(v *control.RolledBack) string {
+			return fmt.Sprintf("%s goes back from version %s to the one before", v.Function, v.From)
+		})
+	})
+}
+
 func drainCommand(g *global, on bool) *cobra.Command {
 	c := &cobra.Command{
 		Use: "drain NAME INSTANCE", Short: "Take an instance out of rotation; what it has is finished", Args: cobra.ExactArgs(2),

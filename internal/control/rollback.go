@@ -28,9 +28,6 @@ func (c *Control) Rollback(ctx context.Context, by store.Actor, function, reason
 		return RolledBack{}, err
 	}
 	r := RolledBack{Function: function, Reason: because(by, reason)}
-	if p := c.config.Runtime.Scaling(function); !p.Remembers {
-		return RolledBack{}, conflict("change the configuration and reload", "function %s cannot be rolled back: Holdfast knows versions of functions on docker-swarm and kubernetes only", function)
-	}
 	done, err := c.turn.take(ctx)
 	if err != nil {
 		return RolledBack{}, err
@@ -38,6 +35,9 @@ func (c *Control) Rollback(ctx context.Context, by store.Actor, function, reason
 	defer done()
 	if err := c.audit(ctx, by, function, "function.rollback", nil); err != nil {
 		return RolledBack{}, err
+	}
+	if p := c.config.Runtime.Scaling(function); !p.Remembers {
+		return RolledBack{}, conflict("change the configuration and reload", "function %s cannot be rolled back: Holdfast knows versions of functions on docker-swarm and kubernetes only", function)
 	}
 	asking, stop := context.WithTimeout(context.WithoutCancel(ctx), rollbackTime)
 	defer stop()
