@@ -49,12 +49,26 @@ func instanceID(slot int, task string) string {
 }
 
 // instances are all tasks that are not over, and of slots that have none the one
-// that failed last.
-func (w *watch) instances(tasks []api.Task, now time.Time) []platform.Instance {
+// that failed last. Slots that a scale took away keep their failures for a while
+// too: there are no more of these than instances missing.
+func (w *watch) instances(tasks []api.Task, desired int, now time.Time) []platform.Instance {
 	var out []platform.Instance
 	all := slots(tasks)
+	missing := desired
+	for _, slot := range all {
+		if slices.ContainsFunc(slot, func(t *api.Task) bool { return alive(t) && wanted(t) }) {
+			missing--
+		}
+	}
 	for _, slot := range slices.Sorted(maps.Keys(all)) {
-		out = append(out, w.slot(all[slot], now)...)
+		list := w.slot(all[slot], now)
+		if !slices.ContainsFunc(all[slot], alive) {
+			if missing < len(list) {
+				continue
+			}
+			missing -= len(list)
+		}
+		out = append(out, list...)
 	}
 	return out
 }

@@ -56,7 +56,7 @@ func TestTasksAreToldAsTheInstancesTheyAre(t *testing.T) {
 			nodes: map[string]string{"node": "10.0.0.1"}, ready: map[string]readiness{"up": {accepted: true}, "deaf": {reason: "refused"}},
 		}
 		var got []string
-		for _, i := range w.instances(x.tasks, now) {
+		for _, i := range w.instances(x.tasks, 1, now) {
 			got = append(got, i.ID+" "+i.State.String())
 			if i.State != platform.Running && i.Reason == "" {
 				t.Errorf("%s: without a reason: %+v", name, i)
@@ -67,6 +67,20 @@ func TestTasksAreToldAsTheInstancesTheyAre(t *testing.T) {
 		}
 		if strings.Join(got, ", ") != strings.Join(x.want, ", ") {
 			t.Errorf("%s is told as %q, not %q", name, got, x.want)
+		}
+	}
+}
+
+func TestAFailureInASlotThatWasScaledAwayIsNoInstance(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	up := task("up", api.TaskStateRunning, api.TaskStateRunning, time.Minute, time.Minute, now)
+	left := task("left", api.TaskStateComplete, api.TaskStateShutdown, time.Minute, time.Second, now)
+	left.Slot = 2
+	w := watch{d: &Driver{cfg: Config{Scheme: "http", Port: 80}}, ready: map[string]readiness{"up": {accepted: true}}}
+	for desired, want := range map[int]int{1: 1, 2: 2} {
+		if got := w.instances([]api.Task{left, up}, desired, now); len(got) != want {
+			t.Errorf("of %d instances these are told: %+v", desired, got)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (w *watch) look(ctx context.Context) (platform.Observation, error) {
 	w.probe(ctx, tasks)
 	now := time.Now()
 	o := platform.Observation{
-		At: now, Desired: replicas(&s.Service), Instances: w.instances(tasks, now),
+		At: now, Desired: replicas(&s.Service), Instances: w.instances(tasks, replicas(&s.Service), now),
 		Version: version(&s.Spec.TaskTemplate), Boot: w.boot(tasks),
 	}
 	o.Since = w.came(o.Version, s.UpdatedAt, tasks)
