@@ -303,7 +303,11 @@ func codeOf(r *stress.Result, v *foundView) error {
 		return withCode(exitGenerator, errors.New("the generator broke first, so the target carries more than was found: "+
 			"use another machine for the load, or a lower --max"))
 	case v.Sustainable == 0:
-		return withCode(exitFailed, errors.New("no rate was sustained; look at the steps for why, and try a lower --min"))
+		what := "try a lower --min"
+		if v.best() > 0 {
+			what = "what was good for a moment was not for long: see that nothing else uses the machine or the service meanwhile"
+		}
+		return withCode(exitFailed, errors.New("no rate was sustained; "+what))
 	}
 	return nil
 }

@@ -112,6 +112,8 @@ func (v *foundView) write(s *screen, limits *limited) error {
 		add("sustainable   %s/s, held for %v; nothing broke it up to there", perSecond(v.Sustainable), v.held)
 	case v.Low > 0:
 		add("sustainable   not confirmed; good at %s/s for a moment", perSecond(v.Low))
+	case v.best() > 0:
+		add("sustainable   no rate was held for %v; up to %s/s was good for %v", v.held, perSecond(v.best()), v.held/6)
 	default:
 		add("sustainable   none of the rates tried")
 	}
@@ -132,6 +134,16 @@ func (v *foundView) write(s *screen, limits *limited) error {
 		return err
 	}
 	return limits.write(s, v.Limits)
+}
+
+// best is the highest rate that looked good, for however short.
+func (v *foundView) best() (rate float64) {
+	for i := range v.Steps {
+		if step := &v.Steps[i]; step.Phase != capacity.WarmUp.String() && step.Broke == capacity.Nothing.String() {
+			rate = max(rate, step.Rate)
+		}
+	}
+	return rate
 }
 
 func causeOf(name string) capacity.Cause {
