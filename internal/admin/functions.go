@@ -162,7 +162,7 @@ func (a *api) addFunctions() {
 // addHolds adds what keeps the scaler from changing a number.
 func (a *api) addHolds() {
 	s := a.server
-	hold := func(length string, function string, do func(time.Duration) error) (RecoveryStatus, error) {
+	hold := func(length, function string, do func(time.Duration) error) (RecoveryStatus, error) {
 		d, err := holdTime(length)
 		if err == nil {
 			err = do(d)
