@@ -267,6 +267,7 @@ func (a *App) Run(ctx context.Context) error {
 		service("notices", func(context.Context) error { return a.listen(answering) })
 		service("cleaner", func(context.Context) error { return a.cleanUp(answering) })
 		service("admin", func(context.Context) error { return a.runAdmin(answering) })
+		service("start", forgetStart)
 		endRuns := a.beginRuns(ctx)
 		wg.Go(func() { a.watch(ctx, fail) })
 		wg.Go(func() {
