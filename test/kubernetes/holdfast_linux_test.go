@@ -2,10 +2,12 @@ package kubernetes
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,6 +51,49 @@ func TestOrdersMovePodsAndNoRequestFails(t *testing.T) {
 	}
 }
 
+// TestAnOrderRollsTheVersionBack is also what testdata/script cannot show, which
+// has no cluster.
+func TestAnOrderRollsTheVersionBack(t *testing.T) {
+	t.Parallel()
+	w := newWeb(t, "Deployment")
+	path := filepath.Join(t.TempDir(), "holdfast.yaml")
+	file(t, path, fmt.Sprintf(configuration, w.c.Kubeconfig, w.namespace))
+	p := holdfast.Up(t, "-c", path)
+	p.Ready(t, patience)
+	first, pod := w.template(t), w.answerFrom(t, p, 1)[0]
+	w.apply(t, "v2", "web")
+	w.c.Poll(t, "the second version alone takes traffic", func() bool { return w.answerFrom(t, p, 1)[0] != pod })
+	if w.template(t) == first {
+		t.Fatal("the second version is the first one")
+	}
+	out, err := holdfast.Command(t.Context(), t, "function", "rollback", "web", "--reason", "twice as slow", "-o", "json", "--data-dir", p.Data).Output()
+	var told struct {
+		Function string `json:"function_name"`
+		From     string `json:"from_version"`
+		Reason   string `json:"reason"`
+	}
+	if err != nil || json.Unmarshal(out, &told) != nil || told.Function != "web" || told.From == "" || !strings.HasSuffix(told.Reason, ": twice as slow") {
+		t.Fatalf("function rollback: %v\n%s", err, out)
+	}
+	w.c.Poll(t, "the first version is asked for again", func() bool { return w.template(t) == first })
+	w.answerFrom(t, p, 1)
+}
+
+// template is what the Deployment's pods are made of.
+func (w *web) template(t *testing.T) string {
+	t.Helper()
+	o, err := w.c.Resource("Deployment", w.namespace).Get(t.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	template, _, _ := unstructured.NestedMap(o.Object, "spec", "template", "spec")
+	text, err := json.Marshal(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // scale orders as a person does, and waits until Kubernetes has the number.
 func (w *web) scale(t *testing.T, p *holdfast.Process, n int) {
 	t.Helper()
@@ -66,9 +111,11 @@ func (w *web) scale(t *testing.T, p *holdfast.Process, n int) {
 	})
 }
 
-// answerFrom waits until Holdfast takes exactly n instances for ready.
-func (w *web) answerFrom(t *testing.T, p *holdfast.Process, n int) {
+// answerFrom waits until Holdfast takes exactly n instances for ready, and
+// returns their ids.
+func (w *web) answerFrom(t *testing.T, p *holdfast.Process, n int) []string {
 	t.Helper()
+	var ids []string
 	w.c.Poll(t, fmt.Sprintf("%d instances take traffic", n), func() bool {
 		var v struct {
 			Instances []struct {
@@ -79,13 +126,16 @@ func (w *web) answerFrom(t *testing.T, p *holdfast.Process, n int) {
 		if err := p.API("/api/v1/instances?function=web", &v); err != nil {
 			t.Fatal(err)
 		}
+		ids = nil
 		for _, i := range v.Instances {
 			if i.Status != "active" {
 				return false
 			}
+			ids = append(ids, i.ID)
 		}
-		return len(v.Instances) == n
+		return len(ids) == n
 	})
+	return ids
 }
 
 // load is a few users that send one request after another.
