@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -21,24 +20,28 @@ const startOver = 5 * time.Second
 func forgetStart(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
-		return nil
 	case <-time.After(startOver):
+		forgetConstants()
 	}
+	return nil
+}
+
+// forgetConstants gives back all pages of the program that nobody can write to.
+// Where there is no /proc, they stay.
+func forgetConstants() {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
-		return nil //nolint:nilerr // without /proc they stay; nothing else is amiss
+		return
 	}
-	maps, err := os.Open("/proc/self/maps")
+	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
-		return nil //nolint:nilerr // as above
+		return
 	}
-	defer maps.Close()
-	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		if from, to, ok := constant(lines.Text(), program); ok {
+	for line := range strings.Lines(string(maps)) {
+		if from, to, ok := constant(line, program); ok {
 			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED) // a refusal changes nothing
 		}
 	}
-	return nil
 }
 
 // constant reads a line of /proc/self/maps: a mapping of the program that
