@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -247,7 +248,7 @@ func (x *trouble) replace(t *testing.T, old *sync.WaitGroup) {
 		}
 		x.book.pass(begun, time.Now().Add(time.Second)) // streams end with the old process at the latest
 		t.Logf("the replaced process was gone after %v", time.Since(begun).Round(time.Millisecond))
-		if log := before.Log(); strings.Contains(log, "panic") {
+		if log := before.Log(); panicked.MatchString(log) {
 			t.Errorf("the replaced process panicked:\n%s", log)
 		}
 	})
@@ -293,6 +294,10 @@ func (x *trouble) wantEverythingHappened(t *testing.T) {
 	}
 }
 
+// panicked finds the runtime's words, net/http's and Holdfast's own; the log also
+// has the configuration, in which panic is a key.
+var panicked = regexp.MustCompile(`(?m)^(panic|fatal error): |panic serving|panicked`)
+
 // wantCleanEnd wants no process and no word of a panic to be left.
 func (x *trouble) wantCleanEnd(t *testing.T) {
 	t.Helper()
@@ -303,7 +308,7 @@ func (x *trouble) wantCleanEnd(t *testing.T) {
 	if code := p.Cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("it ended with code %d", code)
 	}
-	if strings.Contains(p.Log(), "panic") {
+	if panicked.MatchString(p.Log()) {
 		t.Errorf("it panicked:\n%s", p.Log())
 	}
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
