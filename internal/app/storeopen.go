@@ -26,10 +26,13 @@ func (a *App) openStore(c *config.Config) error {
 	return a.openOutbox(c.DataDir)
 }
 
+// StoreFile is where the embedded store keeps its data.
+func StoreFile(c *config.Config) string { return filepath.Join(c.DataDir, "state.db") }
+
 // OpenStore opens the store a configuration names, without asking it anything.
 func OpenStore(c *config.Config) (store.Store, error) {
 	if c.Store == "sqlite" {
-		s, err := sqlite.Open(sqlite.Config{Path: filepath.Join(c.DataDir, "state.db")})
+		s, err := sqlite.Open(sqlite.Config{Path: StoreFile(c)})
 		if err != nil {
 			return nil, err
 		}

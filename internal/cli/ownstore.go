@@ -28,8 +28,16 @@ func configFlag(c *cobra.Command) *[]string {
 
 var errElsewhere = errors.New("this works on the store itself, not through a Holdfast elsewhere: leave --url out and name the store in the configuration, or with HOLDFAST_STORE")
 
+// presence says whether a store in a file may be made by opening it.
+type presence bool
+
+const (
+	mayBeMade presence = false
+	mustExist presence = true
+)
+
 // openOwnStore opens the store that files and the environment name.
-func openOwnStore(g *global, files []string) (*ownStore, error) {
+func openOwnStore(g *global, files []string, there presence) (*ownStore, error) {
 	if g.url != "" {
 		return nil, errElsewhere
 	}
@@ -50,11 +58,22 @@ func openOwnStore(g *global, files []string) (*ownStore, error) {
 		if err := ownedByMe(c.DataDir); err != nil {
 			return nil, err
 		}
+		if err := wantFile(c); err != nil && there == mustExist {
+			return nil, err
+		}
 	}
 	if s.Store, err = app.OpenStore(c); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	return s, nil
+}
+
+// wantFile wants a store in a file to be there.
+func wantFile(c *config.Config) error {
+	if _, err := os.Stat(app.StoreFile(c)); errors.Is(err, fs.ErrNotExist) {
+		return withCode(exitUnreachable, fmt.Errorf("there is no store in %s: name the data directory of a Holdfast that ran, with --data-dir", c.DataDir))
+	}
+	return nil // what else is wrong, opening it says
 }
 
 // ownedByMe refuses a data directory of another user: files that this one makes

@@ -42,7 +42,7 @@ Exit code 2: the store can be asked and something is wrong; 3: it cannot be.`,
 }
 
 func runSetup(c *cobra.Command, g *global, files []string) error {
-	s, err := openOwnStore(g, files)
+	s, err := openOwnStore(g, files, mayBeMade)
 	if err != nil {
 		return err
 	}

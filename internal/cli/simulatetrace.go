@@ -104,7 +104,7 @@ func (f *simulateFlags) runningTrace(ctx context.Context, g *global) (*simulate.
 
 // storedTrace reads the store.
 func (f *simulateFlags) storedTrace(ctx context.Context, g *global) (*simulate.Trace, error) {
-	s, err := openOwnStore(g, f.config)
+	s, err := openOwnStore(g, f.config, mustExist)
 	if err != nil {
 		return nil, err
 	}

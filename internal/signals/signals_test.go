@@ -59,17 +59,25 @@ func collect(t *testing.T, c signals.Config, list ...signals.Source) *signals.Co
 func await(t *testing.T, c *signals.Collector, what string, ok func(signals.Reading) bool) signals.Reading {
 	t.Helper()
 	var r signals.Reading
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	until(t, what, func() bool {
 		list := c.Readings("f", time.Now())
 		if len(list) != 1 {
-			continue
+			return false
 		}
-		if r = list[0]; ok(r) {
-			return r
+		r = list[0]
+		return ok(r)
+	})
+	return r
+}
+
+// until polls what a real server brings about, within 30 s.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain until: %s", what)
 		}
 	}
-	t.Fatalf("%s: %+v", what, r)
-	return r
 }
 
 func known(r signals.Reading) bool   { return r.Known }
@@ -249,9 +257,7 @@ func TestANumberHoldsForThreeIntervalsAfterItsSourceFailed(t *testing.T) {
 	fails.Store(false)
 	await(t, c, "a number again", func(r signals.Reading) bool { return r.Known && r.Problem == "" })
 	// Whoever is told may learn of it right after.
-	for end := time.Now().Add(30 * time.Second); told.Load() < 2 && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		continue
-	}
+	until(t, "the end was told", func() bool { return told.Load() >= 2 })
 	if n := told.Load(); n != 2 {
 		t.Errorf("told %d times, want of the problem's begin and end", n)
 	}
@@ -283,16 +289,12 @@ func TestSourcesComeAndGo(t *testing.T) {
 	at := await(t, c, "a number", known).At
 	two := signals.Source{Function: "g", Name: "two", URL: url, Interval: often}
 	c.Set([]signals.Source{one, two})
-	for len(c.Readings("g", time.Now())) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	until(t, "the new source is read", func() bool { return len(c.Readings("g", time.Now())) > 0 })
 	if r := c.Readings("f", time.Now()); len(r) != 1 || !r[0].At.Equal(at) {
 		t.Errorf("%+v: a source that did not change was asked anew", r)
 	}
 	one.Path = "n"
 	c.Set([]signals.Source{one})
 	await(t, c, "the problem of the other place", problem)
-	for len(c.Readings("g", time.Now())) > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	until(t, "the old source is gone", func() bool { return len(c.Readings("g", time.Now())) == 0 })
 }
