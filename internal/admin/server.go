@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"holdfast/internal/admin/access"
+	"holdfast/internal/alerting/channel"
 	"holdfast/internal/control"
 	"holdfast/internal/event"
 	"holdfast/internal/gateway"
@@ -68,6 +69,8 @@ type Config struct {
 	// ScalingSources returns where a function's own signals come from; nil: there
 	// are none.
 	ScalingSources func(function string) []ScalingSource
+	// Alerts returns what is wrong now, the worst first; nil: nobody alerts.
+	Alerts func() []channel.Alert
 	// Guard stands before everything; nil: only the local socket has a role.
 	Guard *access.Guard
 	// Tokens are behind Guard; nil: there are none.
