@@ -2,6 +2,19 @@
 // Alertmanager, Slack, PagerDuty, mail, or any address that takes a POST. A
 // channel sends once and says how it went; package alerting keeps what was not
 // delivered and tries again.
+//
+//	kind          the receiver learns of                 told again by
+//	alertmanager  every alert, while it fires            Repeater
+//	webhook       a notification as JSON, signed
+//	slack         a notification as text
+//	email         a notification as text and HTML
+//	pagerduty     one event per alert
+//	heartbeat     that all is well                       every heartbeat
+//
+// What holds for all: one try has a deadline, of an answer the first 4 KiB are
+// read, redirects are not followed, and no error holds an address beyond its
+// host, because the rest of it is often the secret. Texts of alerts come from
+// anywhere; each channel escapes them for its receiver.
 package channel
 
 import (
@@ -14,13 +27,28 @@ import (
 type Channel interface {
 	// Name is the key of the channel in the configuration.
 	Name() string
-	// Kind is alertmanager, slack, pagerduty, email or webhook.
+	// Kind is alertmanager, webhook, slack, pagerduty, email or heartbeat.
 	Kind() string
 	// Send delivers n or says why not, before ctx ends. It is called again with
 	// the same n.ID until it returns nil or a refusal that will not change
 	// (ErrRefused); where the receiver can tell doubles apart, it is given n.ID.
 	// A *Later in the error says when the receiver wants to be asked again.
 	Send(ctx context.Context, n *Notification) error
+}
+
+// Repeater is a channel whose receiver takes an alert for resolved when it hears
+// nothing of it: what fires must be sent again.
+type Repeater interface {
+	Channel
+	// Repeat is the time between two notifications about what still fires.
+	Repeat() time.Duration
+}
+
+// Wants reports whether c has a use for n. A channel that has none answers nil
+// to Send and bothers nobody.
+func Wants(c Channel, n *Notification) bool {
+	w, ok := c.(interface{ wants(n *Notification) bool })
+	return !ok || w.wants(n)
 }
 
 // ErrRefused is wrapped by errors that another try will not mend: a wrong
