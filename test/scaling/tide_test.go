@@ -1,0 +1,32 @@
+package scaling_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"holdfast/test/holdfast"
+	"holdfast/test/need"
+	"holdfast/test/scaling/tide"
+)
+
+const ebbing = `
+log: {access: off}
+functions:
+  work:
+    routes: [{path: /api/work/}]
+    scaling: %s
+    retry: {attempts: 1} # would hide requests to instances that are gone
+    platform: {process: {command: [%q, demo-function, --name, work, --id, '{id}', --port, '{port}']}}
+`
+
+func TestProcessesComeAndGoWithTheTide(t *testing.T) {
+	t.Parallel()
+	need.Plain(t)
+	file := filepath.Join(t.TempDir(), "holdfast.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, ebbing, tide.Scaling, holdfast.Binary(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tide.Run(t, holdfast.Up(t, "-c", file), "work", "/api/work/?slow=200ms")
+}
