@@ -11,18 +11,21 @@ FUZZTIME ?= 30s
 TOOLS := bin/tools
 LINT := $(TOOLS)/golangci-lint
 
-.PHONY: help build run test lint fmt vuln fuzz bench drill load stress soak dist image deps clean
+.PHONY: help build page run test lint fmt vuln fuzz bench drill load stress soak dist image deps clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 10
 
-build: ## build bin/holdfast
+build: page ## build bin/holdfast, with the page in it
 	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/holdfast ./cmd/holdfast
+
+page: ## build the page from web/ (needs Node; without it the binary has a placeholder)
+	@scripts/web.sh
 
 run: build ## build and start the demo: three functions, two instances each
 	@exec bin/holdfast up --demo
 
-test: deps $(TOOLS)/testreport ## run all tests and say what ran, what was skipped and what failed
+test: deps page $(TOOLS)/testreport ## run all tests and say what ran, what was skipped and what failed
 	@$(TOOLS)/testreport
 
 lint: $(LINT) ## run golangci-lint on the main module; zero findings is the only passing state

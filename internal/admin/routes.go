@@ -6,11 +6,13 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"holdfast/internal/admin/access"
+	"holdfast/internal/dashboard"
 	"holdfast/internal/store"
 )
 
 const index = `Holdfast admin interface
 
+/admin/monitoring   the page: what is wrong, why, and what is done about it
 /metrics            figures for Prometheus
 /healthz            200 while the process answers
 /readyz             200 while the gateway can serve, 503 and why while it cannot
@@ -27,6 +29,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /metrics", s.figures)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
+	page := dashboard.New(access.PolicyPage)
+	mux.HandleFunc("GET "+dashboard.Root, page.ServeHTTP)
+	mux.HandleFunc("GET "+dashboard.Root+"/", page.ServeHTTP)
 	a := s.newAPI(mux)
 	a.addAll()
 	a.addPlain()
@@ -59,6 +64,8 @@ func (a *api) addPlain() {
 		{"metrics", "/metrics", "Figures for Prometheus", "Beyond this machine, and everywhere with admin.metrics_token, this needs the role viewer.", "text/plain"},
 		{"healthz", "/healthz", "Whether the process answers", "", "text/plain"},
 		{"readyz", "/readyz", "Whether the gateway can serve", "503 and why while it cannot; as JSON with `Accept: application/json`.", "text/plain"},
+		{"page", dashboard.Root, "The page", "Its files lie below it. What it shows it asks of this API.", "text/html"},
+		{"page-files", dashboard.Root + "/", "The page and its files", "", "text/html"},
 		{"openapi", documentPath, "This document", "", "application/json"},
 	} {
 		o := a.operation(op{id: p.id, method: http.MethodGet, path: p.path, tag: "plain", summary: p.summary, about: p.about})
