@@ -19,6 +19,7 @@ needs=(
   "nginx|nginx|the comparison of gateways"
   "wrk|wrk|the comparison of gateways"
   "h2load|nghttp2-client|the comparison of load generators"
+  "chromium|chromium|the page in a real browser"
   "prometheus|prometheus|signals of scaling from a real one"
   "etcd|etcd-server|the store of Kubernetes"
 )

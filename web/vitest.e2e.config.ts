@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+// Tests in Chromium against a running Holdfast; test/dashboard starts both. One file after another: they share a server
+// and two cores.
+export default defineConfig({
+  test: {
+    include: ['e2e/**/*.test.ts'],
+    environment: 'node',
+    fileParallelism: false,
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
+  },
+})
