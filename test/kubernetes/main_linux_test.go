@@ -39,12 +39,15 @@ func TestMain(m *testing.M) {
 }
 
 // playPod is what the container "web" runs: a server that answers with its
-// name. Version "crash" ends at once.
+// name, after the time that ?slow= says. Version "crash" ends at once.
 func playPod(version string) int {
 	if version == "crash" {
 		return 3
 	}
-	server := &http.Server{Addr: net.JoinHostPort(os.Getenv("POD_IP"), "8080"), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := &http.Server{Addr: net.JoinHostPort(os.Getenv("POD_IP"), "8080"), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slow, err := time.ParseDuration(r.FormValue("slow")); err == nil {
+			time.Sleep(slow)
+		}
 		fmt.Fprintln(w, os.Getenv("HOSTNAME"), version)
 	})}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)

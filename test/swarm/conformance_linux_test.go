@@ -27,6 +27,7 @@ func TestSwarm(t *testing.T) {
 		"reaches tasks on the network of the host":    reachesTasksOnTheNetworkOfTheHost,
 		"measures processor and memory":               measuresProcessorAndMemory,
 		"says what is in the way and how to get past": saysWhatIsInTheWay,
+		"tasks come and go with the tide":             tasksComeAndGoWithTheTide,
 		"deploys the stack":                           deploysTheStack,
 	} {
 		t.Run(name, func(t *testing.T) {

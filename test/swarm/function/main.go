@@ -1,5 +1,5 @@
 // Command function is what the services of the tests run: it answers each
-// request with its first argument. While there is a file /gate/closed it does
+// request with its first argument, after the time that ?slow= says. While there is a file /gate/closed it does
 // not listen yet, and once it listens does not end, so that a test can hold
 // instances back.
 package main
@@ -29,7 +29,10 @@ func run(answer string) error {
 	await()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s := &http.Server{Addr: ":9000", ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := &http.Server{Addr: ":9000", ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slow, err := time.ParseDuration(r.FormValue("slow")); err == nil {
+			time.Sleep(slow)
+		}
 		fmt.Fprint(w, answer)
 	})}
 	over := make(chan error, 1)
