@@ -21,12 +21,12 @@ test('after signing in the page asked for is there, and signing out leads back',
 })
 
 test('a session whose token is revoked ends, and the page says so', async () => {
-  const made = await api<{ id: string; secret: string }>('POST', '/api/v1/tokens', { name: 'short-lived', role: 'viewer' })
+  const made = await api<{ token: { id: string }; secret: string }>('POST', '/api/v1/tokens', { name: 'short-lived', role: 'viewer' })
   const page = await open('/', { role: 'nobody', allow: /401/ })
   await page.getByLabel('Token').fill(made.secret)
   await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   await page.getByRole('navigation', { name: 'Pages' }).waitFor()
-  await api('DELETE', '/api/v1/tokens/' + made.id)
+  await api('DELETE', '/api/v1/tokens/' + made.token.id)
   await page.getByText('Your session is over').waitFor()
 })
 
