@@ -97,6 +97,13 @@ func (r *Record) uploading(first uint8) (d time.Duration) {
 	return d
 }
 
+// Latency is the time to the head less the waits for the client's body, and
+// whether Stats.Latency of the function has it.
+func (r *Record) Latency() (d time.Duration, counts bool) {
+	counts = r.V > 0 && !r.Long && !r.Reason.byClient() && r.N > r.at().First
+	return r.Head - r.uploading(0), counts
+}
+
 // leave gives the place back.
 func (x *Exchange) leave(now time.Time) {
 	if x.inside {
@@ -179,8 +186,8 @@ func (x *Exchange) End(now time.Time) {
 // count adds the exchange to the statistics of the function that ended it.
 func (x *Exchange) count() {
 	r := &x.rec
-	head := r.Head - r.uploading(0)
-	r.slow = !r.Long && head >= x.rules.Slow
+	latency, counts := r.Latency()
+	r.slow = !r.Long && latency >= x.rules.Slow
 	status := int(r.Status)
 	if r.Local { // whatever a static fallback told the client
 		status = r.Reason.Status()
@@ -188,7 +195,7 @@ func (x *Exchange) count() {
 	s := &x.fn.stats
 	s.end(r.Reason, status)
 	s.Bytes.Add(uint64(max(r.Bytes, 0)))
-	if !r.Long && !r.Reason.byClient() && r.N > r.at().First {
-		s.Latency.Add(head)
+	if counts {
+		s.Latency.Add(latency)
 	}
 }

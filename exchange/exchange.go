@@ -143,7 +143,10 @@ func (x *Exchange) wait(r Reason, until time.Time) Step {
 }
 
 // draw derives independent random bits from the request's.
-func (x *Exchange) draw(n uint64) uint64 { return mix(x.rec.Draw + (n+1)*0x9e3779b97f4a7c15) }
+func (x *Exchange) draw(n uint64) uint64 { return derive(x.rec.Draw, n) }
+
+// derive makes the nth of many independent numbers of one random one.
+func derive(draw, n uint64) uint64 { return mix(draw + (n+1)*0x9e3779b97f4a7c15) }
 
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {

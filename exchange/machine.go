@@ -13,6 +13,7 @@ type Machine struct {
 	router  atomic.Pointer[Router]
 	ring    *Ring
 	observe func(*Record)
+	tracing atomic.Pointer[Tracing] // nil: there is none
 }
 
 // MachineConfig configures a Machine.
@@ -53,6 +54,9 @@ func (m *Machine) Begin(x *Exchange, r *Request, w Waker, now time.Time) Step {
 	}
 	x.reset(m, w, now)
 	x.rec.note(r)
+	if t := m.tracing.Load(); t != nil {
+		x.rec.Trace = t.place(r, header)
+	}
 	x.idempotent = retry.Idempotent(r.Method, false) || header.Get("Idempotency-Key") != ""
 	x.route = m.router.Load().Match(r.Host, r.Path, r.Method, header)
 	if x.route == nil {

@@ -24,6 +24,7 @@ type Facts struct {
 	Host     Text64
 	Path     Text128
 	Client   netip.Addr
+	Trace    Trace // zero: in none
 	Route    *Route
 	Function *Function // the last one, where a fallback function answered
 	Visits   [maxVisits]Visit
@@ -41,6 +42,7 @@ type Facts struct {
 	N        uint8 // attempts made
 	Local    bool  // Holdfast answered itself
 	Long     bool  // upgrade or stream
+	Secure   bool  // the client used https
 	slow     bool
 	used     uint8  // places in Attempts written to
 	Status   uint16 // what the client got; 499: it had left
@@ -122,7 +124,7 @@ func (r *Record) note(q *Request) {
 	r.Method.set(q.Method)
 	r.Host.set(q.Host)
 	r.Path.set(q.Path)
-	r.Client, r.Draw = q.Client, q.Draw
+	r.Client, r.Draw, r.Secure = q.Client, q.Draw, q.Secure
 }
 
 // clear empties the part of the record that was used.

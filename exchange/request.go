@@ -27,7 +27,10 @@ type Request struct {
 	Path   string     // as CleanPath returns it: what is matched is what is forwarded
 	Header Header     // nil: no fields
 	Client netip.Addr // zero: unknown
-	Draw   uint64     // random bits; every random choice of the exchange comes from them
+	// Trusted says that the client may speak for others: a proxy of ours.
+	Trusted bool
+	Secure  bool   // the client used https
+	Draw    uint64 // random bits; every random choice of the exchange comes from them
 }
 
 // Head is the head of an instance's answer as an engine saw it.

@@ -133,12 +133,27 @@ func (f *flight) request(step exchange.Step) *http.Request {
 	host = strings.TrimSuffix(host, "/")
 	out := &http.Request{
 		Method: f.r.Method, URL: f.target(scheme, host), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: f.header, Host: f.r.Host, ContentLength: f.r.ContentLength, Trailer: announced(f.r.Trailer),
+		Header: f.traced(step.Attempt), Host: f.r.Host, ContentLength: f.r.ContentLength, Trailer: announced(f.r.Trailer),
 	}
 	if f.engine.options(step.Function).InstanceHost {
 		out.Host = host
 	}
 	return out
+}
+
+// traced returns the fields of an attempt: in a trace, each says of itself which
+// span it is.
+func (f *flight) traced(attempt int) http.Header {
+	about := &f.x.Record().Facts
+	if !about.Trace.Known() {
+		return f.header
+	}
+	h := maps.Clone(f.header)
+	h["Traceparent"] = []string{string(about.AppendTraceparent(nil, attempt))}
+	if about.Trace.Begun() {
+		delete(h, "Tracestate") // it belongs to the trace the client spoke of
+	}
+	return h
 }
 
 // target keeps the path and the query byte for byte.

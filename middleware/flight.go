@@ -61,7 +61,7 @@ func (f *flight) run() bool {
 func (f *flight) begin() exchange.Step {
 	q := exchange.Request{
 		ID: f.in.id, Method: f.r.Method, Host: f.in.host, Path: f.in.path,
-		Header: f.r.Header, Client: f.in.client, Draw: rand.Uint64(),
+		Header: f.r.Header, Client: f.in.client, Draw: rand.Uint64(), Trusted: f.in.trusted, Secure: f.in.proto == "https",
 	}
 	step := f.engine.machine.Begin(&f.x, &q, f, time.Now())
 	if f.r.Body != nil && f.r.Body != http.NoBody && f.r.ContentLength != 0 {

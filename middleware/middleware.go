@@ -29,6 +29,10 @@ type Config struct {
 	// Observe is called at the end of each exchange with its record, which is
 	// only valid during the call; it must not block. May be nil.
 	Observe func(*exchange.Record)
+	// Tracing gives exchanges their place in a trace, and instances the
+	// traceparent of it; the records hold what the spans say. nil: fields of a trace
+	// pass as they came.
+	Tracing *exchange.Tracing
 }
 
 // Function is one function: where its requests come from and who answers them.
@@ -93,6 +97,7 @@ func New(c Config) (*Handler, error) {
 		return nil, err
 	}
 	h.machine.SetRouter(router)
+	h.machine.SetTracing(c.Tracing)
 	h.Engine = NewEngine(EngineConfig{
 		Machine: h.machine, TrustedProxies: c.TrustedProxies, Dial: c.Dial,
 		Options: func(fn *exchange.Function) Options { return options[fn] },

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/hex"
 	"strconv"
 	"sync/atomic"
 
@@ -59,6 +60,10 @@ func (l *accessLog) observe(r *exchange.Record) {
 	}
 	line := l.lines.Begin(r.Start.Add(r.Took))
 	line.Text("id", r.ID.Bytes())
+	if r.Trace.Known() {
+		var id [32]byte
+		line.Words("trace_id", hex.AppendEncode(id[:0], r.Trace.ID[:]))
+	}
 	line.Text("method", r.Method.Bytes())
 	line.Text("host", r.Host.Bytes())
 	line.Text("path", r.Path.Bytes())

@@ -24,6 +24,7 @@ func tried() *exchange.Record {
 	now := time.Unix(1_800_000_000, 0)
 	r := &exchange.Record{Facts: exchange.Facts{
 		Client: netip.MustParseAddr("192.0.2.1"), Start: now, Head: 2 * time.Millisecond, Took: 3456 * time.Microsecond, Bytes: 512, Status: 200, N: 2,
+		Trace: exchange.Trace{ID: [16]byte{1, 0xab, 15: 2}},
 	}}
 	r.Attempts[0] = exchange.AttemptRecord{Instance: list[0], Kind: retry.Status, Status: 503, Took: time.Millisecond, Upload: 500 * time.Microsecond}
 	r.Attempts[1] = exchange.AttemptRecord{Instance: list[1], Kind: retry.OK, Status: 200, Head: time.Millisecond, Took: 2 * time.Millisecond}
@@ -49,7 +50,7 @@ func TestTheAccessLogTellsOfEachAttempt(t *testing.T) {
 	r := tried()
 	plain := line(t, r, false)
 	for _, part := range []string{
-		" msg=exchange component=access ", " client=192.0.2.1 status=200 head_ms=2 took_ms=3.46 bytes=512 ",
+		" msg=exchange component=access ", " trace_id=01ab0000000000000000000000000002 ", " client=192.0.2.1 status=200 head_ms=2 took_ms=3.46 bytes=512 ",
 		` attempts="[{Instance:f-1 Status:503 Reason: TookMS:1 UploadMS:0.5 Then:` + r.Attempts[0].Decision.Reason.String() +
 			`} {Instance:f-2 Status:200 Reason: TookMS:2 UploadMS:0 Then:}]"` + "\n",
 	} {

@@ -82,6 +82,7 @@ func serveStrict(t *testing.T, c middleware.Config, ln net.Listener, serve gatew
 		Logger: slog.New(loud{t}), Events: event.NewBus(64), Secret: c.Secret, TrustedProxies: c.TrustedProxies,
 		Strict: true, Dial: c.Dial,
 	})
+	g.SetTracing(c.Tracing)
 	var specs []gateway.Spec
 	for i := range c.Functions {
 		specs = append(specs, specOf(&c.Functions[i]))

@@ -30,6 +30,9 @@ type Config struct {
 	// Failed is told, without delay, that an attempt on an instance failed in a
 	// way that a health check should look into. May be nil.
 	Failed func(function, instance string)
+	// Observe gets the record of each finished exchange, valid during the call. It
+	// must not block. May be nil.
+	Observe func(*exchange.Record)
 	// Secret signs affinity cookies.
 	Secret []byte
 	// Strict lets net/http read nothing, from clients and from instances, that
@@ -94,6 +97,10 @@ func (g *Gateway) Handler() http.Handler { return g.engine }
 
 // Records returns the remembered exchanges.
 func (g *Gateway) Records() *exchange.Ring { return g.machine.Records() }
+
+// SetTracing says how exchanges that begin from now on get their place in a
+// trace; nil: they get none.
+func (g *Gateway) SetTracing(t *exchange.Tracing) { g.machine.SetTracing(t) }
 
 // Router returns the routes in force.
 func (g *Gateway) Router() *exchange.Router { return g.machine.Router() }

@@ -92,4 +92,7 @@ func (g *Gateway) observe(r *exchange.Record) {
 		}
 	}
 	g.access.observe(r)
+	if g.config.Observe != nil {
+		g.config.Observe(r)
+	}
 }

@@ -57,6 +57,8 @@ const (
 	kindExpect
 	kindDate
 	kindRetryAfter
+	kindTraceparent
+	kindTracestate
 )
 
 func (k kind) hopByHop() bool { return kindConnection <= k && k <= kindProxy }
@@ -112,10 +114,15 @@ func kindOf(name []byte) kind {
 			return kindConnection
 		case equalFold(name, "keep-alive"):
 			return kindKeepAlive
+		case equalFold(name, "tracestate"):
+			return kindTracestate
 		}
 	case 11:
-		if equalFold(name, "retry-after") {
+		switch {
+		case equalFold(name, "retry-after"):
 			return kindRetryAfter
+		case equalFold(name, "traceparent"):
+			return kindTraceparent
 		}
 	case 12:
 		switch {

@@ -28,6 +28,7 @@ type flight struct {
 	forward  Forwarding
 	relay    Relaying
 	id       [32]byte
+	trace    [exchange.Traceparent]byte
 	lower    []byte             // the host, where it has capitals
 	partial  []byte             // the part of an answer's head that came
 	headLen  int                // of the request; 0: it is not complete
@@ -152,6 +153,7 @@ func (f *flight) begin() {
 		return
 	}
 	f.ask.ID, f.ask.Client, f.ask.Draw = f.forward.ID, f.forward.Client, rand.Uint64()
+	f.ask.Trusted, f.ask.Secure = f.forward.Trusted, f.forward.Proto == "https"
 	step := f.loop.config.Machine.Begin(&f.x, &f.ask, f, f.loop.now)
 	f.function, f.options = f.x.Function(), DefaultOptions()
 	if options := f.loop.config.Options; options != nil && f.function != nil {
@@ -236,6 +238,8 @@ func (f *flight) sendRequest() bool {
 	if f.instanceHost() {
 		f.forward.Host = u.pool.at.host
 	}
+	about := &f.x.Record().Facts
+	f.forward.Traceparent, f.forward.Begins = about.AppendTraceparent(f.trace[:0], f.step.Attempt), about.Trace.Begun()
 	l.head = f.request.AppendTo(l.head[:0], &f.forward)
 	l.head = append(l.head, c.buf[f.headLen:f.requestLen()]...)
 	n, err := writeSocket(u.fd, l.head)

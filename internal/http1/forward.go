@@ -21,6 +21,11 @@ type Forwarding struct {
 	// Trusted says that the peer may tell who its client is: its fields are
 	// continued. Everybody else's are replaced.
 	Trusted bool
+	// Traceparent takes the place of the client's field; empty: that passes. Begins
+	// says that it is of another trace, so that the client's tracestate does not
+	// belong to it.
+	Traceparent []byte
+	Begins      bool
 }
 
 // AppendTo appends the head an instance gets: end-to-end fields as they came,
@@ -41,6 +46,9 @@ func (r *Request) AppendTo(dst []byte, f *Forwarding) []byte {
 	dst = r.appendFields(dst, f)
 	dst = r.appendClient(dst, f)
 	dst = r.appendVia(dst, f)
+	if len(f.Traceparent) > 0 {
+		dst = append(append(append(dst, "Traceparent: "...), f.Traceparent...), '\r', '\n')
+	}
 	if r.trailers {
 		dst = append(dst, "TE: trailers\r\n"...)
 	}
@@ -65,6 +73,14 @@ func (r *Request) appendFields(dst []byte, f *Forwarding) []byte {
 		case kindMaxForwards:
 			dst = r.appendMaxForwards(dst, l)
 			continue
+		case kindTraceparent:
+			if len(f.Traceparent) > 0 {
+				continue
+			}
+		case kindTracestate:
+			if len(f.Traceparent) > 0 && f.Begins {
+				continue
+			}
 		}
 		if r.passes(l) {
 			dst = appendField(dst, l.name.of(r.buf), l.value.of(r.buf))

@@ -80,6 +80,7 @@ func Run(t *testing.T, start Start) {
 	}{
 		{"request", requestTests()},
 		{"forwarding", forwardingTests()},
+		{"trace", traceTests()},
 		{"answer", answerTests()},
 		{"local", localTests()},
 		{"blame", blameTests()},
