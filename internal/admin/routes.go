@@ -84,6 +84,7 @@ func (a *api) addAll() {
 	handle(a, viewer("status", "status", "status", "How everything is, on one page"), s.status)
 	handle(a, viewer("health", "health", "status", "How Holdfast itself is: store, memory, goroutines"), s.own)
 	handle(a, viewer("performance", "performance", "status", "How functions, instances and Holdfast perform, and what is out of the ordinary", 503), s.performance)
+	a.addLive()
 	a.addFunctions()
 	a.addInstances()
 	handle(a, viewer("breakers", "breakers", "functions", "Breakers with their state and the reason", 404), s.breakers)

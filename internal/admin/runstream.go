@@ -150,14 +150,16 @@ type streamWriter struct {
 	control *http.ResponseController
 }
 
-func (s streamWriter) write(text string) error {
-	if text == "" {
+func (s streamWriter) write(text string) error { return s.writeBytes([]byte(text)) }
+
+func (s streamWriter) writeBytes(text []byte) error {
+	if len(text) == 0 {
 		return nil
 	}
 	if err := s.control.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	if _, err := io.WriteString(s.w, text); err != nil {
+	if _, err := s.w.Write(text); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
 	if err := s.control.Flush(); err != nil {

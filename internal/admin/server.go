@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -66,6 +67,9 @@ type Config struct {
 	// Scaling returns the decisions about a function's number of instances, and
 	// why it is not scaled; nil: there is no scaler.
 	Scaling func(function string) (v scaler.View, decided bool, rests string)
+	// Bounds returns between how many instances a function is scaled; zeros: it is
+	// not. nil: nothing is.
+	Bounds func(function string) (least, most int)
 	// ScalingSources returns where a function's own signals come from; nil: there
 	// are none.
 	ScalingSources func(function string) []ScalingSource
@@ -104,6 +108,9 @@ type Server struct {
 	draining atomic.Bool
 	wasReady atomic.Bool // once is enough, see readiness
 	recent   recent
+	lately   lately
+	ordered  orderCache
+	live     *live
 	handler  http.Handler
 	api      *api
 	document []byte
@@ -124,7 +131,8 @@ func New(c Config) *Server {
 		figures.Runs = func() telemetry.Runs { return endedRuns(c.Runs) }
 	}
 	s.metrics = telemetry.NewMetrics(figures).Handler()
-	s.recent.start = s.started
+	s.recent.start, s.lately.start = s.started, s.started
+	s.live = newLive(self{c.Version, c.Node}, s.look)
 	if s.config.Guard == nil {
 		s.config.Guard = socketOnly()
 	}
@@ -163,6 +171,11 @@ func (s *Server) Run(ctx context.Context, tcp, socket net.Listener) error {
 	for n, l := range []net.Listener{tcp, socket} {
 		go func() { served <- servers[n].Serve(l) }()
 	}
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	seeing, blind := context.WithCancel(ctx)
+	defer blind()
+	looking.Go(func() { s.live.run(seeing) })
 	err := s.watch(ctx, served)
 	left := len(servers)
 	if err != nil {
@@ -186,14 +199,17 @@ func (s *Server) Run(ctx context.Context, tcp, socket net.Listener) error {
 
 // watch keeps the samples fresh until ctx ends or a listener fails.
 func (s *Server) watch(ctx context.Context, served <-chan error) error {
-	ticker := time.NewTicker(recentStep)
+	ticker, often := time.NewTicker(recentStep), time.NewTicker(latelyStep)
 	defer ticker.Stop()
+	defer often.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case now := <-ticker.C:
 			s.recent.rotate(s.config.Gateway.Functions(), now)
+		case now := <-often.C:
+			s.lately.take(s, now)
 		case err := <-served:
 			if errors.Is(err, http.ErrServerClosed) {
 				err = errors.New("listener was closed")

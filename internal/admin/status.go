@@ -73,7 +73,7 @@ func (s *Server) status(context.Context, *nothing) (Status, error) {
 		Ready: ready.Ready, Draining: ready.Draining, Functions: []FunctionStatus{},
 	}
 	if v.Draining {
-		v.Problems = append(v.Problems, "shutting down: no new requests are taken")
+		v.Problems = append(v.Problems, shuttingDown)
 	}
 	for _, fn := range s.config.Gateway.Functions() {
 		f := s.functionStatus(fn, now)
@@ -84,10 +84,17 @@ func (s *Server) status(context.Context, *nothing) (Status, error) {
 	return v, nil
 }
 
+const shuttingDown = "shutting down: no new requests are taken"
+
 func (s *Server) functionStatus(fn *exchange.Function, now time.Time) FunctionStatus {
-	b, stats, budget := fn.Balancer().Stats(now), fn.Stats(), fn.RetryBudget().Snapshot(now)
+	b := fn.Balancer().Stats(now)
+	return s.functionStatusOf(fn, &b, now)
+}
+
+func (s *Server) functionStatusOf(fn *exchange.Function, b *balancer.Stats, now time.Time) FunctionStatus {
+	stats, budget := fn.Stats(), fn.RetryBudget().Snapshot(now)
 	v := FunctionStatus{
-		Name: fn.Name(), Strategy: b.Strategy.String(), Panic: b.Panic, Instances: countInstances(&b), Breaker: "off",
+		Name: fn.Name(), Strategy: b.Strategy.String(), Panic: b.Panic, Instances: countInstances(b), Breaker: "off",
 		InFlight: fn.InFlight(), Attempts: stats.Attempts.Load(), Retries: stats.Retries.Load(),
 		Fallbacks: stats.Fallbacks.Load(), Bytes: stats.Bytes.Load(), Failed: stats.Exchanges[5].Load(),
 		RetryBudgetAvailable: max(budget.Available, 0), RetriesRefused: budget.Refused,

@@ -145,7 +145,7 @@ func (a *App) makeAdmin(c *config.Config) {
 		Config:  func() ([]byte, error) { return config.Marshal(a.config.Load(), true), nil },
 		Values:  a.configValues,
 		Control: a.control, Runs: a.runs, CheckURL: a.checkLoaded,
-		Store: a.store, Node: a.node, StoreHealth: a.outbox.Health, History: past{a.history}, Performance: a.monitor.Snapshot, Scaling: a.scalingOf, ScalingSources: a.scalingSignals,
+		Store: a.store, Node: a.node, StoreHealth: a.outbox.Health, History: past{a.history}, Performance: a.monitor.Snapshot, Scaling: a.scalingOf, Bounds: a.boundsOf, ScalingSources: a.scalingSignals,
 		Guard: a.door.guard, Tokens: a.door.tokens, Audit: a.door.audit, MetricsToken: c.Admin.MetricsToken,
 	})
 }
@@ -162,4 +162,14 @@ func (a *App) configValues(path string) []admin.ConfigValue {
 		list[i] = admin.ConfigValue{Path: v.Path, Value: v.Text, Origin: v.Origin.String()}
 	}
 	return list
+}
+
+// boundsOf returns between how many instances a function is scaled; zeros: it is
+// not.
+func (a *App) boundsOf(function string) (least, most int) {
+	f := a.config.Load().Functions[function]
+	if f == nil || f.Platform.Name() == "" || !f.Scaling.Enabled {
+		return 0, 0
+	}
+	return f.Scaling.MinInstances, f.Scaling.MaxInstances
 }
