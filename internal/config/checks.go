@@ -53,7 +53,7 @@ func checkEnum(text string, enum []string) (message, hint string) {
 }
 
 func checkFormat(format string, text *string) (message, hint string) {
-	if *text == "" && !slices.Contains([]string{"listen", "nonempty", "store", "path", "method", "check-method", "instance-url", "statuses", "condition"}, format) {
+	if *text == "" && !slices.Contains([]string{"listen", "nonempty", "store", "path", "method", "check-method", "instance-url", "statuses", "condition", "receiver-url", "mail-server", "mail-address"}, format) {
 		return "", "" // empty is the way to say none
 	}
 	switch format {
@@ -100,6 +100,14 @@ func checkFormat(format string, text *string) (message, hint string) {
 		return when(!areStatuses(*text), "must be statuses such as 200-399 or 200,204", "")
 	case "signal-url":
 		return checkSignalURL(*text)
+	case "receiver-url":
+		return checkReceiverURL(*text)
+	case "mail-server":
+		return checkMailServer(*text)
+	case "mail-address":
+		return checkMailAddress(*text)
+	case "webhook-secret":
+		return checkWebhookSecret(*text)
 	case "json-path":
 		return when(!isJSONPath(*text), "must be a way to a number, such as jobs.waiting or queues.0.length", `\. is a dot within a key`)
 	case "zone":
@@ -125,6 +133,8 @@ func checkMapKey(format, key string) (message, hint string) {
 	switch format {
 	case "function-name":
 		return when(!isFunctionName(key), "is not a function name", "use 1 to 63 lower-case letters, digits, - and _, beginning with a letter or digit")
+	case "channel-name":
+		return when(!isFunctionName(key), "is not the name of a channel", "use 1 to 63 lower-case letters, digits, - and _, beginning with a letter or digit")
 	case "header":
 		return when(!isToken(key), "is not a header name", "use letters, digits and -")
 	case "check-header":

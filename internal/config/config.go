@@ -28,6 +28,8 @@ type Config struct {
 	Limits Limits `yaml:"limits"`
 	// From where on something is out of the ordinary: an event, a metric and a line of `holdfast status`.
 	Monitor Monitor `yaml:"monitor"`
+	// Who is told what is wrong.
+	Alerts Alerts `yaml:"alerts"`
 	// Connections to PostgreSQL. Checked now, used by the pool of a later version.
 	Pool Pool `yaml:"pool"`
 	// The services behind the gateway, by name: lower-case letters, digits, `-` and `_`, at most 63.
@@ -108,6 +110,13 @@ type Monitor struct {
 	ErrorPercent float64 `yaml:"error_percent" default:"10" range:"0.1..100"`
 	// How many times slower than in the same hour last week p95 may be over 15 minutes.
 	LatencyFactor float64 `yaml:"latency_factor" default:"1.5" range:"1.01..1000"`
+}
+
+// Alerts says who is told what is wrong. Without any, alerts are on the page, in
+// the log and in `holdfast status`.
+type Alerts struct {
+	// Where alerts are sent, by a name that is chosen freely.
+	Channels map[string]*AlertChannel `yaml:"channels" format:"channel-name" max:"100"`
 }
 
 // Pool bounds the connections to PostgreSQL.

@@ -237,9 +237,12 @@ func (d *decoder) scalar(n *node, v reflect.Value, f *field, path string) {
 	}
 }
 
-// holdsSecret reports whether the value at path, an entry of a map of headers
-// or variables, is one by its name.
+// holdsSecret reports whether the value at path is one by its key, or, as an
+// entry of a map of headers or variables, by its name.
 func (f *field) holdsSecret(path string) bool {
+	if f.secret {
+		return true
+	}
 	if f.typ.Kind() != reflect.Map || f.typ.Elem().Kind() != reflect.String {
 		return false
 	}

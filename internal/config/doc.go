@@ -14,7 +14,7 @@
 //	    by key, lists are replaced as a whole. `null` counts as not written.
 //	  - The environment is HOLDFAST_ plus the path in upper case with two
 //	    underscores between levels (HOLDFAST_FUNCTIONS__PUBLIC__RETRY__ATTEMPTS),
-//	    and the four variables named in environ.go. An empty variable counts as
+//	    and the variables named in environ.go. An empty variable counts as
 //	    not set.
 //	  - Overrides come from the admin API and are handed in by the caller.
 //

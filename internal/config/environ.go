@@ -11,13 +11,18 @@ import (
 // prefix begins every variable that sets a key.
 const prefix = "HOLDFAST_"
 
-// named are the variables other platforms set, and the key each stands for.
-// LOAD_BALANCER_INSTANCES is the fourth: it makes a function.
+// slackVariable is all that alerts in Slack need: it makes the channel slack.
+const slackVariable = prefix + "ALERTS_SLACK_URL"
+
+// named are the variables with a name of their own, and the key each stands for:
+// those other platforms set, and a short one.
+// LOAD_BALANCER_INSTANCES is another: it makes a function.
 func named() []struct{ variable, path string } {
 	return []struct{ variable, path string }{
 		{"SUPABASE_MIN_CONNECTIONS", "pool.min"},
 		{"SUPABASE_MAX_CONNECTIONS", "pool.max"},
 		{"DEPLOYMENT_PLATFORM", "platform"},
+		{slackVariable, "alerts.channels.slack.slack.url"},
 	}
 }
 
@@ -46,7 +51,7 @@ func (l *loader) environmentOver(tree *node) *node {
 	for _, name := range slices.Sorted(maps.Keys(l.env)) {
 		rest, ours := strings.CutPrefix(name, prefix)
 		value := l.env[name]
-		if !ours || value == "" || name == prefix+"DEBUG" || slices.Contains(l.options.IgnoreVariables, name) {
+		if !ours || value == "" || name == prefix+"DEBUG" || name == slackVariable || slices.Contains(l.options.IgnoreVariables, name) {
 			continue
 		}
 		w := walk{catalog: l.catalog, tree: tree}

@@ -58,6 +58,35 @@ func TestAnyKeyCanComeFromTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestOneVariableIsEnoughForAlertsInSlack(t *testing.T) {
+	t.Parallel()
+	const url = "https://hooks.slack.com/services/T/B/hunter2"
+	const rest = `functions: {public: {routes: [{path: /}], instances: [{url: "http://a:1"}]}}`
+	c, origins, err := load(t, rest, "HOLDFAST_ALERTS_SLACK_URL="+url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slack := c.Alerts.Channels["slack"]
+	if slack == nil || slack.Kind() != "slack" || slack.Slack.URL != url || slack.Severity != "warning" {
+		t.Errorf("%+v", slack)
+	}
+	if at := origins.Of("alerts.channels.slack.slack.url").String(); at != "environment HOLDFAST_ALERTS_SLACK_URL" {
+		t.Errorf("comes from %s", at)
+	}
+	if text := string(config.Marshal(c, true)); strings.Contains(text, "hunter2") || !strings.Contains(text, "url: \"***\"") {
+		t.Errorf("masked:\n%s", text)
+	}
+	for _, change := range config.Diff(nil, c) {
+		if strings.Contains(change.String(), "hunter2") {
+			t.Errorf("shown: %s", change)
+		}
+	}
+	c, _, err = load(t, "alerts: {channels: {slack: {slack: 'https://elsewhere.example/', severity: critical}}}\n"+rest, "HOLDFAST_ALERTS_SLACK_URL="+url)
+	if err != nil || c.Alerts.Channels["slack"].Slack.URL != url || c.Alerts.Channels["slack"].Severity != "critical" || len(c.Alerts.Channels) != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestTheNamedVariablesOfOtherPlatforms(t *testing.T) {
 	t.Parallel()
 	c, origins := mustLoad(t, config.Options{Environ: []string{

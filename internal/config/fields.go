@@ -19,6 +19,7 @@ import (
 //	max       most elements of a list or map
 //	required  must be given
 //	choice    excludes the keys of the same block with another choice
+//	secret    the value is shown to nobody
 //	short     a single value in place of the block is the value of this key
 type field struct {
 	index    []int
@@ -34,6 +35,7 @@ type field struct {
 	required bool
 	choice   string
 	short    bool
+	secret   bool
 	low      float64
 	high     float64
 	bounds   [2]string // low and high as written
@@ -129,6 +131,7 @@ func newField(owner reflect.Type, sf reflect.StructField, index []int, key strin
 		def: sf.Tag.Get("default"), service: sf.Tag.Get("service"),
 		format: sf.Tag.Get("format"), required: sf.Tag.Get("required") == "true",
 		choice: sf.Tag.Get("choice"), short: sf.Tag.Get("short") == "true",
+		secret: sf.Tag.Get("secret") == "true",
 	}
 	if f.service == "" {
 		f.service = f.def

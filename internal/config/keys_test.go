@@ -34,6 +34,15 @@ var closed = []string{
 	"functions.NAME.platform.kubernetes.namespace", "functions.NAME.platform.kubernetes.target", "functions.NAME.platform.kubernetes.service",
 	"functions.NAME.platform.kubernetes.port", "functions.NAME.platform.kubernetes.scheme", "functions.NAME.platform.kubernetes.ready_timeout",
 	"admin.hosts", "admin.allow_instances", "admin.metrics_token", "admin.tls", "admin.tls.cert", "admin.tls.key", "admin.tls.auto",
+	"alerts", "alerts.channels", "alerts.channels.NAME.severity", "alerts.channels.NAME.functions",
+	"alerts.channels.NAME.slack", "alerts.channels.NAME.slack.url",
+	"alerts.channels.NAME.pagerduty", "alerts.channels.NAME.pagerduty.routing_key", "alerts.channels.NAME.pagerduty.url",
+	"alerts.channels.NAME.email", "alerts.channels.NAME.email.server", "alerts.channels.NAME.email.tls", "alerts.channels.NAME.email.user",
+	"alerts.channels.NAME.email.password", "alerts.channels.NAME.email.from", "alerts.channels.NAME.email.to",
+	"alerts.channels.NAME.alertmanager", "alerts.channels.NAME.alertmanager.url", "alerts.channels.NAME.alertmanager.headers",
+	"alerts.channels.NAME.webhook", "alerts.channels.NAME.webhook.url", "alerts.channels.NAME.webhook.format",
+	"alerts.channels.NAME.webhook.secret", "alerts.channels.NAME.webhook.headers", "alerts.channels.NAME.webhook.heartbeats",
+	"alerts.channels.NAME.heartbeat", "alerts.channels.NAME.heartbeat.url", "alerts.channels.NAME.heartbeat.method",
 	"tls", "tls.cert", "tls.key", "tls.auto",
 }
 

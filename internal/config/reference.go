@@ -17,7 +17,8 @@ const referenceIntro = "# Configuration reference\n\n" +
 	"- **Order**: defaults, then files in the order given (a file wins over what it includes), then the environment, then overrides through the admin API; the later one wins, key by key. Lists are replaced as a whole, `null` counts as not written.\n" +
 	"- **`defaults:`** lies under every function: a function's own keys win in whatever layer they are.\n" +
 	"- **Environment**: any key is a variable: `HOLDFAST_`, then the path in capitals with two underscores between levels. `HOLDFAST_LISTEN`, `HOLDFAST_LOG__LEVEL`, `HOLDFAST_FUNCTIONS__PUBLIC__RETRY__ATTEMPTS`. In names of functions, `-` is written `_`. Lists and blocks are JSON (`HOLDFAST_FUNCTIONS__PUBLIC__INSTANCES='[{\"url\": \"http://127.0.0.1:9001\"}]'`), lists of single values also `a,b`. An empty variable counts as not set. A `HOLDFAST_` variable that names no key is an error, except `HOLDFAST_DEBUG`.\n" +
-	"- `SUPABASE_MIN_CONNECTIONS` and `SUPABASE_MAX_CONNECTIONS` set `pool.min` and `pool.max`, `DEPLOYMENT_PLATFORM` sets `platform`, and `LOAD_BALANCER_INSTANCES`, a JSON list of `{id, url, weight}`, makes them the instances of the function `default`, which takes `/` unless it has routes.\n\n"
+	"- `SUPABASE_MIN_CONNECTIONS` and `SUPABASE_MAX_CONNECTIONS` set `pool.min` and `pool.max`, `DEPLOYMENT_PLATFORM` sets `platform`, and `LOAD_BALANCER_INSTANCES`, a JSON list of `{id, url, weight}`, makes them the instances of the function `default`, which takes `/` unless it has routes.\n" +
+	"- `HOLDFAST_ALERTS_SLACK_URL` is all that alerts in Slack need: the address of an incoming webhook, which becomes the channel `slack`.\n\n"
 
 // Reference returns the manual of all keys as Markdown: how to write them, then
 // one table for each block, each followed by those inside it.

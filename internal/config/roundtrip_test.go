@@ -17,6 +17,14 @@ trusted_proxies: [10.0.0.0/8, "::1"]
 shutdown_timeout: 90s
 log: {level: debug, format: json, access: all, components: {prober: warn, "off": error}}
 limits: {header_bytes: 2000, header_timeout: 0}
+alerts:
+  channels:
+    chat: {slack: "https://hooks.slack.com/services/T/B/$${x}"}
+    oncall: {severity: critical, functions: [service], pagerduty: {routing_key: "0123"}}
+    mail: {email: {server: "mail.example.com:587", user: u, password: "p w", from: "Holdfast <h@example.com>", to: [a@example.com, "B <b@example.com>"]}}
+    am: {alertmanager: "http://am:9093", severity: info}
+    hook: {webhook: {url: "https://x.example/y", format: alertmanager, secret: whsec_MDEyMzQ1Njc4OQ==, headers: {Authorization: Bearer x}, heartbeats: true}}
+    alive: {heartbeat: {url: "https://hc.example/id", method: POST}}
 functions:
   service:
     profile: service

@@ -104,7 +104,7 @@ func (b *schemaBuilder) ref(t reflect.Type) object {
 func (b *schemaBuilder) mapping(f *field, t reflect.Type) object {
 	out := object{"type": []string{"object", "null"}, "additionalProperties": b.value(f, t.Elem())}
 	switch f.format {
-	case "function-name":
+	case "function-name", "channel-name":
 		out["propertyNames"] = object{"pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
 	case "component":
 		out["propertyNames"] = object{"pattern": "^[A-Za-z0-9_-]+$"}

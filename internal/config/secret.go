@@ -64,10 +64,10 @@ func shown(n *node, secret bool) string {
 		return "empty"
 	case n.kind != scalarNode:
 		return n.kind.String()
-	case secret || n.secret:
-		return masked
 	case n.text == "":
 		return "empty"
+	case secret || n.secret:
+		return masked
 	case plainValue(n.text):
 		return n.text
 	}

@@ -29,6 +29,7 @@ func (s *settler) settle() {
 	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
 		s.function(c.Functions[name], "functions."+name)
 	}
+	s.alertChannels()
 	s.routes()
 	s.fallbacks()
 }

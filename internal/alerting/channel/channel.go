@@ -40,7 +40,8 @@ type Channel interface {
 // nothing of it: what fires must be sent again.
 type Repeater interface {
 	Channel
-	// Repeat is the time between two notifications about what still fires.
+	// Repeat is the time between two notifications about what still fires; 0: one
+	// is enough.
 	Repeat() time.Duration
 }
 
@@ -56,6 +57,8 @@ func Wants(c Channel, n *Notification) bool {
 var ErrRefused = errors.New("refused for good")
 
 // Later is wrapped by errors of receivers that said when to come back.
+//
+//nolint:errname // it is a wish more than an error
 type Later struct {
 	After time.Duration
 	Err   error

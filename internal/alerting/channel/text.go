@@ -150,12 +150,12 @@ func numbers(a *Alert) []string {
 	return list
 }
 
-// number has three decimals at most where the number is a large one.
+// number has three decimals at most, unless it is a small one.
 func number(x float64) string {
-	if math.Abs(x) >= 1 {
-		x = math.Round(x*1000) / 1000
+	if size := math.Abs(x); size >= 1 && size < 1e12 {
+		return strconv.FormatFloat(math.Round(x*1000)/1000, 'f', -1, 64)
 	}
-	return strconv.FormatFloat(x, 'g', -1, 64)
+	return strconv.FormatFloat(x, 'g', 4, 64)
 }
 
 // span says when an alert began, and how long it lasted.
