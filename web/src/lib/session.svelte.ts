@@ -9,6 +9,8 @@ const ranks: Record<Role, number> = { viewer: 1, operator: 2, admin: 3 }
 /** Tells whether a role includes another. */
 export const includes = (have: Role | undefined, want: Role) => have !== undefined && ranks[have] >= ranks[want]
 
+const over = 'Your session is over. Sign in again to go on.'
+
 class Session {
   who = $state.raw<Who>()
   /** Whether the server was asked at all. */
@@ -17,7 +19,7 @@ class Session {
   ended = $state('')
 
   constructor() {
-    onSignedOut(() => this.over('Your session is over. Sign in again to go on.'))
+    onSignedOut(() => this.over(over))
   }
 
   get in() {
@@ -30,7 +32,9 @@ class Session {
 
   async look() {
     try {
-      this.who = await get<Who>('/api/v1/session')
+      const who = await get<Who>('/api/v1/session')
+      if (this.in && who.role === undefined) this.ended = over
+      this.who = who
       this.known = true
     } catch (e) {
       this.known = true
