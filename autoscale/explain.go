@@ -49,12 +49,25 @@ func (d *Decision) headline() string {
 	return line
 }
 
+// Measured returns every signal that was known: the function's own, of those of
+// instances the mean over the ready ones that have it.
+func (d *Decision) Measured() map[Signal]float64 {
+	known := map[Signal]float64{}
+	for _, name := range slices.Concat(Standard(), d.others()) {
+		if v, _, ok := d.Inputs.Signals.value(name); ok {
+			known[name] = v
+		}
+	}
+	return known
+}
+
 // signals are what was measured: those the rules know, then others, each in the
 // order of their names.
 func (d *Decision) signals() string {
 	var list []string
+	known := d.Measured()
 	for _, name := range slices.Concat(Standard(), d.others()) {
-		if v, _, ok := d.Inputs.Signals.value(name); ok {
+		if v, ok := known[name]; ok {
 			list = append(list, fmt.Sprintf("%s %.4g", name, v))
 		}
 	}

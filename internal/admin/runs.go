@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"holdfast/drill"
 	"holdfast/internal/admin/access"
 	"holdfast/internal/runs"
 	"holdfast/internal/store"
@@ -61,6 +62,10 @@ func (a *api) addRuns() {
 		id: "run-stop", method: http.MethodPost, path: path + "/{id}/stop", tag: tag, role: store.Operator, errors: []int{404, 409, 503},
 		summary: "Stop a run; what a drill did is taken back", about: "It is over when its state says so.",
 	}, s.stopRun)
+	handle(a, op{
+		id: "experiments", method: http.MethodGet, path: "/api/v1/experiments", tag: tag, role: store.Viewer,
+		summary: "The drills that are built in",
+	}, listExperiments)
 	a.addRunReport(path+"/{id}/report", tag)
 	a.addRunEvents(path+"/{id}/events", tag)
 }
@@ -72,6 +77,31 @@ func (s *Server) listRuns(context.Context, *nothing) (RunList, error) {
 		return RunList{}, errNoRuns
 	}
 	return RunList{s.config.Runs.List()}, nil
+}
+
+// Experiments are the drills that are built in, in the order they are told.
+type Experiments struct {
+	Experiments []BuiltinDrill `json:"experiments"`
+}
+
+// BuiltinDrill is one of them.
+type BuiltinDrill struct {
+	Name      string  `json:"name"`
+	About     string  `json:"about" doc:"what is done, in a sentence"`
+	Instances int     `json:"instances" doc:"so many must take traffic, or it is skipped"`
+	Seconds   float64 `json:"seconds" doc:"how long it takes, in its short form"`
+}
+
+func listExperiments(context.Context, *nothing) (Experiments, error) {
+	var v Experiments
+	for _, name := range drill.Names() {
+		x, err := drill.Builtin(name)
+		if err != nil {
+			return v, fmt.Errorf("list experiments: %w", err)
+		}
+		v.Experiments = append(v.Experiments, BuiltinDrill{x.Name, x.About, x.Instances, (x.Baseline + x.Fault + x.Recovery).Seconds()})
+	}
+	return v, nil
 }
 
 func (s *Server) oneRun(_ context.Context, in *whichRun) (RunDetail, error) {

@@ -70,6 +70,8 @@ type ScalingDecision struct {
 	Current  int       `json:"current" doc:"instances that were asked for before"`
 	Ready    int       `json:"ready"`
 	Starting int       `json:"starting"`
+	Min      int       `json:"min" doc:"bounds in force"`
+	Max      int       `json:"max"`
 	Wanted   int       `json:"wanted" doc:"what the rules wanted, before anything stood against it"`
 	Result   int       `json:"result"`
 	// CarriedOut is false for decisions that are for reading only.
@@ -79,6 +81,8 @@ type ScalingDecision struct {
 	Incident    string              `json:"incident,omitempty" doc:"why this looks like an incident rather than load"`
 	Proposals   []ScalingProposal   `json:"proposals"`
 	Constraints []ScalingConstraint `json:"constraints"`
+	// Measured is what it was made of, by signal; what was unknown is missing.
+	Measured map[autoscale.Signal]float64 `json:"measured"`
 }
 
 // ScalingProposal is what one rule wanted.
@@ -112,7 +116,8 @@ type ScalingExplained struct {
 
 func decisionOf(d *autoscale.Decision) ScalingDecision {
 	v := ScalingDecision{
-		At: d.At, Current: d.Current, Ready: d.Ready, Starting: d.Starting, Wanted: d.Wanted, Result: d.Result, CarriedOut: d.Act,
+		At: d.At, Current: d.Current, Ready: d.Ready, Starting: d.Starting, Min: d.Min, Max: d.Max, Wanted: d.Wanted, Result: d.Result,
+		CarriedOut: d.Act, Measured: d.Measured(),
 		Rule: string(d.Rule), Reason: d.Reason, Incident: d.Incident, Proposals: []ScalingProposal{}, Constraints: []ScalingConstraint{},
 	}
 	for i := range d.Proposals {
