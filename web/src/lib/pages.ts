@@ -6,6 +6,8 @@ import { match } from './router.svelte'
 export type Page = {
   /** Where it is, such as /functions/:name. */
   path: string
+  /** Where else it is, such as /scaling/:name besides /scaling. */
+  also?: string[]
   title: (names: Record<string, string>) => string
   /** Its place in the navigation; without, it is reached by links only. */
   nav?: { label: string; order: number }
@@ -23,8 +25,10 @@ export const nav = pages.filter((p) => p.nav).sort((a, b) => a.nav!.order - b.na
 
 export function find(path: string): { page: Page; names: Record<string, string> } | undefined {
   for (const page of pages) {
-    const names = match(page.path, path)
-    if (names) return { page, names }
+    for (const pattern of [page.path, ...(page.also ?? [])]) {
+      const names = match(pattern, path)
+      if (names) return { page, names }
+    }
   }
   return undefined
 }
