@@ -26,6 +26,8 @@ func Check(c *config.Config) error {
 		}
 		all = append(all, checkChecks(name, f))
 	}
+	_, err := new(alertChannels).of(c)
+	all = append(all, err)
 	return errors.Join(all...)
 }
 

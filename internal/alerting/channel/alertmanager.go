@@ -80,7 +80,7 @@ func (a *Alertmanager) posted(n *Notification, now time.Time) []postedAlert {
 	if n.Test || n.Heartbeat {
 		name, severity := "HoldfastHeartbeat", "none"
 		if n.Test {
-			name, severity, until = "HoldfastTest", string(Info), now.Add(a.config.Every).UTC()
+			name, severity, until = "HoldfastTest", string(Info), now.Add(a.config.Every).UTC() // gone by itself soon
 		}
 		return []postedAlert{{
 			Labels:      map[string]string{"alertname": name, "severity": severity, "job": "holdfast"},
@@ -186,6 +186,9 @@ func receivedOf(receiver string, n *Notification) received {
 
 // withTestAlert gives receivers of alerts something to look at.
 func withTestAlert(n *Notification) *Notification {
+	if len(n.Alerts) > 0 {
+		return n
+	}
 	out := *n
 	out.Alerts = []Alert{{
 		ID: n.ID, Fingerprint: "holdfast-test", Rule: "HoldfastTest", Severity: Info, Summary: headline(n), Began: n.At, Link: n.Link,
