@@ -17,19 +17,18 @@ import (
 type collector struct {
 	*descs
 
-	source  Source
-	dropped func() uint64
+	config  MetricsConfig
 	bounds  []time.Duration
 	reasons []string // label values by exchange.Reason
 }
 
-func newCollector(c MetricsConfig) *collector {
+func newCollector(all *catalog, c MetricsConfig) *collector { //nolint:gocritic // the copy is kept
 	var s exchange.Stats
 	names := make([]string, len(s.Reasons))
 	for r := range names {
 		names[r] = labelOf(exchange.Reason(r).String())
 	}
-	return &collector{descs: newDescs(), source: c.Source, dropped: c.DroppedLogs, bounds: durationBounds(), reasons: names}
+	return &collector{descs: newDescs(all), config: c, bounds: durationBounds(), reasons: names}
 }
 
 // labelOf writes a sentence the way label values are written: "no route" is
@@ -50,11 +49,8 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	now := time.Now()
-	if c.dropped != nil {
-		scrape{ch: ch}.counter(c.logsDropped, c.dropped())
-	}
-	for _, fn := range c.source.Functions() {
-		s := scrape{ch, []string{fn.Name()}}
+	for _, fn := range c.config.Source.Functions() {
+		s := scrape{ch: ch, labels: []string{fn.Name()}}
 		c.exchangesOf(s, fn, now)
 		c.breakerOf(s, fn, now)
 		c.instancesOf(s, fn, now)
@@ -75,7 +71,11 @@ func (c *collector) exchangesOf(s scrape, fn *exchange.Function, now time.Time) 
 	s.counter(c.retries, stats.Retries.Load())
 	s.counter(c.fallbacks, stats.Fallbacks.Load())
 	s.counter(c.bytes, stats.Bytes.Load())
-	s.histogram(c.duration, stats.Latency.Snapshot(), c.bounds)
+	var examples []Exemplar
+	if c.config.Exemplars != nil {
+		examples = c.config.Exemplars(fn.Name(), now)
+	}
+	s.histogram(c.duration, stats.Latency.Snapshot(), c.bounds, examples...)
 	if fn.Policy().ColdStart > 0 {
 		s.histogram(c.coldStart, stats.ColdStarts.Snapshot(), coldStartBounds())
 		s.counter(c.coldHeld, stats.Held.Load())
@@ -137,7 +137,9 @@ func (c *collector) instancesOf(s scrape, fn *exchange.Function, now time.Time) 
 	for n := range stats.Instances {
 		i := &stats.Instances[n]
 		byStatus[i.Status]++
-		c.instanceOf(s.about(i.ID), i)
+		about := s.about(i.ID)
+		c.instanceOf(about, i)
+		c.watchOf(about, fn.Name(), i.ID)
 	}
 	for status, n := range byStatus {
 		s.gauge(c.instances, float64(n), balancer.Status(status).String())
@@ -161,6 +163,22 @@ func (c *collector) instanceOf(s scrape, i *balancer.InstanceStats) {
 	s.counter(c.picks, i.Attempts)
 	s.counter(c.instanceAttempts, i.Successes+i.Failures)
 	s.counter(c.instanceFailedAttempts, i.Failures)
+	s.gauge(c.weight, i.EffectiveWeight)
+}
+
+// watchOf is what those who look after the instance counted.
+func (c *collector) watchOf(s scrape, function, instance string) {
+	if c.config.Checks != nil {
+		if made, failed, known := c.config.Checks(function, instance); known {
+			s.counter(c.checks, made)
+			s.counter(c.checkFailures, failed)
+		}
+	}
+	if c.config.Restarts != nil {
+		if n, known := c.config.Restarts(function, instance); known {
+			s.counter(c.restarts, n)
+		}
+	}
 }
 
 func oneIf(on bool) float64 {
@@ -176,7 +194,7 @@ type scrape struct {
 	labels []string
 }
 
-func (s scrape) about(label string) scrape { return scrape{s.ch, s.with(label)} }
+func (s scrape) about(label string) scrape { return scrape{ch: s.ch, labels: s.with(label)} }
 
 func (s scrape) with(labels ...string) []string {
 	return append(slices.Clip(s.labels), labels...)
@@ -192,12 +210,15 @@ func (s scrape) gauge(d *prometheus.Desc, v float64, labels ...string) {
 	s.send(d, m, err)
 }
 
-func (s scrape) histogram(d *prometheus.Desc, h exchange.HistogramSnapshot, bounds []time.Duration) {
+func (s scrape) histogram(d *prometheus.Desc, h exchange.HistogramSnapshot, bounds []time.Duration, examples ...Exemplar) {
 	buckets := make(map[float64]uint64, len(bounds))
 	for _, b := range bounds {
 		buckets[b.Seconds()] = h.Below(b)
 	}
 	m, err := prometheus.NewConstHistogram(d, h.Count, h.Sum.Seconds(), buckets, s.with()...)
+	if err == nil && len(examples) > 0 {
+		m, err = prometheus.NewMetricWithExemplars(m, exemplarsOf(examples)...)
+	}
 	s.send(d, m, err)
 }
 

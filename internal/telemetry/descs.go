@@ -16,20 +16,22 @@ type descs struct {
 	breakerState, breakerIn, breakerFailures        *prometheus.Desc
 	budget, budgetRefused                           *prometheus.Desc
 	instances, available, panicking                 *prometheus.Desc
-	eventsDropped, logsDropped                      *prometheus.Desc
+	eventsDropped, checks, checkFailures            *prometheus.Desc
 	up, ejected, instanceInFlight, ewma             *prometheus.Desc
 	picks, instanceAttempts, instanceFailedAttempts *prometheus.Desc
+	restarts, weight                                *prometheus.Desc
 }
 
-func newDescs() *descs {
-	about := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("holdfast_"+name, help, labels, nil)
-	}
+func newDescs(c *catalog) *descs {
 	d := &descs{}
-	d.ofExchanges(about)
-	d.ofFunctions(about)
-	d.ofInstances(about)
-	d.logsDropped = about("access_log_dropped_total", "Access log entries dropped because the log could not keep up.")
+	c.group("Exchanges", "A request of a client, from its arrival to its answer, is an exchange of a function; a try on an instance is an attempt.")
+	d.ofExchanges(c.describe)
+	d.duration = c.histogram("exchange_duration_seconds", "Seconds from the arrival of a request to the head of its answer; long streams and clients that left are not in it.", "function")
+	d.coldStart = c.histogram("cold_start_seconds", "Seconds from the first request that found no instance until one took traffic. Of functions that may have none.", "function")
+	c.group("Functions", "What a function decides with: its breaker, the budget of retries, sessions, its instances taken together.")
+	d.ofFunctions(c.describe)
+	c.group("Instances", "One series for each instance of a function.")
+	d.ofInstances(c.describe)
 	return d
 }
 
@@ -43,11 +45,9 @@ func (d *descs) ofExchanges(about describe) {
 	d.retries = about("retries_total", "Attempts that were not the first of their exchange.", fn)
 	d.fallbacks = about("fallbacks_total", "Exchanges answered by a fallback.", fn)
 	d.bytes = about("response_body_bytes_total", "Bytes of answers' bodies sent to clients.", fn)
-	d.duration = about("exchange_duration_seconds", "Seconds from the arrival of a request to the head of its answer; long streams and clients that left are not in it.", fn)
 	d.inFlight = about("exchanges_in_flight", "Exchanges inside the function, without those that wait.", fn)
 	d.waiting = about("exchanges_waiting", "Exchanges that wait for a place, an instance or a probe of the breaker.", fn)
 	d.oldestWait = about("exchanges_oldest_wait_seconds", "Seconds the longest waiting exchange has waited.", fn)
-	d.coldStart = about("cold_start_seconds", "Seconds from the first request that found no instance until one took traffic. Of functions that may have none.", fn)
 	d.coldHeld = about("cold_start_requests_total", "Requests that were held until an instance had started.", fn)
 	d.lastRequest = about("last_request_timestamp_seconds", "Unix time in seconds of the last request's arrival; 0: none yet.", fn)
 }
@@ -75,14 +75,18 @@ func (d *descs) ofInstances(about describe) {
 	d.picks = about("instance_picks_total", "Attempts begun on the instance, those under way included.", labels...)
 	d.instanceAttempts = about("instance_attempts_total", "Finished attempts on the instance.", labels...)
 	d.instanceFailedAttempts = about("instance_attempt_failures_total", "Finished attempts on the instance that failed.", labels...)
+	d.checks = about("instance_checks_total", "Health checks of the instance that this Holdfast made.", labels...)
+	d.checkFailures = about("instance_check_failures_total", "Health checks of the instance that failed.", labels...)
+	d.restarts = about("instance_restarts_total", "How often the platform driver started the instance again after it had ended.", labels...)
+	d.weight = about("instance_weight", "Weight of the instance now, after slow start.", labels...)
 }
 
 func (d *descs) all() []*prometheus.Desc {
 	return []*prometheus.Desc{
-		d.exchanges, d.reasons, d.attempts, d.retries, d.fallbacks, d.bytes,
+		d.exchanges, d.reasons, d.attempts, d.retries, d.fallbacks, d.bytes, d.coldStart, d.coldHeld,
 		d.duration, d.inFlight, d.waiting, d.oldestWait, d.lastRequest, d.sessions,
 		d.breakerState, d.breakerIn, d.breakerFailures, d.budget, d.budgetRefused,
-		d.instances, d.available, d.panicking, d.eventsDropped, d.logsDropped,
+		d.instances, d.available, d.panicking, d.eventsDropped, d.checks, d.checkFailures, d.restarts, d.weight,
 		d.up, d.ejected, d.instanceInFlight, d.ewma, d.picks, d.instanceAttempts, d.instanceFailedAttempts,
 	}
 }

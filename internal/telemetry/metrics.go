@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"net/http"
-	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +30,24 @@ type MetricsConfig struct {
 	// Scaling returns the latest decisions, of functions that are scaled; nil:
 	// none is.
 	Scaling func() []Scaling
+	// Happened are the events of functions; nil: nobody counts them.
+	Happened *Happened
+	// Store returns how the store is; nil: there is none.
+	Store func() Store
+	// Traces returns what became of traces; nil: none are sent.
+	Traces func() TraceCounts
+	// Exemplars returns exchanges whose traces were sent, quickest first; nil:
+	// there are none.
+	Exemplars func(function string, now time.Time) []Exemplar
+	// Checks returns how many health checks of an instance were made and failed;
+	// nil: none are made.
+	Checks func(function, instance string) (made, failed uint64, known bool)
+	// Restarts returns how often an instance was started again; nil: nobody does.
+	Restarts func(function, instance string) (n uint64, known bool)
+	// Ready says whether the gateway is; nil: it is not shown.
+	Ready func() bool
+	// Certificates returns when those of the listeners end; nil: there are none.
+	Certificates func() map[string]time.Time
 }
 
 // Performance is what a monitor measured. NaN is unknown and left out.
@@ -63,36 +80,37 @@ const (
 )
 
 // NewMetrics makes the metrics with a registry of their own.
-func NewMetrics(c MetricsConfig) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
+func NewMetrics(c MetricsConfig) *Metrics { //nolint:gocritic // the copy is kept
+	m, all := &Metrics{registry: prometheus.NewRegistry()}, &catalog{}
 	// It panics for two metrics of one name, which no configuration can cause.
+	m.registry.MustRegister(newCollector(all, c), newOwnCollector(all, &c),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if c.Performance != nil {
-		m.registry.MustRegister(newPerformanceCollector(c.Performance))
+		m.registry.MustRegister(newPerformanceCollector(all, c.Performance))
 	}
 	if c.Scaling != nil {
-		m.registry.MustRegister(newScalingCollector(c.Scaling))
+		m.registry.MustRegister(newScalingCollector(all, c.Scaling))
+	}
+	if c.Happened != nil {
+		m.registry.MustRegister(newHappenedCollector(all, &c))
 	}
 	if c.Runs != nil {
-		m.registry.MustRegister(newRunsCollector(c.Runs))
+		m.registry.MustRegister(newRunsCollector(all, c.Runs))
 	}
-	m.registry.MustRegister(newCollector(c), buildInfo(c.Version),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if c.Store != nil {
+		m.registry.MustRegister(newStoreCollector(all, c.Store))
+	}
+	if c.Traces != nil {
+		m.registry.MustRegister(newTracesCollector(all, c.Traces))
+	}
 	return m
 }
 
-// Handler serves the figures in the format the client asks for. A figure that
+// Handler serves the figures in the format the client asks for, with exemplars
+// where that is OpenMetrics. A figure that
 // cannot be read is left out; the others are still served.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
-		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeTimeout,
+		ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true, MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeTimeout,
 	})
-}
-
-func buildInfo(version string) prometheus.Collector {
-	g := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "holdfast_build_info", Help: "Always 1; the labels say which Holdfast runs and which Go built it.",
-		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
-	})
-	g.Set(1)
-	return g
 }

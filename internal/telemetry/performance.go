@@ -13,10 +13,9 @@ type performanceCollector struct {
 	instanceCPU, instanceMemory, rss, loops *prometheus.Desc
 }
 
-func newPerformanceCollector(read func() Performance) *performanceCollector {
-	about := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("holdfast_"+name, help, labels, nil)
-	}
+func newPerformanceCollector(all *catalog, read func() Performance) *performanceCollector {
+	all.group("Performance", "What the performance monitor measured last, every 10 s.")
+	about := all.describe
 	return &performanceCollector{
 		read:           read,
 		schedulerLag:   about("scheduler_lag_seconds", "p99 of how long goroutines of Holdfast that could run waited for a processor, over the last 10 s."),

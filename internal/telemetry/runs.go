@@ -16,11 +16,12 @@ type runsCollector struct {
 	total, under *prometheus.Desc
 }
 
-func newRunsCollector(read func() Runs) *runsCollector {
+func newRunsCollector(all *catalog, read func() Runs) *runsCollector {
+	all.group("Runs", "Load tests, stress tests and drills that were started through the API.")
 	return &runsCollector{
 		read:  read,
-		total: prometheus.NewDesc("holdfast_runs_total", "Load tests, stress tests and drills that ended, by outcome.", []string{"kind", "outcome"}, nil),
-		under: prometheus.NewDesc("holdfast_runs_in_progress", "Load tests, stress tests and drills under way.", []string{"kind"}, nil),
+		total: all.describe("runs_total", "Load tests, stress tests and drills that ended, by outcome.", "kind", "outcome"),
+		under: all.describe("runs_in_progress", "Load tests, stress tests and drills under way.", "kind"),
 	}
 }
 

@@ -23,9 +23,10 @@ type scalingCollector struct {
 	mode, left, signal, age                            *prometheus.Desc
 }
 
-func newScalingCollector(read func() []Scaling) *scalingCollector {
+func newScalingCollector(all *catalog, read func() []Scaling) *scalingCollector {
+	all.group("Autoscaling", "Of functions that are scaled: the latest decision, every 2 s.")
 	about := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("holdfast_scaling_"+name, help, append([]string{"function"}, labels...), nil)
+		return all.describe("scaling_"+name, help, append([]string{"function"}, labels...)...)
 	}
 	return &scalingCollector{
 		read:    read,
