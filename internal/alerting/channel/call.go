@@ -68,7 +68,7 @@ func newCaller(address string, header map[string]string, r *Reach, secrets ...st
 	c := &caller{url: u, header: http.Header{}, timeout: r.timeout(), secrets: redactorOf(u, secrets)}
 	for name, value := range header {
 		c.header.Set(name, value)
-		c.secrets = append(c.secrets, value)
+		c.secrets = append(c.secrets, strings.Fields(value)...) // without the Bearer before it
 	}
 	c.transport = &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: r.Dial, TLSClientConfig: r.tls(""), ForceAttemptHTTP2: true,
@@ -189,6 +189,17 @@ func redactorOf(u *url.URL, more []string) redactor {
 		r = append(r, password)
 	}
 	return r
+}
+
+// together is the first of several errors, which are alike mostly.
+func together(all []error) error {
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return fmt.Errorf("%w (and %d more like it)", all[0], len(all)-1)
 }
 
 const (

@@ -233,7 +233,7 @@ func (e *Email) deliver(ctx context.Context, letters []*gomail.Msg) error {
 	if len(passing) > 0 {
 		return passing[0]
 	}
-	return errors.Join(refused...)
+	return together(refused)
 }
 
 // options of a client that tells nothing over a line others can read.

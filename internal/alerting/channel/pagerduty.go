@@ -79,7 +79,7 @@ func (p *PagerDuty) Send(ctx context.Context, n *Notification) error {
 			return passing[0] // the whole is tried again; what arrived is known by its key
 		}
 	}
-	return errors.Join(refused...)
+	return together(refused)
 }
 
 // pagerEvent is the body of one event. A resolution has no payload.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
 )
 
 // SlackConfig is an incoming webhook of Slack, or of what speaks its language
@@ -91,7 +92,7 @@ func slackMessageOf(n *Notification) slackMessage {
 	for i := range n.Alerts[:min(len(n.Alerts), slackAlerts)] {
 		blocks = append(blocks, slackSectionOf(slackAlert(&n.Alerts[i])))
 	}
-	if rest := len(n.Alerts) + n.More - slackAlerts; rest > 0 {
+	if rest := max(len(n.Alerts)-slackAlerts, 0) + n.More; rest > 0 {
 		blocks = append(blocks, slackSectionOf(fmt.Sprintf("… and %d more alerts of this group", rest)))
 	}
 	foot := "Holdfast, " + n.At.UTC().Format("2006-01-02 15:04:05 UTC") + ifAny(", group ", slackCut(slackEscape(n.Group), 200))
@@ -135,10 +136,11 @@ func details(a *Alert) []string {
 
 // slackEscape makes text that Slack shows as it is. A sign of formatting counts
 // only beside what is no letter, so an invisible joiner on both sides takes its
-// power.
+// power. Within a word_like_this it has none, and people copy words.
 func slackEscape(s string) string {
 	var b strings.Builder
-	for _, c := range s {
+	runes := []rune(s)
+	for i, c := range runes {
 		switch c {
 		case '&':
 			b.WriteString("&amp;")
@@ -147,6 +149,10 @@ func slackEscape(s string) string {
 		case '>':
 			b.WriteString("&gt;")
 		case '*', '~', '`', '_':
+			if i > 0 && i+1 < len(runes) && isWord(runes[i-1]) && isWord(runes[i+1]) {
+				b.WriteRune(c)
+				continue
+			}
 			b.WriteString("\u2060" + string(c) + "\u2060")
 		default:
 			b.WriteRune(c)
@@ -154,6 +160,8 @@ func slackEscape(s string) string {
 	}
 	return b.String()
 }
+
+func isWord(c rune) bool { return unicode.IsLetter(c) || unicode.IsDigit(c) }
 
 // slackLink writes a link whose address cannot end it.
 func slackLink(address, text string) string {
