@@ -55,10 +55,10 @@ stress: build ## find what a demo started for it carries (short steps)
 soak: ## run the long forms of the real-parts tests; the log stays in docs/soak
 	@scripts/soak.sh
 
-dist: ## build static archives for Linux and macOS with checksums into dist/
+dist: page ## build static archives for Linux and macOS with checksums into dist/
 	@scripts/dist.sh '$(VERSION)' '$(LDFLAGS)'
 
-image: ## build the container image holdfast:VERSION for this machine's Docker
+image: page ## build the container image holdfast:VERSION for this machine's Docker
 	@scripts/image.sh '$(VERSION)' '$(LDFLAGS)'
 
 deps: ## find what the tests need; installs Debian packages only with CI=true or after a yes

@@ -231,9 +231,12 @@ func debugComponents(environ []string) []string {
 	return telemetry.DebugComponents(own, general)
 }
 
+// pagePath is where the admin interface has the page.
+const pagePath = "/admin/monitoring"
+
 // announce says where everything is; scripts read the first two lines.
 func announce(w io.Writer, a *app.App) error {
-	_, err := fmt.Fprintf(w, "gateway %s\nadmin   %s\n", a.GatewayURL(), a.AdminURL())
+	_, err := fmt.Fprintf(w, "gateway %s\nadmin   %s\npage    %s%s/\n", a.GatewayURL(), a.AdminURL(), a.AdminURL(), pagePath)
 	for _, line := range a.Describe() {
 		if err == nil {
 			_, err = fmt.Fprintln(w, line)
