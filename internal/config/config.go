@@ -30,6 +30,8 @@ type Config struct {
 	Monitor Monitor `yaml:"monitor"`
 	// Who is told what is wrong.
 	Alerts Alerts `yaml:"alerts"`
+	// What is sent to others about requests.
+	Telemetry Telemetry `yaml:"telemetry"`
 	// Connections to PostgreSQL. Checked now, used by the pool of a later version.
 	Pool Pool `yaml:"pool"`
 	// The services behind the gateway, by name: lower-case letters, digits, `-` and `_`, at most 63.

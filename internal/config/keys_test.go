@@ -43,6 +43,7 @@ var closed = []string{
 	"alerts.channels.NAME.webhook", "alerts.channels.NAME.webhook.url", "alerts.channels.NAME.webhook.format",
 	"alerts.channels.NAME.webhook.secret", "alerts.channels.NAME.webhook.headers", "alerts.channels.NAME.webhook.heartbeats",
 	"alerts.channels.NAME.heartbeat", "alerts.channels.NAME.heartbeat.url", "alerts.channels.NAME.heartbeat.method",
+	"telemetry.traces.endpoint", "telemetry.traces.protocol", "telemetry.traces.headers", "telemetry.traces.service_name",
 	"tls", "tls.cert", "tls.key", "tls.auto",
 }
 
