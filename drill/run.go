@@ -173,7 +173,9 @@ func (c *Config) missing(s *State) string {
 	}
 	for _, step := range c.Experiment.Inject {
 		switch {
-		case slices.Contains([]Action{Kill, Freeze, CPU, Scale}, step.Do) && own < need:
+		case step.Do == Scale && s.Wanted == 0:
+			return c.Function + " has no instances that Holdfast can add to: they are listed in its configuration, or there are none"
+		case slices.Contains([]Action{Kill, Freeze, CPU}, step.Do) && own < need:
 			return fmt.Sprintf("%s has %d of %d needed instances that Holdfast started on this machine and that take traffic", c.Function, own, need)
 		case slices.Contains([]Action{Refuse, Drop, TCP, HTTP}, step.Do) && local < need:
 			return fmt.Sprintf("%s has %d of %d needed instances on this machine that take traffic", c.Function, local, need)

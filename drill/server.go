@@ -25,7 +25,7 @@ var ErrRefused = errors.New("refused")
 // State is a moment of a function and of Holdfast.
 type State struct {
 	Instances           []Instance
-	Wanted              int // how many instances there are to be, of those that the server starts
+	Wanted              int // how many instances there are to be, where the server can change that; else 0
 	Exchanges, Attempts uint64
 	Goroutines          int
 	Files               int

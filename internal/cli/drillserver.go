@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -86,14 +85,14 @@ func (s *drillServer) State(ctx context.Context, function string) (*drill.State,
 		Exchanges: f.Exchanges, Attempts: f.Attempts, Goroutines: own.Goroutines, Files: own.OpenFiles,
 		RSS: int64(own.RSSBytes), //nolint:gosec // of a process
 	}
+	if f.Platform != nil {
+		out.Wanted = f.Platform.Desired
+	}
 	if own.Store != nil {
 		out.Store = own.Store.State
 	}
 	for i := range list.Instances {
 		out.Instances = append(out.Instances, s.instance(&list.Instances[i]))
-		if p := list.Instances[i].Process; p != nil && !slices.Contains([]string{"stopping", "stopped"}, p.State.String()) {
-			out.Wanted++
-		}
 	}
 	return out, nil
 }
@@ -132,7 +131,7 @@ func (s *drillServer) Order(ctx context.Context, o drill.Order) error {
 	key := "functions." + o.Function + "." + o.Path
 	switch {
 	case o.Kind == drill.Scale:
-		_, err = s.ask(ctx, http.MethodPost, escaped("functions", o.Function)+"/scale", nil, admin.ScaleOrder{Instances: o.Count, Reason: drillReason})
+		err = s.scale(ctx, &o)
 	case o.Kind == drill.Drain:
 		method := http.MethodPut
 		if o.Undo {

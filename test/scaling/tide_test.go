@@ -24,9 +24,20 @@ functions:
 func TestProcessesComeAndGoWithTheTide(t *testing.T) {
 	t.Parallel()
 	need.Plain(t)
+	tide.Run(t, upScaled(t, tide.Scaling), "work", "/api/work/?slow=200ms")
+}
+
+func TestTheScalerLeavesADrillAlone(t *testing.T) {
+	t.Parallel()
+	need.Plain(t)
+	tide.Drill(t, upScaled(t, tide.Calm), "work", "/api/work/")
+}
+
+func upScaled(t *testing.T, scaling string) *holdfast.Process {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "holdfast.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, ebbing, tide.Scaling, holdfast.Binary(t)), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, ebbing, scaling, holdfast.Binary(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tide.Run(t, holdfast.Up(t, "-c", file), "work", "/api/work/?slow=200ms")
+	return holdfast.Up(t, "-c", file)
 }

@@ -28,6 +28,7 @@ func TestSwarm(t *testing.T) {
 		"measures processor and memory":               measuresProcessorAndMemory,
 		"says what is in the way and how to get past": saysWhatIsInTheWay,
 		"tasks come and go with the tide":             tasksComeAndGoWithTheTide,
+		"a drill scales the service":                  aDrillScalesTheService,
 		"deploys the stack":                           deploysTheStack,
 	} {
 		t.Run(name, func(t *testing.T) {
