@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 // and two cores.
 export default defineConfig({
   test: {
-    include: ['e2e/**/*.test.ts'],
+    include: [process.argv.some((a) => a.startsWith('big')) ? 'e2e/big/*.test.ts' : 'e2e/*.test.ts'],
     environment: 'node',
     fileParallelism: false,
     testTimeout: 90_000,
