@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"holdfast/balancer"
 	"holdfast/internal/admin"
 	"holdfast/internal/alerting/channel"
 )
@@ -68,6 +69,19 @@ func (w *watched) next(v any) (kind string, data []byte) {
 	return "", nil
 }
 
+// settle waits until the instances of public are all active.
+func (s *site) settle() {
+	s.t.Helper()
+	poll(s.t, "all instances are active", func() bool {
+		for _, i := range s.gateway.Function("public").Balancer().Stats(now()).Instances {
+			if i.Status != balancer.Active {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 func fires(c *admin.Config) {
 	c.Alerts = func() []channel.Alert {
 		return []channel.Alert{{ID: "1", Fingerprint: "x", Rule: "errors", Severity: channel.Warning, Function: "private", Summary: "too many errors", Began: time.Unix(1, 0)}}
@@ -78,6 +92,7 @@ func TestTheLiveStreamHasAllFirstThenWhatChanged(t *testing.T) {
 	t.Parallel()
 	s := open(t, fires)
 	s.serve()
+	s.settle()
 	w := s.watch("")
 	var all admin.Live
 	kind, data := w.next(&all)
@@ -112,6 +127,7 @@ func TestTheLiveStreamOfAFunctionHasItsInstances(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	s.serve()
+	s.settle()
 	w := s.watch("?function=public")
 	var all admin.Live
 	_, data := w.next(&all)

@@ -76,7 +76,7 @@ func newLive(about self, see func(time.Time, []string) *scene) *live {
 func (l *live) run(ctx context.Context) {
 	timer := time.NewTimer(liveTick)
 	defer timer.Stop()
-	last := time.Now()
+	var last time.Time
 	for {
 		select {
 		case <-ctx.Done():

@@ -210,14 +210,10 @@ func several(ids []string) string {
 }
 
 func (s *Server) detail(x *sight, figures monitored) *detail {
-	c := x.lately.classes
 	d := &detail{
 		instances: make([]InstanceLive, len(x.stats.Instances)),
 		figures: figuresLive{
-			Classes: ClassesLive{
-				figure(float64(c.info)), figure(float64(c.good)), figure(float64(c.moved)), figure(float64(c.refused)),
-				figure(float64(c.failing)), figure(float64(c.failed)), figure(float64(c.left)),
-			},
+			Classes: x.lately.classes.shown(),
 			Retries: figure(x.lately.retries), BudgetAvailable: math.Floor(x.status.RetryBudgetAvailable), Sessions: x.status.Sessions,
 		},
 	}

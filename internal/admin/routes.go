@@ -89,6 +89,8 @@ func (a *api) addAll() {
 	a.addInstances()
 	handle(a, viewer("breakers", "breakers", "functions", "Breakers with their state and the reason", 404), s.breakers)
 	handle(a, viewer("function-history", "functions/{function}/history", "functions", "Minute series of a function", 404, 503), s.past)
+	handle(a, viewer("function-lately", "functions/{function}/recent", "functions", "The last quarter of an hour of a function, a point each 5 s", 404), s.latelyOf)
+	handle(a, viewer("breaker-timeline", "functions/{function}/breaker/timeline", "functions", "How the breaker of a function changed", 404, 503), s.breakerTimeline)
 	handle(a, viewer("function-scaling", "functions/{function}/scaling", "functions", "The decisions about the number of instances of a function", 404, 503), s.scaling)
 	handle(a, viewer("requests", "requests", "explain", "The last requests", 404), s.requests)
 	handle(a, viewer("explain-request", "explain/request/{id}", "explain", "The story of a request: gates, attempts, decisions", 404), s.explainRequest)
