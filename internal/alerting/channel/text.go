@@ -54,13 +54,22 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// link is s when it is an address of a page, else nothing.
+// link is s when it is an address of a page, else nothing. What could end it in
+// any of the languages is escaped: a query may hold anything.
 func link(s string) string {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return ""
 	}
-	return u.String()
+	var b strings.Builder
+	for _, c := range []byte(u.String()) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("<>|\"'`\\^{}", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 // shorten cuts s to at most limit characters, the last of which is … then.
