@@ -32,5 +32,6 @@ test('what failed looks worse than what came back', () => {
   expect(tone(event({ to: 'open' }))).toBe('bad')
   expect(tone(event({ to: 'half_open' }))).toBe('warn')
   expect(tone(event({ kind: 'instance_status', to: 'active' }))).toBe('good')
+  expect(tone(event({ kind: 'instance_status', to: 'inactive', source: 'lifecycle' }))).toBe('')
   expect(tone(event({ kind: 'config' }))).toBe('')
 })

@@ -34,11 +34,12 @@ export function link(e: Seen): { to: string; label: string } | undefined {
 }
 
 const grave = /^(failed|inactive|open|incident|critical|crashed|ejected|invalid)$/
-const well = /^(active|closed|running|passed|ready|resolved|back|ok)$/
+const well = /^(active|closed|running|passed|ready|resolved|back|ok|ordinary)$/
 
 /** How grave it is, by what became of the thing. */
 export function tone(e: Seen): Tone {
   const to = e.to ?? ''
+  if (e.source === 'lifecycle') return '' // as ordered: an instance that was scaled in is inactive, and well
   if (e.kind === 'instance_ejected' || e.kind === 'ejection_refused' || grave.test(to)) return 'bad'
   if (e.kind === 'anomaly' || e.kind === 'panic' || e.kind === 'platform') return well.test(to) || to === '' ? '' : 'warn'
   if (e.kind === 'instance_back' || e.kind === 'recovery' || well.test(to)) return 'good'
