@@ -48,8 +48,11 @@
 // # Missing is not zero
 //
 // A signal that is not in [Signals] is unknown. Unknown forbids removing
-// instances, whatever the others say. One thing is inferred: where the offered
-// rate is known to be 0, unknown response times and error rates are 0.
+// instances, whatever the others say. Two things are inferred where the offered
+// rate is known to be 0: unknown response times and error rates are 0, and where
+// no instance has ever been ready and nothing is inside, so are processor,
+// memory and connections. Else an instance that never starts would stay for
+// good. One that is ready, or was, has to be measured.
 //
 // # Failure behaviour
 //

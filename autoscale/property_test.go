@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,7 +110,10 @@ func without(s *autoscale.Signals, name autoscale.Signal) {
 	for i := range s.Instances {
 		delete(s.Instances[i].Values, name)
 	}
-	if name == autoscale.ResponseTimeMS || name == autoscale.ErrorRatePercent {
+	wasReady := slices.ContainsFunc(s.Instances, func(i autoscale.Instance) bool {
+		return i.State == "" || i.State == autoscale.Ready || i.State == autoscale.Unready
+	})
+	if name == autoscale.ResponseTimeMS || name == autoscale.ErrorRatePercent || !wasReady {
 		s.Values[autoscale.OfferedRate] = 1 // with 0 they would be known
 	}
 }

@@ -187,8 +187,21 @@ func (s *Signals) value(name Signal) (v float64, whole, ok bool) {
 		return sum / float64(n), silent == 0, true
 	case (name == ResponseTimeMS || name == ErrorRatePercent) && s.silent():
 		return 0, true, true
+	case slices.Contains(ofInstances(), name) && s.silent() && s.unborn():
+		return 0, true, true
 	}
 	return 0, false, false
+}
+
+// ofInstances are the signals that instances which do nothing have none of.
+func ofInstances() []Signal { return []Signal{CPUPercent, MemoryPercent, ActiveConnections} }
+
+// unborn says whether all instances there are have never been ready, and nobody
+// waits for them: there is no work that measuring them could show.
+func (s *Signals) unborn() bool {
+	inside, known := s.Values[InFlight]
+	return known && inside == 0 && s.Values[QueueLength] == 0 &&
+		s.count(Starting, Failed) > 0 && s.count(Ready, Unready) == 0
 }
 
 // silent says whether it is known that nobody asked for anything.

@@ -97,6 +97,10 @@ func (d *deciding) meanOfNone(t Target, others int) {
 	if d.current == 0 && others == 0 {
 		return
 	}
+	if v, _, ok := d.in.value(t.Signal); ok {
+		d.target(t, 0, v, "no instance was ever ready, and nobody asks")
+		return
+	}
 	d.missed(ByTarget, t.Signal)
 }
 

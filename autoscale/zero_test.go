@@ -63,3 +63,42 @@ func TestWithAMinimumTheLastInstanceStays(t *testing.T) {
 	v := values{autoscale.IdleSeconds: 1e6, autoscale.InFlight: 0, autoscale.QueueLength: 0}
 	want(t, autoscale.Decide(p, settledState(1), autoscale.Signals{Desired: 1, Values: v}, at(0)), 1, autoscale.ByNothing)
 }
+
+// What never became ready has no processor time to measure, and is not kept for
+// good because of that. What was ready once, or still may be, is.
+func TestAnInstanceThatNeverStartedGoesWhenNobodyAsks(t *testing.T) {
+	t.Parallel()
+	thresholds := autoscale.ServicePolicy()
+	thresholds.Min, thresholds.Boot, thresholds.Down.Hold = 0, time.Minute, -1
+	targets := thresholds
+	targets.Thresholds = autoscale.Thresholds{}
+	targets.Targets = []autoscale.Target{{Signal: autoscale.CPUPercent, Value: 50, Kind: autoscale.Mean}}
+	idle := values{autoscale.OfferedRate: 0, autoscale.InFlight: 0, autoscale.QueueLength: 0, autoscale.IdleSeconds: 900}
+	long, short := at(-time.Hour), at(-time.Minute)
+	for _, c := range []struct {
+		name      string
+		instances []autoscale.Instance
+		change    values
+		result    int
+	}{
+		{"it does not start", others(1, autoscale.Starting, long), nil, 0},
+		{"it fails", others(1, autoscale.Failed, short), nil, 0},
+		{"it may still start", others(1, autoscale.Starting, short), nil, 1},
+		{"it was ready", others(1, autoscale.Unready, long), nil, 1},
+		{"it is ready", others(1, autoscale.Ready, long), nil, 1},
+		{"somebody asks", others(1, autoscale.Failed, long), values{autoscale.OfferedRate: 0.1}, 1},
+		{"somebody waits", others(1, autoscale.Failed, long), values{autoscale.InFlight: 1}, 1},
+		{"two fail", others(2, autoscale.Failed, long), nil, 1},
+		{"of two one is ready", append(others(1, autoscale.Failed, long), ready(1, nil)...), nil, 2},
+	} {
+		v := maps.Clone(idle)
+		maps.Copy(v, c.change)
+		for name, p := range map[string]autoscale.Policy{"thresholds": thresholds, "targets": targets} {
+			n := len(c.instances)
+			d := autoscale.Decide(p, settledState(n), autoscale.Signals{Desired: n, Instances: c.instances, Values: v}, at(0))
+			if d.Result != c.result {
+				t.Errorf("%s, by %s: %d instances, want %d\n%s", c.name, name, d.Result, c.result, lines(&d))
+			}
+		}
+	}
+}

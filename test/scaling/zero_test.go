@@ -42,8 +42,7 @@ functions:
       enabled: true
       min_instances: 0
       cooldown_period: 0s
-      scale_up_threshold: {cpu_percent: 0, memory_percent: 0, response_time_ms: 0, error_rate_percent: 0, active_connections: 1000}
-      scale_down_threshold: {cpu_percent: 0, memory_percent: 0, response_time_ms: 0, active_connections: 2, idle_time_minutes: 0.02}
+      scale_down_threshold: {idle_time_minutes: 0.02} # and the usual ones, of what an instance that is never ready does not say
     platform: {process: {ready_timeout: 500ms, command: [sleep, '60']}}
 `
 
