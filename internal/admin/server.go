@@ -75,6 +75,9 @@ type Config struct {
 	ScalingSources func(function string) []ScalingSource
 	// Alerts returns what is wrong now, the worst first; nil: nobody alerts.
 	Alerts func() []channel.Alert
+	// Figures fills in what metrics show besides what the other fields know; nil:
+	// nothing.
+	Figures func(*telemetry.MetricsConfig)
 	// Guard stands before everything; nil: only the local socket has a role.
 	Guard *access.Guard
 	// Tokens are behind Guard; nil: there are none.
@@ -129,6 +132,10 @@ func New(c Config) *Server {
 	}
 	if c.Runs != nil {
 		figures.Runs = func() telemetry.Runs { return endedRuns(c.Runs) }
+	}
+	figures.Ready = func() bool { return s.readiness(time.Now()).Ready }
+	if c.Figures != nil {
+		c.Figures(&figures)
 	}
 	s.metrics = telemetry.NewMetrics(figures).Handler()
 	s.recent.start, s.lately.start = s.started, s.started

@@ -38,6 +38,7 @@ import (
 	"holdfast/internal/signals"
 	"holdfast/internal/store"
 	"holdfast/internal/telemetry"
+	"holdfast/internal/telemetry/traces"
 )
 
 // Options says what to run.
@@ -90,6 +91,8 @@ type App struct {
 	minutes   *recorder.Minutes
 	history   *history.History
 	monitor   *monitor.Monitor
+	happened  telemetry.Happened
+	traces    *traces.Traces // nil: none are sent
 	scaler    *scaler.Scaler
 	counts    scaledCounts
 	plans     scalingPlans
@@ -157,6 +160,9 @@ func (a *App) open(c *config.Config) error {
 	if err := a.makeRecorder(); err != nil {
 		return err
 	}
+	if err := a.makeTraces(c); err != nil {
+		return err
+	}
 	if err := a.makeHistory(); err != nil {
 		return err
 	}
@@ -198,12 +204,13 @@ func (a *App) configureAsOrdered() error {
 
 // wire makes the parts; none of them runs yet.
 func (a *App) wire(c *config.Config, secret []byte) {
-	a.events = event.NewBus(eventsKept, a.logEvent, func(e event.Event) { a.recorder.Event(e) })
+	a.events = event.NewBus(eventsKept, a.logEvent, a.happened.Event, func(e event.Event) { a.recorder.Event(e) })
 	a.prober = prober.New(prober.Config{}) // what it finds shows as events
 	a.gateway = gateway.New(gateway.Config{
 		Logger: a.logs.For("gateway"), Access: a.logs.Lines("access", "exchange", access.Mask), Events: a.events,
 		Records: c.Limits.RecordRing, TrustedProxies: c.TrustedProxies, Secret: secret, Strict: c.Engine == "http1",
-		Failed: func(function, instance string) { a.prober.Suspect(targetKey(function, instance)) },
+		Observe: a.observe,
+		Failed:  func(function, instance string) { a.prober.Suspect(targetKey(function, instance)) },
 	})
 	a.instances = newInstances(a.gateway, a.prober)
 	a.instances.weight = func(function, id string, configured int) int {
@@ -249,6 +256,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	a.restoreBreakers()
 	service("store", a.outbox.Run)
+	if a.traces != nil {
+		service("traces", a.traces.Run)
+	}
 	err := a.awaitTurn(ctx)
 	if err == nil && ctx.Err() == nil {
 		answering, silence := context.WithCancel(background)

@@ -229,7 +229,7 @@ func (a *App) reloadSentences() ([]string, error) {
 
 // needsRestart names the keys that are read once.
 func needsRestart(path string) bool {
-	for _, p := range []string{"listen", "tls.", "admin.", "data_dir", "engine", "store", "trusted_proxies", "limits.", "shutdown_timeout", "log.format"} {
+	for _, p := range []string{"listen", "tls.", "admin.", "data_dir", "engine", "store", "trusted_proxies", "limits.", "shutdown_timeout", "log.format", "telemetry.traces.endpoint", "telemetry.traces.protocol", "telemetry.traces.headers", "telemetry.traces.headers.", "telemetry.traces.service_name"} {
 		if path == p || strings.HasSuffix(p, ".") && strings.HasPrefix(path, p) {
 			return true
 		}

@@ -76,6 +76,7 @@ func (a *App) keepDecision() func(string, *autoscale.Decision) {
 	incidents := map[string]string{} // of the scaler's goroutine alone
 	return func(function string, d *autoscale.Decision) {
 		a.logs.For("scaling").Debug("decided", "function", function, "current", d.Current, "result", d.Result, "rule", string(d.Rule), "reason", d.Reason)
+		a.happened.Decided(function, d.Current, d.Result)
 		if was := incidents[function]; was != d.Incident {
 			incidents[function] = d.Incident
 			e := event.Event{Kind: event.Scaling, Function: function, Source: "scaler", From: "incident", To: ordinary, Reason: was}

@@ -65,7 +65,7 @@ func everything(t *testing.T) telemetry.MetricsConfig {
 		Restarts:     func(string, string) (n uint64, known bool) { return 8, true },
 		Ready:        func() bool { return true },
 		Certificates: func() map[string]time.Time { return map[string]time.Time{"gateway": time.Unix(1_900_000_000, 0)} },
-		Exemplars: func(function string, now time.Time) []telemetry.Exemplar {
+		Exemplars: func(_ string, now time.Time) []telemetry.Exemplar {
 			return []telemetry.Exemplar{{Trace: [16]byte{1, 2}, Latency: 3 * time.Millisecond, At: now}, {Trace: [16]byte{3}, Latency: 2 * time.Minute, At: now}}
 		},
 	}

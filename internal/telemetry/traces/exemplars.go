@@ -32,7 +32,7 @@ func (e *exemplars) note(r *exchange.Record) {
 		of = new([powers]telemetry.Exemplar)
 		e.last[r.Function.Name()] = of
 	}
-	of[power(latency)] = telemetry.Exemplar{r.Trace.ID, latency, r.Start.Add(r.Took)}
+	of[power(latency)] = telemetry.Exemplar{Trace: r.Trace.ID, Latency: latency, At: r.Start.Add(r.Took)}
 }
 
 func power(d time.Duration) (n int) {

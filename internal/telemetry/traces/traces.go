@@ -96,7 +96,7 @@ func resourceOf(ctx context.Context, c *Config) *resource.Resource {
 // Observe takes an exchange that is over, if it is to be sent: it was sampled, or
 // something was wrong with it. It never waits, and allocates nothing for the others.
 func (t *Traces) Observe(r *exchange.Record) {
-	if !r.Trace.Known() || !r.Trace.Sampled && !(troubled(r) && t.troubled.take(r.Start.Add(r.Took))) {
+	if !r.Trace.Known() || !t.wants(r) {
 		return
 	}
 	kept := t.free.Get().(*exchange.Record) //nolint:errcheck,forcetypeassert // the pool holds nothing else
@@ -107,6 +107,10 @@ func (t *Traces) Observe(r *exchange.Record) {
 		t.free.Put(kept)
 		t.dropped.Add(1)
 	}
+}
+
+func (t *Traces) wants(r *exchange.Record) bool {
+	return r.Trace.Sampled || troubled(r) && t.troubled.take(r.Start.Add(r.Took))
 }
 
 // troubled says whether an exchange is worth a look. What no route matched is not:
@@ -132,14 +136,13 @@ func (l *limit) take(now time.Time) bool {
 // Run sends exchanges until ctx ends, then those that wait, and shuts the exporter
 // down; that takes no longer than 5 s.
 func (t *Traces) Run(ctx context.Context) error {
-	for {
-		batch := t.collect(ctx)
-		if ctx.Err() != nil {
-			t.farewell(ctx, batch)
-			return nil
-		}
+	batch := t.collect(ctx)
+	for ctx.Err() == nil {
 		t.send(ctx, batch, exportTime)
+		batch = t.collect(ctx)
 	}
+	t.farewell(ctx, batch)
+	return nil
 }
 
 // collect waits for exchanges until there are enough, or the first has waited long
@@ -184,7 +187,7 @@ func (t *Traces) send(ctx context.Context, batch []*exchange.Record, within time
 	}
 	ctx, stop := context.WithTimeout(ctx, within)
 	defer stop()
-	err := t.config.Exporter.ExportSpans(ctx, t.builder.spans(batch))
+	err := t.config.Exporter.ExportSpans(ctx, t.builder.spans(batch)) //nolint:contextcheck // the context of a span is its parent
 	if err != nil {
 		t.failed.Add(uint64(len(batch)))
 	} else {
