@@ -53,7 +53,7 @@ func checkEnum(text string, enum []string) (message, hint string) {
 }
 
 func checkFormat(format string, text *string) (message, hint string) {
-	if *text == "" && !slices.Contains([]string{"listen", "nonempty", "store", "path", "method", "check-method", "instance-url", "statuses", "condition", "receiver-url", "mail-server", "mail-address"}, format) {
+	if *text == "" && !slices.Contains([]string{"listen", "nonempty", "store", "path", "method", "check-method", "instance-url", "statuses", "condition", "receiver-url", "mail-server", "mail-address", "issuer", "scope"}, format) {
 		return "", "" // empty is the way to say none
 	}
 	switch format {
@@ -100,6 +100,12 @@ func checkFormat(format string, text *string) (message, hint string) {
 		return when(!areStatuses(*text), "must be statuses such as 200-399 or 200,204", "")
 	case "signal-url":
 		return checkSignalURL(*text)
+	case "issuer":
+		return checkIssuer(*text)
+	case "callback":
+		return checkCallback(*text)
+	case "scope":
+		return when(*text == "" || strings.ContainsAny(*text, " \"\\") || hasControl(*text), "must be a scope such as groups", "one in each element of the list")
 	case "receiver-url":
 		return checkReceiverURL(*text)
 	case "mail-server":

@@ -61,8 +61,40 @@ type Admin struct {
 	Hosts []string `yaml:"hosts" format:"host-name" max:"100"`
 	// Networks in which the API may place instances besides public addresses, such as `10.0.0.0/8`. The configuration file may name any.
 	AllowInstances []netip.Prefix `yaml:"allow_instances" max:"1000"`
+	// Sign in through an OpenID Connect provider, beside tokens. A change needs a restart.
+	OIDC *OIDC `yaml:"oidc"`
 	// Ask for a token (role viewer) for `/metrics` on loopback too. Beyond loopback one is always needed.
 	MetricsToken bool `yaml:"metrics_token"`
+}
+
+// OIDC is an OpenID Connect provider, such as Keycloak, Okta, Entra or Google.
+type OIDC struct {
+	// Address of the provider; `/.well-known/openid-configuration` below it describes it.
+	Issuer string `yaml:"issuer" format:"issuer" required:"true"`
+	// What the provider calls Holdfast.
+	ClientID string `yaml:"client_id" format:"nonempty" required:"true"`
+	// Secret that goes with it: `${file:PATH}`. Empty: the provider wants none.
+	ClientSecret string `yaml:"client_secret" secret:"true"`
+	// Address the provider sends browsers back to, `https://HOST/api/v1/session/oidc/callback`; it must know it. Empty: by the name under which the browser reached Holdfast.
+	RedirectURL string `yaml:"redirect_url" format:"callback"`
+	// What is asked for besides `openid`.
+	Scopes []string `yaml:"scopes" default:"profile,email" format:"scope" max:"50"`
+	// Claim of the ID token whose values give roles. Dots lead into objects: `realm_access.roles`.
+	Claim string `yaml:"claim" default:"groups" format:"nonempty"`
+	// Which values give which role; the highest counts, and who has none does not come in.
+	Roles OIDCRoles `yaml:"roles"`
+	// Domains of verified addresses that may come in. Empty: all.
+	Domains []string `yaml:"domains" format:"host-name" max:"1000"`
+}
+
+// OIDCRoles says which values of the claim give which role.
+type OIDCRoles struct {
+	// May read. `*` is everybody of `domains`.
+	Viewer []string `yaml:"viewer" format:"nonempty" max:"1000"`
+	// May act on what runs. `*` is everybody of `domains`.
+	Operator []string `yaml:"operator" format:"nonempty" max:"1000"`
+	// May change everything that the API can.
+	Admin []string `yaml:"admin" format:"nonempty" max:"1000"`
 }
 
 // TLS is the certificate of a listener: files, or one that Holdfast makes

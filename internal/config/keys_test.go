@@ -44,6 +44,8 @@ var closed = []string{
 	"alerts.channels.NAME.webhook.secret", "alerts.channels.NAME.webhook.headers", "alerts.channels.NAME.webhook.heartbeats",
 	"alerts.channels.NAME.heartbeat", "alerts.channels.NAME.heartbeat.url", "alerts.channels.NAME.heartbeat.method",
 	"telemetry.traces.endpoint", "telemetry.traces.protocol", "telemetry.traces.headers", "telemetry.traces.service_name",
+	"admin.oidc", "admin.oidc.issuer", "admin.oidc.client_id", "admin.oidc.client_secret", "admin.oidc.redirect_url", "admin.oidc.scopes",
+	"admin.oidc.claim", "admin.oidc.roles", "admin.oidc.roles.viewer", "admin.oidc.roles.operator", "admin.oidc.roles.admin", "admin.oidc.domains",
 	"tls", "tls.cert", "tls.key", "tls.auto",
 }
 

@@ -17,6 +17,8 @@ trusted_proxies: [10.0.0.0/8, "::1"]
 shutdown_timeout: 90s
 log: {level: debug, format: json, access: all, components: {prober: warn, "off": error}}
 limits: {header_bytes: 2000, header_timeout: 0}
+admin:
+  oidc: {issuer: "https://accounts.example.com/realms/a", client_id: holdfast, client_secret: s, redirect_url: "https://h.example/api/v1/session/oidc/callback", scopes: [email, groups], claim: realm_access.roles, roles: {viewer: ["*"], admin: [platform]}, domains: [example.com]}
 alerts:
   channels:
     chat: {slack: "https://hooks.slack.com/services/T/B/$${x}"}

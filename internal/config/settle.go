@@ -26,6 +26,9 @@ func (s *settler) settle() {
 	}
 	s.certificate("tls", &c.TLS)
 	s.adminTLS(&c.Admin)
+	if c.Admin.OIDC != nil {
+		s.oidc(c.Admin.OIDC, "admin.oidc")
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
 		s.function(c.Functions[name], "functions."+name)
 	}

@@ -49,15 +49,19 @@ func AsError(err error) *Error {
 
 const unavailableWait = 5 * time.Second
 
-// Write answers with the refusal as JSON, {"error": ..., "hint": ...}.
-func (r *Error) Write(w http.ResponseWriter) {
-	h := w.Header()
+// announce sets what the status wants in the head of the answer.
+func (r *Error) announce(h http.Header) {
 	if r.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(r.RetryAfter.Seconds()))))
 	}
 	if r.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="holdfast"`)
 	}
+}
+
+// Write answers with the refusal as JSON, {"error": ..., "hint": ...}.
+func (r *Error) Write(w http.ResponseWriter) {
+	r.announce(w.Header())
 	writeJSON(w, r.Status, struct {
 		Error string `json:"error"`
 		Hint  string `json:"hint,omitempty"`

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"holdfast/internal/admin/access/signin"
 	"holdfast/internal/store"
 )
 
@@ -27,6 +28,11 @@ type Config struct {
 	Refuse func(http.ResponseWriter, *http.Request, *Error)
 	Logger *slog.Logger // nil: silent
 	Audit  *Audit       // hears of logins and logouts; nil: nobody does
+	// SignIn lets people sign in through a provider; nil: with tokens only.
+	SignIn *signin.Provider
+	// Callback is the address of CallbackPath as browsers reach it; empty: by the
+	// name they came with.
+	Callback string
 }
 
 // Guard stands before the handlers of the admin interface. Safe for concurrent
@@ -41,6 +47,7 @@ type Guard struct {
 	identities *buckets[string]
 	failures   *failures
 	streams    *streams
+	flows      flows
 }
 
 // New makes a Guard. It returns an error that names the field.
@@ -63,7 +70,7 @@ func New(c Config) (*Guard, error) {
 	return &Guard{
 		config: c, hosts: h, sessions: newSessions(c.Sessions), headers: newStrict(), origin: http.NewCrossOriginProtection(),
 		addresses: newBuckets[netip.Prefix](l.Address, l.Tracked), identities: newBuckets[string](l.Identity, l.Tracked),
-		failures: newFailures(l), streams: &streams{each: l.Streams, total: l.Total, open: map[string]int{}},
+		failures: newFailures(l), streams: &streams{each: l.Streams, total: l.Total, open: map[string]int{}}, flows: newFlows(),
 	}, nil
 }
 
@@ -130,8 +137,8 @@ func (g *Guard) admit(r *http.Request, now time.Time) (*visit, error) {
 		}
 	}
 	if v.identity.Kind != Anonymous {
-		if wait, ok := g.identities.take(v.identity.TokenID, now); !ok {
-			return nil, tooMany("requests with this token", wait)
+		if wait, ok := g.identities.take(v.identity.account(), now); !ok {
+			return nil, tooMany("requests with this token or sign-in", wait)
 		}
 	}
 	return v, nil
@@ -163,7 +170,12 @@ func (g *Guard) identify(r *http.Request, c client, now time.Time) (*visit, erro
 	if !ok {
 		return nobody, nil
 	}
-	tok, err := g.config.Tokens.Current(s.tokenID, now)
+	if s.person != nil {
+		id := identityOfPerson(*s.person, remote)
+		id.session, id.Expires = key, s.begun.Add(g.sessions.config.Lifetime)
+		return &visit{identity: id}, nil
+	}
+	tok, err := g.config.Tokens.Current(s.account, now)
 	if errors.Is(err, ErrUnverifiable) {
 		return nil, err
 	}
@@ -178,6 +190,12 @@ func (g *Guard) identify(r *http.Request, c client, now time.Time) (*visit, erro
 
 func identityOf(k Kind, tok store.Token, remote netip.Addr) Identity {
 	return Identity{Kind: k, TokenID: tok.ID, Name: tok.Name, Role: tok.Role, Remote: remote, Expires: tok.ExpiresAt}
+}
+
+// identityOfPerson has the role that was given at the sign-in: it is asked for
+// again when the session is over.
+func identityOfPerson(p signin.Person, remote netip.Addr) Identity {
+	return Identity{Kind: Session, Account: p.Account(), Name: p.Name, Role: p.Role, Remote: remote}
 }
 
 // earlier treats the zero time as never.
@@ -248,6 +266,9 @@ func (g *Guard) Still(id Identity, now time.Time) error {
 			return &Error{Status: http.StatusUnauthorized, Message: "the session has ended: log in again"}
 		}
 	}
+	if id.Account != "" {
+		return nil
+	}
 	if _, err := g.config.Tokens.Current(id.TokenID, now); err != nil {
 		return AsError(err)
 	}
@@ -258,7 +279,7 @@ func (g *Guard) Still(id Identity, now time.Time) error {
 // leave once when it ends.
 func (g *Guard) Stream(ctx context.Context) (leave func(), err error) {
 	id := FromContext(ctx)
-	who := id.Kind.String() + " " + id.TokenID
+	who := id.Kind.String() + " " + id.account()
 	if id.Kind == Anonymous {
 		who = clientNetwork(id.Remote).String()
 	}

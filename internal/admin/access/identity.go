@@ -20,7 +20,7 @@ const (
 	Anonymous Kind = iota
 	Local          // the local socket, by the credentials of the peer
 	Bearer         // a token in the Authorization header
-	Session        // a session cookie
+	Session        // a session cookie, got for a token or by a sign-in
 )
 
 // String returns the word used in logs and answers.
@@ -41,14 +41,18 @@ func (k Kind) String() string {
 // Identity is who sent a request. The zero value is anonymous without a role.
 type Identity struct {
 	Kind    Kind
-	TokenID string     // of the token, also behind a session; empty for Local
-	Name    string     // of the token, or "uid 1000"
+	TokenID string     // of the token, also behind a session; empty for Local and Account
+	Account string     // signin.Person.Account of who signed in; empty: a token was shown
+	Name    string     // of the token, the address or subject of who signed in, or "uid 1000"
 	Role    store.Role // empty: none
 	Remote  netip.Addr // invalid on the local socket
 	Expires time.Time  // when it ends by itself; zero: never
 
 	session sessionKey
 }
+
+// account is what limits are counted for.
+func (i Identity) account() string { return cmp.Or(i.TokenID, i.Account) }
 
 // Actor returns the identity as the audit log writes it.
 func (i Identity) Actor() store.Actor {

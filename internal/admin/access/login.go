@@ -20,11 +20,27 @@ type Who struct {
 	Name    string     `json:"name,omitempty"`
 	Role    store.Role `json:"role,omitempty"`
 	TokenID string     `json:"token_id,omitempty"`
+	Account string     `json:"account,omitempty" doc:"oidc: and the provider's name for who signed in there"`
 	Expires time.Time  `json:"expires_at,omitzero"`
+	SignIn  []SignIn   `json:"sign_in" doc:"the ways to sign in, told to everybody"`
 }
 
-func (i Identity) who() Who {
-	return Who{Kind: i.Kind.String(), Name: i.Name, Role: i.Role, TokenID: i.TokenID, Expires: i.Expires}
+// SignIn is a way to sign in.
+type SignIn struct {
+	Kind string `json:"kind" enum:"token,oidc"`
+	Name string `json:"name" doc:"what a button may be called"`
+	URL  string `json:"url,omitempty" doc:"where a browser goes; missing: POST /api/v1/session"`
+}
+
+func (g *Guard) who(i Identity) Who {
+	w := Who{
+		Kind: i.Kind.String(), Name: i.Name, Role: i.Role, TokenID: i.TokenID, Account: i.Account, Expires: i.Expires,
+		SignIn: []SignIn{{Kind: "token", Name: "token"}},
+	}
+	if g.config.SignIn != nil {
+		w.SignIn = append(w.SignIn, SignIn{Kind: "oidc", Name: g.config.SignIn.Name(), URL: SignInPath})
+	}
+	return w
 }
 
 // Login answers POST {"token": "hf_..."} with a session cookie and a Who. Like
@@ -36,7 +52,7 @@ func (g *Guard) Login() http.Handler {
 			g.refuse(w, r, err)
 			return
 		}
-		writeJSON(w, http.StatusOK, id.who())
+		writeJSON(w, http.StatusOK, g.who(id))
 	})
 }
 
@@ -63,12 +79,7 @@ func (g *Guard) login(w http.ResponseWriter, r *http.Request, now time.Time) (Id
 	if err := g.record(r, id, "session.login", tok.ID); err != nil {
 		return Identity{}, err
 	}
-	if old, ok := sessionCookie(r, g.sessions.cookieName(r)); ok { // a new login replaces the old one
-		if key, _, ok := g.sessions.find(old, now); ok {
-			g.sessions.end(key)
-		}
-	}
-	value, until := g.sessions.begin(tok.ID, now)
+	value, until := g.begin(r, session{account: tok.ID}, now)
 	id.Expires = earlier(tok.ExpiresAt, until)
 	http.SetCookie(w, g.sessions.cookie(r, value))
 	return id, nil
@@ -79,7 +90,7 @@ func (g *Guard) login(w http.ResponseWriter, r *http.Request, now time.Time) (Id
 func (g *Guard) record(r *http.Request, id Identity, action, target string) error {
 	Covered(r.Context())
 	g.config.Logger.LogAttrs(r.Context(), slog.LevelInfo, "session changed", slog.String("action", action),
-		slog.String("who", id.Name), slog.String("token_id", target), slog.String("remote", id.Actor().Source))
+		slog.String("who", id.Name), slog.String("account", target), slog.String("remote", id.Actor().Source))
 	if g.config.Audit == nil {
 		return nil
 	}
@@ -119,7 +130,7 @@ func (g *Guard) Logout() http.Handler {
 		Covered(r.Context())
 		if id.Kind == Session {
 			g.sessions.end(id.session)
-			if err := g.record(r, id, "session.logout", id.TokenID); err != nil {
+			if err := g.record(r, id, "session.logout", id.account()); err != nil {
 				g.config.Logger.LogAttrs(r.Context(), slog.LevelError, "logout not recorded", slog.String("error", Mask(err.Error())))
 			}
 		}
@@ -128,9 +139,9 @@ func (g *Guard) Logout() http.Handler {
 	})
 }
 
-// WhoAmI answers who the request comes from.
+// WhoAmI answers who the request comes from, and how one could sign in.
 func (g *Guard) WhoAmI() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusOK, FromContext(r.Context()).who())
+		writeJSON(w, http.StatusOK, g.who(FromContext(r.Context())))
 	})
 }

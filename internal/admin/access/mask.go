@@ -15,7 +15,7 @@ import (
 const masked = "***"
 
 var (
-	tokenText   = regexp.MustCompile(`(hf_[0-9a-zA-Z]{1,32}_|hfs_)[0-9a-zA-Z_]+`)
+	tokenText   = regexp.MustCompile(`(hf_[0-9a-zA-Z]{1,32}_|hf[so]_)[0-9a-zA-Z_]+`)
 	bearerText  = regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)[^\s"',;]{12,}`)
 	urlPassword = regexp.MustCompile(`(://[^\s/?#:@"']*):[^\s"']*@`)
 	secretKey   = regexp.MustCompile(`(?i)authorization|cookie|token|secret|passw|passphrase|pwd|credential|private|dsn|key$|keys$|^hash$`)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"holdfast/internal/admin/access/signin"
 )
 
 // SessionConfig bounds the sessions of browsers. They live in memory: after a
@@ -16,7 +18,7 @@ type SessionConfig struct {
 	Idle     time.Duration // a session unused for this long ends; 0: 30 min
 	Lifetime time.Duration // a session ends after this in any case; 0: 12 h
 	Limit    int           // sessions at once; 0: 1,000. The one unused for longest makes room
-	PerToken int           // sessions of one token; 0: 10. Likewise
+	PerToken int           // sessions of one token or person; 0: 10. Likewise
 	// Secure says that browsers reach the plain listener through a proxy that
 	// speaks TLS: cookies are then as strict as on TLS.
 	Secure bool
@@ -34,8 +36,10 @@ const (
 // about the value by its time, and a memory dump holds no usable cookie.
 type sessionKey [sha256.Size]byte
 
+// session belongs to an account: the id of a token, or signin.Person.Account.
 type session struct {
-	tokenID    string
+	account    string
+	person     *signin.Person // who signed in; nil: a token was shown
 	begun, hit time.Time
 }
 
@@ -55,33 +59,34 @@ func newSessions(c SessionConfig) *sessions {
 	return &sessions{config: c, all: newLRU[sessionKey, session](c.Limit)}
 }
 
-// begin makes a session for a token that was just shown and returns the value
-// of its cookie and when it ends at the latest.
-func (s *sessions) begin(tokenID string, now time.Time) (value string, until time.Time) {
+// begin makes a session for who was just recognized and returns the value of its
+// cookie and when it ends at the latest.
+func (s *sessions) begin(one session, now time.Time) (value string, until time.Time) {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails; the program ends when the system has no randomness
 	value = sessionPrefix + hex.EncodeToString(b[:])
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.makeRoom(tokenID, now)
-	s.all.add(sha256.Sum256([]byte(value)), session{tokenID, now, now})
+	s.makeRoom(one.account, now)
+	one.begun, one.hit = now, now
+	s.all.add(sha256.Sum256([]byte(value)), one)
 	return value, now.Add(s.config.Lifetime)
 }
 
-// makeRoom ends what is over, and the oldest session of the token when it has
+// makeRoom ends what is over, and the oldest session of the account when it has
 // too many. Requires s.mu.
-func (s *sessions) makeRoom(tokenID string, now time.Time) {
+func (s *sessions) makeRoom(account string, now time.Time) {
 	mine := 1
 	s.all.fromOldest(func(k sessionKey, e *session) bool {
 		if s.over(e, now) {
 			s.all.remove(k)
-		} else if e.tokenID == tokenID {
+		} else if e.account == account {
 			mine++
 		}
 		return true
 	})
 	s.all.fromOldest(func(k sessionKey, e *session) bool {
-		if mine > s.config.PerToken && e.tokenID == tokenID {
+		if mine > s.config.PerToken && e.account == account {
 			s.all.remove(k)
 			mine--
 		}
