@@ -89,8 +89,8 @@
 // of the traffic, the next level takes the rest (Envoy's formula, factor 1.4). If all
 // levels together carry less than everything, a level whose share is below
 // PanicThreshold ignores health: panic, which is visible in every [Pick], in
-// [Stats] and as an event. Instances that are gone, stopped or draining are
-// never used.
+// [Stats] and as an event. Instances that are gone, stopped, draining or
+// spares are never used.
 //
 // # Time, concurrency, replay
 //

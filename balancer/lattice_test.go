@@ -12,7 +12,7 @@ import (
 // results can say, against the rule in words.
 func TestEveryCombinationOfSourcesHasOneStatus(t *testing.T) {
 	t.Parallel()
-	for _, life := range []balancer.Lifecycle{balancer.Running, balancer.Starting, balancer.Stopped, balancer.Gone} {
+	for _, life := range []balancer.Lifecycle{balancer.Running, balancer.Starting, balancer.Stopped, balancer.Gone, balancer.Spare} {
 		for _, health := range []balancer.Health{balancer.HealthUnknown, balancer.HealthUp, balancer.HealthDown} {
 			for _, draining := range []bool{false, true} {
 				for _, ejected := range []bool{false, true} {
@@ -47,7 +47,7 @@ func TestEveryCombinationOfSourcesHasOneStatus(t *testing.T) {
 
 func expected(life balancer.Lifecycle, health balancer.Health, draining, ejected bool) (balancer.Status, bool) {
 	switch {
-	case draining || life == balancer.Stopped:
+	case draining || life == balancer.Stopped || life == balancer.Spare:
 		return balancer.Inactive, false
 	case life == balancer.Gone || health == balancer.HealthDown || ejected:
 		return balancer.Failed, false

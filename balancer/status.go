@@ -43,9 +43,12 @@ const (
 	Stopped
 	// Gone crashed or vanished.
 	Gone
+	// Spare is kept out of rotation until more instances are wanted, whatever
+	// its process does.
+	Spare
 )
 
-// String returns running, starting, stopped or gone.
+// String returns running, starting, stopped, gone or spare.
 func (l Lifecycle) String() string {
 	switch l {
 	case Running:
@@ -56,6 +59,8 @@ func (l Lifecycle) String() string {
 		return "stopped"
 	case Gone:
 		return "gone"
+	case Spare:
+		return "spare"
 	}
 	return fmt.Sprintf("lifecycle(%d)", uint8(l))
 }
@@ -130,7 +135,7 @@ func (s sources) derive() (Status, source) {
 	switch {
 	case s.draining:
 		return Inactive, fromDrain
-	case s.life == Stopped:
+	case s.life == Stopped, s.life == Spare:
 		return Inactive, fromLifecycle
 	case s.life == Gone:
 		return Failed, fromLifecycle
@@ -161,7 +166,7 @@ const (
 
 func (s sources) tier() tier {
 	switch {
-	case s.draining, s.life == Stopped, s.life == Gone:
+	case s.draining, s.life == Stopped, s.life == Gone, s.life == Spare:
 		return tierNever
 	case s.life == Starting:
 		return tierStarting

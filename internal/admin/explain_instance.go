@@ -18,6 +18,9 @@ func (v *InstanceExplained) platformSays() Source {
 	s := Source{Name: "platform", Says: i.Lifecycle, Against: i.Lifecycle != "running"}
 	if p := i.Process; p != nil {
 		s.Says, s.Since, s.Reason = p.State.String(), p.Since, p.Reason
+		if p.Spare {
+			s.Says = "warm spare, " + s.Says
+		}
 		return s
 	}
 	if i.Lifecycle == "running" {

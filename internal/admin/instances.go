@@ -26,7 +26,7 @@ type Instance struct {
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
 	// Health is what the checks say: unknown, up or down. Lifecycle is what the
-	// platform says: running, starting, stopped or gone.
+	// platform says: running, starting, stopped, gone or spare.
 	Health           string    `json:"health"`
 	Lifecycle        string    `json:"lifecycle"`
 	Draining         bool      `json:"draining"`

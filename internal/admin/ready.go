@@ -73,9 +73,10 @@ func (s *Server) readiness(now time.Time) Readiness {
 	started := s.wasReady.Load()
 	for _, fn := range functions {
 		stats := fn.Balancer().Stats(now)
-		v.Functions = append(v.Functions, FunctionReadiness{fn.Name(), stats.Available, len(stats.Instances)})
+		total := countInstances(&stats).Total
+		v.Functions = append(v.Functions, FunctionReadiness{fn.Name(), stats.Available, total})
 		if !started && stats.Available == 0 && undecided(&stats) && fn.Policy().ColdStart == 0 {
-			v.Reasons = append(v.Reasons, fmt.Sprintf("function %s is starting: none of its %d instances takes traffic yet", fn.Name(), len(stats.Instances)))
+			v.Reasons = append(v.Reasons, fmt.Sprintf("function %s is starting: none of its %d instances takes traffic yet", fn.Name(), total))
 		}
 	}
 	v.Ready = len(v.Reasons) == 0

@@ -193,8 +193,13 @@ func (s *Server) explainScaling(_ context.Context, in *thisFunction) (ScalingExp
 		v.earlierLines(l)
 		x.Lines = l.list
 	}
-	if p := s.platform(v.Function); p != nil && p.Failure != "" {
-		x.Lines = append(x.Lines, p.Failure)
+	if p := s.platform(v.Function); p != nil {
+		if text := p.bootSentence(); text != "" {
+			x.Lines = append(x.Lines, "boot: "+text)
+		}
+		if p.Failure != "" {
+			x.Lines = append(x.Lines, p.Failure)
+		}
 	}
 	return x, nil
 }

@@ -63,6 +63,8 @@ type InstanceCounts struct {
 	Recovering int `json:"recovering"`
 	Inactive   int `json:"inactive"`
 	Failed     int `json:"failed"`
+	// Spare are the warm spares, which are counted in no other.
+	Spare int `json:"spare,omitempty"`
 }
 
 func (s *Server) status(context.Context, *nothing) (Status, error) {
@@ -115,8 +117,13 @@ func (s *Server) functionStatusOf(fn *exchange.Function, b *balancer.Stats, now 
 }
 
 func countInstances(s *balancer.Stats) InstanceCounts {
-	c := InstanceCounts{Total: len(s.Instances), Available: s.Available}
+	c := InstanceCounts{Available: s.Available}
 	for i := range s.Instances {
+		if s.Instances[i].Lifecycle == balancer.Spare {
+			c.Spare++
+			continue
+		}
+		c.Total++
 		switch s.Instances[i].Status {
 		case balancer.Active:
 			c.Active++

@@ -302,11 +302,12 @@ func (o *orders) ready(function string) (n int) {
 	return n
 }
 
-// present returns the processes that are there, those on their way out too.
+// present returns the processes that are there, those on their way out too, but
+// no spares.
 func (g *processGroup) present() []platform.Instance {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.list()
+	return withoutSpares(g.list())
 }
 
 // recheck makes the checks of a function run now, with what they know.

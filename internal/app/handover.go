@@ -218,7 +218,7 @@ func (a *App) lacking(excused []string) (some, whole []string) {
 		if stats.Available == 0 {
 			some = append(some, fn.Name())
 		}
-		if stats.Available == 0 || stats.Available < len(stats.Instances) {
+		if stats.Available == 0 || stats.Available < len(stats.Instances)-spareCount(&stats) {
 			whole = append(whole, fn.Name())
 		}
 	}

@@ -16,8 +16,13 @@ import (
 type lives struct {
 	function  string
 	instances *instances
-	told      map[string]life           // what the gateway was told last, by id
-	published map[string]platform.State // what the last event said
+	told      map[string]life      // what the gateway was told last, by id
+	published map[string]published // what the last event said
+}
+
+type published struct {
+	state platform.State
+	spare bool
 }
 
 // life is what makes an instance another one to the gateway: it was started
@@ -26,12 +31,20 @@ type life struct {
 	state    platform.State
 	pid      int
 	restarts int
+	spare    bool
 }
 
-func lifeOf(i *platform.Instance) life { return life{i.State, i.PID, i.Restarts} }
+func lifeOf(i *platform.Instance) life { return life{i.State, i.PID, i.Restarts, i.Spare} }
+
+// promoted says whether a spare became an instance, and is what it was otherwise.
+func (l life) promoted(i *platform.Instance) bool {
+	spare := l.spare
+	l.spare = false
+	return spare && l == lifeOf(i)
+}
 
 func newLives(function string, i *instances) *lives {
-	return &lives{function: function, instances: i, told: map[string]life{}, published: map[string]platform.State{}}
+	return &lives{function: function, instances: i, told: map[string]life{}, published: map[string]published{}}
 }
 
 // tell makes the gateway's instances those of list, with their states. What has
@@ -46,7 +59,8 @@ func (l *lives) tell(f *config.Function, list []platform.Instance) error {
 	for n := range list {
 		i := &list[n]
 		specs[n] = balancer.Spec{ID: i.ID, Endpoint: i.Endpoint, Weight: 1}
-		same[i.ID] = i.State == platform.Running && l.told[i.ID] == lifeOf(i)
+		was := l.told[i.ID]
+		same[i.ID] = i.State == platform.Running && (was == lifeOf(i) || was.promoted(i))
 	}
 	if err := l.instances.set(l.function, f, specs, func(id string) bool { return same[id] }); err != nil {
 		return err
@@ -59,7 +73,9 @@ func (l *lives) tell(f *config.Function, list []platform.Instance) error {
 		l.told[i.ID] = lifeOf(i)
 		was, known := before[i.ID]
 		switch {
-		case known && was == (life{platform.Stopping, i.PID, i.Restarts}) && i.State == platform.Running:
+		case known && was.promoted(i): // its checks hold
+			fn.Balancer().SetLifecycle(fn.Instance(i.ID), lifecycleOf(i), i.Reason, time.Now())
+		case known && was == (life{state: platform.Stopping, pid: i.PID, restarts: i.Restarts}) && !i.Spare && i.State == platform.Running:
 			fn.Balancer().SetLifecycle(fn.Instance(i.ID), balancer.Running, i.Reason, time.Now())
 			l.instances.inRotation(l.function, i.ID, "wanted again")
 		case !known || was != lifeOf(i):
@@ -75,11 +91,14 @@ func (l *lives) tell(f *config.Function, list []platform.Instance) error {
 func tellState(fn *exchange.Function, i *platform.Instance) {
 	inst := fn.Instance(i.ID)
 	fn.Balancer().SetHealth(inst, balancer.HealthUnknown, "a new process", time.Now())
-	fn.Balancer().SetLifecycle(inst, lifecycleOf(i.State), i.Reason, time.Now())
+	fn.Balancer().SetLifecycle(inst, lifecycleOf(i), reasonOf(i), time.Now())
 }
 
-func lifecycleOf(s platform.State) balancer.Lifecycle {
-	switch s {
+func lifecycleOf(i *platform.Instance) balancer.Lifecycle {
+	if i.Spare {
+		return balancer.Spare
+	}
+	switch i.State {
 	case platform.Starting:
 		return balancer.Starting
 	case platform.Running:
@@ -94,10 +113,11 @@ func lifecycleOf(s platform.State) balancer.Lifecycle {
 
 // news is the event of an instance's state; false: the last one said the same.
 func (l *lives) news(i *platform.Instance) (event.Event, bool) {
+	said := published{i.State, i.Spare}
 	before, known := l.published[i.ID]
-	l.published[i.ID] = i.State
+	l.published[i.ID] = said
 	return event.Event{
 		At: i.Since, Kind: event.Process, Function: l.function, Instance: i.ID,
-		To: i.State.String(), Source: "platform", Reason: i.Reason,
-	}, !known || before != i.State
+		To: i.State.String(), Source: "platform", Reason: reasonOf(i),
+	}, !known || before != said
 }

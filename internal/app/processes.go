@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -32,7 +33,7 @@ func newProcesses(ctx context.Context, i *instances, events *event.Bus, logger *
 func processSpec(name string, f *config.Function) process.Spec {
 	p := f.Platform.Process
 	return process.Spec{
-		Function: name, Command: p.Command, Env: p.Env, Dir: p.Dir, Instances: p.Instances,
+		Function: name, Command: p.Command, Env: p.Env, Dir: p.Dir, Instances: p.Instances, WarmSpares: p.WarmSpares,
 		Ports:        process.Range{From: p.Ports.From, To: p.Ports.To},
 		ReadyTimeout: p.ReadyTimeout.Std(), StopTimeout: p.StopTimeout.Std(),
 		Output: process.Output{File: p.Output},
@@ -57,11 +58,12 @@ func (p *processes) apply(name string, f *config.Function) error {
 	switch {
 	case current == nil:
 		return g.start(spec)
-	case !sameButCount(current.spec, spec):
+	case !sameButCounts(current.spec, spec):
 		return g.replace(current, spec)
-	case current.spec.Instances != spec.Instances:
+	case current.spec.Instances != spec.Instances || current.spec.WarmSpares != spec.WarmSpares:
+		before := current.spec
 		current.spec = spec
-		return g.scale(current, spec.Instances)
+		return errors.Join(g.scale(current, spec.Instances), g.spare(current, before.WarmSpares, spec.WarmSpares))
 	default:
 		return g.tell() // the way they are checked may have changed
 	}
@@ -85,8 +87,8 @@ func (p *processes) find(name string) *processGroup {
 	return p.groups[name]
 }
 
-func sameButCount(a, b process.Spec) bool {
-	a.Instances = b.Instances
+func sameButCounts(a, b process.Spec) bool {
+	a.Instances, a.WarmSpares = b.Instances, b.WarmSpares
 	return reflect.DeepEqual(a, b)
 }
 

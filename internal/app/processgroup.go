@@ -62,7 +62,7 @@ func (g *processGroup) start(spec process.Spec) error {
 		named.Function = fmt.Sprintf("%s-r%d", spec.Function, g.revisions)
 	}
 	driver, err := process.New(named, process.Config{
-		Logger: p.logger, OnChange: g.changed, Drain: g.drain, Guard: p.guard,
+		Logger: p.logger, OnChange: g.changed, Drain: g.drain, Fit: g.fit, Guard: p.guard,
 		Output: func(id, line string) {
 			p.logger.Debug("output", "function", g.name, "instance", id, "line", line)
 		},
@@ -85,7 +85,7 @@ func (g *processGroup) start(spec process.Spec) error {
 // replace starts the processes of a new command and lets all earlier ones go as
 // soon as the new ones run; at once when their ports do not suffice for both.
 func (g *processGroup) replace(old *processDriver, spec process.Spec) error {
-	if ports := spec.Ports; ports.To > 0 && ports.To-ports.From+1 < old.spec.Instances+spec.Instances {
+	if ports := spec.Ports; ports.To > 0 && ports.To-ports.From+1 < processesOf(&old.spec)+processesOf(&spec) {
 		for _, d := range g.all() {
 			g.owner.wg.Go(func() { g.retire(d) })
 		}
@@ -129,8 +129,8 @@ func (g *processGroup) running(d *processDriver) bool {
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		up := slices.ContainsFunc(d.Instances(), func(i platform.Instance) bool { return i.State == platform.Running }) &&
-			!slices.ContainsFunc(d.Instances(), func(i platform.Instance) bool { return i.State != platform.Running })
+		list := withoutSpares(d.Instances())
+		up := len(list) > 0 && !slices.ContainsFunc(list, func(i platform.Instance) bool { return i.State != platform.Running })
 		if up {
 			return true
 		}
@@ -204,7 +204,7 @@ func (g *processGroup) changed(i platform.Instance) {
 	}
 }
 
-// list returns the instances of all drivers.
+// list returns the instances of all drivers, and their spares.
 func (g *processGroup) list() []platform.Instance {
 	var list []platform.Instance
 	for _, d := range g.drivers {

@@ -79,7 +79,7 @@ func (r *remote) news(o *platform.Observation) []event.Event {
 			list = append(list, e)
 		}
 	}
-	maps.DeleteFunc(r.lives.published, func(id string, _ platform.State) bool { return !present[id] })
+	maps.DeleteFunc(r.lives.published, func(id string, _ published) bool { return !present[id] })
 	return list
 }
 

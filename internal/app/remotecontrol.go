@@ -117,10 +117,13 @@ func (a *App) platformOf(function string) (admin.PlatformStatus, bool) {
 	r := a.remotes.find(function)
 	if r == nil {
 		v.Desired = a.orders.Scaling(function).Wanted
+		if g := a.processes.find(function); g != nil {
+			g.boots(&v)
+		}
 		return v, true
 	}
 	o, trouble, _ := r.current(time.Now())
 	v.Desired, v.Version, v.Deploying, v.Owner, v.Trouble, v.SeenAt = r.desired(), o.Version, o.Deploying, o.Owner, trouble, o.At
-	v.Failure = r.failed()
+	v.Failure, v.BootMS = r.failed(), 1000*o.Boot.Seconds()
 	return v, true
 }

@@ -172,11 +172,12 @@ func bootOf(f *config.Function) time.Duration {
 	return cmp.Or(f.Scaling.Boot, f.Platform.ReadyTimeout()).Std()
 }
 
-// mostInstances is how many the configuration and the ports of processes allow.
+// mostInstances is how many the configuration allows, and the ports of processes
+// of which some are for spares.
 func mostInstances(f *config.Function) int {
 	n := max(f.Scaling.MaxInstances, f.Scaling.MinInstances, 1)
 	if p := f.Platform.Process; p != nil && !p.Ports.IsZero() {
-		n = min(n, p.Ports.Len())
+		n = min(n, p.Ports.Len()-p.WarmSpares)
 	}
 	return n
 }

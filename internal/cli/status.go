@@ -151,9 +151,13 @@ func statusTable(v *admin.Status) *table {
 	return t
 }
 
-// instancesCell shows how many of the instances may get traffic.
+// instancesCell shows how many of the instances may get traffic, and how many
+// spares there are besides.
 func instancesCell(n admin.InstanceCounts) cell {
 	c := text("%d/%d", n.Available, n.Total)
+	if n.Spare > 0 {
+		c = text("%d/%d +%d", n.Available, n.Total, n.Spare)
+	}
 	switch {
 	case n.Available == 0:
 		c.colour = red

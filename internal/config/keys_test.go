@@ -19,7 +19,7 @@ var closed = []string{
 	"functions.NAME.platform.process.command", "functions.NAME.platform.process.env", "functions.NAME.platform.process.dir",
 	"functions.NAME.platform.process.instances", "functions.NAME.platform.process.ports",
 	"functions.NAME.platform.process.ready_timeout", "functions.NAME.platform.process.stop_timeout",
-	"functions.NAME.platform.process.output",
+	"functions.NAME.platform.process.output", "functions.NAME.platform.process.warm_spares",
 	"functions.NAME.scaling.signals.NAME.prometheus", "functions.NAME.scaling.signals.NAME.prometheus.url",
 	"functions.NAME.scaling.signals.NAME.prometheus.query", "functions.NAME.scaling.signals.NAME.prometheus.headers",
 	"functions.NAME.scaling.signals.NAME.prometheus.interval", "functions.NAME.scaling.signals.NAME.prometheus.timeout",

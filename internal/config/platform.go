@@ -55,6 +55,8 @@ type Process struct {
 	Dir string `yaml:"dir"`
 	// How many are started.
 	Instances int `yaml:"instances" default:"1" range:"1..1000"`
+	// How many more are kept started and ready, without traffic: one becomes an instance at once when more are wanted, and another is started in its place. They count neither in `instances` nor in `min_instances` and `max_instances`.
+	WarmSpares int `yaml:"warm_spares" default:"0" range:"0..100"`
 	// Ports they are given, `9000-9100`. Empty: free ports chosen by the system.
 	Ports Ports `yaml:"ports"`
 	// Time until the port must accept connections.

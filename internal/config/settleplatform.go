@@ -42,8 +42,12 @@ func (s *settler) process(p *Process, path string) {
 	if s.origins.written(path+".command") && s.sound(path+".command") && (len(p.Command) == 0 || p.Command[0] == "") {
 		s.add(path+".command", "names no program", `write ["node", "server.js"]`)
 	}
-	if !p.Ports.IsZero() && p.Ports.Len() < p.Instances {
-		s.add(path+".ports", fmt.Sprintf("has %d ports for %d instances", p.Ports.Len(), p.Instances), "widen the range")
+	if n := p.Ports.Len(); !p.Ports.IsZero() && n < p.Instances+p.WarmSpares {
+		needs := fmt.Sprintf("%d instances", p.Instances)
+		if p.WarmSpares > 0 {
+			needs += fmt.Sprintf(" and %d warm spares", p.WarmSpares)
+		}
+		s.add(path+".ports", fmt.Sprintf("has %d ports for %s", n, needs), "widen the range")
 	}
 }
 

@@ -34,6 +34,8 @@ type FunctionFigures struct {
 // InstanceFigures are those of one instance.
 type InstanceFigures struct {
 	Instance string
+	// Spare: it gets no traffic, and is in none of the function's means.
+	Spare bool
 	Figures
 }
 

@@ -56,7 +56,7 @@ func (m *Monitor) measureInstances(fn *exchange.Function, was *followed, used fu
 			w = &window{}
 		}
 		windows[i.ID] = w
-		list[n] = InstanceFigures{i.ID, m.instance(fn.Name(), i, w, used, now)}
+		list[n] = InstanceFigures{i.ID, i.Lifecycle == balancer.Spare, m.instance(fn.Name(), i, w, used, now)}
 	}
 	was.instances = windows
 	return list
@@ -115,10 +115,13 @@ func (f *Figures) mean(list []InstanceFigures) {
 		}
 	}
 	for i := range list {
+		f.RSS += list[i].RSS
+		if list[i].Spare {
+			continue
+		}
 		add(&cpu, &cpus, list[i].CPU)
 		add(&memory, &memories, list[i].Memory)
 		add(&lag, &lags, list[i].LoopLag)
-		f.RSS += list[i].RSS
 	}
 	f.CPU, f.Memory, f.LoopLag = cpu/float64(cpus), memory/float64(memories), lag/float64(lags) // 0/0 is NaN
 }

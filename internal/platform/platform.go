@@ -84,6 +84,8 @@ type Instance struct {
 	PID int `json:"pid,omitempty"`
 	// Restarts counts the starts after the first one.
 	Restarts int `json:"restarts"`
+	// Spare: it is kept ready for a later order and gets no traffic before.
+	Spare bool `json:"spare,omitempty"`
 	// Reason is one sentence on why the instance is in this state.
 	Reason string `json:"reason,omitempty"`
 }

@@ -20,6 +20,13 @@
 // CrashLoop.Within make it a crash loop: restarts go on, but at the longest
 // wait. An instance that ran for Backoff.ResetAfter is forgiven everything.
 //
+// # Spares
+//
+// Spec.WarmSpares more children are started, watched and restarted like all
+// others, but marked as spares: whoever sends traffic leaves them alone. An Order
+// for more instances makes instances of them, which takes no time, and others are
+// started in their place. One that fails its starts is passed over.
+//
 // # Stopping
 //
 // SIGTERM goes to the whole process group, and SIGCONT, so that a frozen child

@@ -39,7 +39,9 @@ type Driver struct {
 	grow  chan grow     // Scale asks Run, which owns the instances' goroutines
 	ended chan struct{} // closed when Run takes nothing more
 
-	drains sync.WaitGroup // instances on their way out; added to under turn
+	drains             sync.WaitGroup // instances on their way out; added to under turn
+	spares             int            // how many there shall be; guarded by turn once Run has begun
+	starts, promotions boots
 
 	mu    sync.Mutex // guards what follows
 	ran   bool
@@ -47,8 +49,8 @@ type Driver struct {
 }
 
 type grow struct {
-	n    int
-	done chan struct{}
+	n, spares int // negative: none
+	done      chan struct{}
 }
 
 // New checks the spec and makes a driver; nothing runs before Run. The error
@@ -70,15 +72,16 @@ func New(spec Spec, cfg Config) (*Driver, error) {
 		shared = newLineFile("", spec.Output, log)
 	}
 	return &Driver{
-		spec:  spec,
-		cfg:   cfg,
-		log:   log,
-		file:  shared,
-		ports: newPortSource(spec.Ports),
-		spawn: child.NewSpawner(),
-		turn:  make(chan struct{}, 1),
-		grow:  make(chan grow),
-		ended: make(chan struct{}),
+		spec:   spec,
+		cfg:    cfg,
+		log:    log,
+		file:   shared,
+		spares: spec.WarmSpares,
+		ports:  newPortSource(spec.Ports),
+		spawn:  child.NewSpawner(),
+		turn:   make(chan struct{}, 1),
+		grow:   make(chan grow),
+		ended:  make(chan struct{}),
 	}, nil
 }
 
@@ -100,12 +103,14 @@ func (d *Driver) Run(ctx context.Context) error {
 	defer d.guard.Stop()
 
 	var slots sync.WaitGroup
-	d.add(ctx, &slots, d.spec.Instances)
+	d.add(ctx, &slots, d.spec.Instances, false)
+	d.add(ctx, &slots, d.spec.WarmSpares, true)
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case g := <-d.grow:
-			d.add(ctx, &slots, g.n)
+			d.add(ctx, &slots, g.n, false)
+			d.add(ctx, &slots, g.spares, true)
 			close(g.done)
 		}
 	}
@@ -131,10 +136,10 @@ func (d *Driver) begin() error {
 }
 
 // add makes n instances and their goroutines.
-func (d *Driver) add(ctx context.Context, slots *sync.WaitGroup, n int) {
+func (d *Driver) add(ctx context.Context, slots *sync.WaitGroup, n int, spare bool) {
 	for range n {
 		ctx, cancel := context.WithCancel(ctx)
-		s := d.newSlot(cancel)
+		s := d.newSlot(spare, cancel)
 		life, _ := s.begin(ctx)
 		slots.Go(func() {
 			defer d.remove(s)
@@ -144,14 +149,14 @@ func (d *Driver) add(ctx context.Context, slots *sync.WaitGroup, n int) {
 }
 
 // newSlot gives the instance the smallest number that is free.
-func (d *Driver) newSlot(cancel context.CancelFunc) *slot {
+func (d *Driver) newSlot(spare bool, cancel context.CancelFunc) *slot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	id := ""
 	for n := 1; id == "" || d.findLocked(id) != nil; n++ {
 		id = fmt.Sprintf("%s-%d", d.spec.Function, n)
 	}
-	s := newSlot(d, id, cancel)
+	s := newSlot(d, id, spare, cancel)
 	d.slots = append(d.slots, s)
 	return s
 }
@@ -185,7 +190,7 @@ func (d *Driver) all() []*slot {
 	return slices.Clone(d.slots)
 }
 
-// Instances gives the present instances, oldest first.
+// Instances gives the present instances, oldest first, and spares among them.
 func (d *Driver) Instances() []platform.Instance {
 	var list []platform.Instance
 	for _, s := range d.all() {
@@ -215,9 +220,10 @@ func (d *Driver) Scale(ctx context.Context, n int) error {
 	return nil
 }
 
-// Order makes the number of instances n. Those that drain because of an earlier
-// order stay, as far as they are wanted again; more are being started when it
-// returns, and OnChange tells when they are ready. Those that are too many, the
+// Order makes the number of instances n, spares not counted. Those that drain
+// because of an earlier order stay, as far as they are wanted again; then spares
+// become instances, and others are started in their place; more are being started
+// when it returns, and OnChange tells when they are ready. Those that are too many, the
 // newest, are drained and then stopped, side by side; wait returns nil when they
 // are gone, and ErrCalledOff when one of them stays because of a later order.
 // When ctx ends before, their stop goes on without it. Order waits for Run to
@@ -231,23 +237,25 @@ func (d *Driver) Order(ctx context.Context, n int) (wait func() error, err error
 		return nil, err
 	}
 	defer release()
-	live, leaving := d.divided()
+	live, spares, leaving := d.divided()
 	staying := len(live)
 	leaving = slices.DeleteFunc(leaving, func(s *slot) bool {
 		kept := staying < n && s.keep()
 		if kept {
+			s.promote()
 			staying++
 		}
 		return kept
 	})
 	if staying < n {
-		if err := d.scaleUp(ctx, n-staying); err != nil {
+		promoted := d.promote(spares, n-staying)
+		if err := d.scaleUp(ctx, n-staying-promoted, d.spares-len(spares)+promoted); err != nil {
 			return nil, err
 		}
 	}
 	list := make([]parting, 0, len(live)+len(leaving))
 	for _, s := range live[min(n, len(live)):] {
-		list = append(list, d.part(ctx, s))
+		list = append(list, d.part(ctx, s, "scaled in"))
 	}
 	for _, s := range leaving {
 		list = append(list, s.parting())
@@ -255,17 +263,20 @@ func (d *Driver) Order(ctx context.Context, n int) (wait func() error, err error
 	return func() error { return await(ctx, list) }, nil
 }
 
-// divided returns the instances that stay and those on their way out, oldest
-// first.
-func (d *Driver) divided() (live, leaving []*slot) {
+// divided returns the instances that stay, the spares that do, and those on their
+// way out, oldest first.
+func (d *Driver) divided() (live, spares, leaving []*slot) {
 	for _, s := range d.all() {
-		if s.isLeaving() {
+		switch {
+		case s.isLeaving():
 			leaving = append(leaving, s)
-		} else {
+		case s.isSpare():
+			spares = append(spares, s)
+		default:
 			live = append(live, s)
 		}
 	}
-	return live, leaving
+	return live, spares, leaving
 }
 
 // parting is an instance on its way out.
@@ -276,9 +287,9 @@ type parting struct {
 }
 
 // part drains an instance and then stops it, unless it is called off.
-func (d *Driver) part(ctx context.Context, s *slot) parting {
+func (d *Driver) part(ctx context.Context, s *slot, reason string) parting {
 	ctx, callOff := context.WithCancel(ctx)
-	l, running := s.retire(true, "scaled in", callOff)
+	l, running := s.retire(true, reason, callOff)
 	p := s.parting()
 	d.drains.Go(func() {
 		defer callOff()
@@ -317,15 +328,15 @@ func (d *Driver) takeTurn(ctx context.Context) (release func(), err error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if err := d.scaleUp(ctx, 0); err != nil {
+	if err := d.scaleUp(ctx, 0, 0); err != nil {
 		release()
 		return nil, err
 	}
 	return release, nil
 }
 
-func (d *Driver) scaleUp(ctx context.Context, more int) error {
-	g := grow{n: more, done: make(chan struct{})}
+func (d *Driver) scaleUp(ctx context.Context, more, spares int) error {
+	g := grow{n: more, spares: spares, done: make(chan struct{})}
 	select {
 	case d.grow <- g:
 		<-g.done

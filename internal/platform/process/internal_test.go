@@ -176,7 +176,7 @@ func TestALifeThatWasRetiredDoesNotBecomeRunning(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s := d.newSlot(cancel)
+	s := d.newSlot(false, cancel)
 	life, ok := s.begin(ctx)
 	if !ok {
 		t.Fatal("the first life did not begin")

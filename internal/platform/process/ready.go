@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/internal/child"
+	"holdfast/internal/platform"
 )
 
 const (
@@ -26,6 +27,7 @@ func (s *slot) awaitReady(ctx context.Context, c *child.Process) (failure string
 		if accepts(ctx, s.port) && !c.Gone() {
 			return ""
 		}
+		s.set(func(*platform.Instance) {}) // a spare may have become an instance meanwhile
 		// Requests may be waiting: what a look is late is little beside the start.
 		timer := time.NewTimer(min(max(time.Since(began)/readyShare, readyFirst), readyLast))
 		select {

@@ -33,6 +33,10 @@ type slot struct {
 	mu       sync.Mutex // guards what follows
 	view     platform.Instance
 	life     *life
+	spare    bool          // it waits to become an instance
+	promoted chan struct{} // closed when it does
+	begun    time.Time     // when it was made, until it is ready; zero: it has been
+	wanted   time.Time     // when a spare was promoted, until it is an instance; zero otherwise
 	leaving  bool          // retired for good: no restart
 	ending   bool          // too late to call that off
 	callOff  func()        // ends the drain before it leaves; nil: there is none
@@ -55,11 +59,12 @@ type life struct {
 	serves  bool          // it was ready, and its child is there
 }
 
-func newSlot(d *Driver, id string, cancel context.CancelFunc) *slot {
+func newSlot(d *Driver, id string, spare bool, cancel context.CancelFunc) *slot {
 	file := d.file
 	if file == nil {
 		file = newLineFile(id, d.spec.Output, d.log)
 	}
+	now := time.Now()
 	return &slot{
 		d: d, id: id, cancel: cancel,
 		out: child.NewOutput(d.spec.Output.Lines, func(line string) {
@@ -71,7 +76,10 @@ func newSlot(d *Driver, id string, cancel context.CancelFunc) *slot {
 		file:     file,
 		done:     make(chan struct{}),
 		failures: child.Failures{Backoff: d.spec.Backoff, CrashLoop: d.spec.CrashLoop},
-		view:     platform.Instance{ID: id, State: platform.Starting, Since: time.Now()},
+		view:     platform.Instance{ID: id, State: platform.Starting, Since: now, Spare: spare},
+		spare:    spare,
+		promoted: make(chan struct{}),
+		begun:    now,
 		changed:  make(chan struct{}),
 	}
 }
@@ -209,6 +217,7 @@ func (s *slot) releasePort() {
 // watch waits for the child's end or the life's, and tells when it retires and
 // when that is called off.
 func (s *slot) watch(ctx context.Context, c *child.Process, l *life) {
+	promoted := s.promoted
 	for {
 		retired, _ := s.turns(l)
 		select {
@@ -216,6 +225,14 @@ func (s *slot) watch(ctx context.Context, c *child.Process, l *life) {
 			return
 		case <-ctx.Done():
 			return
+		case <-promoted:
+			promoted = nil
+			s.set(func(i *platform.Instance) {
+				if i.Spare {
+					i.Reason = "accepts connections, was a warm spare until now"
+				}
+			})
+			continue
 		case <-retired:
 		}
 		_, kept := s.turns(l)
@@ -366,7 +383,9 @@ func (s *slot) isRetired(l *life) bool {
 func (s *slot) instance() platform.Instance {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.view
+	i := s.view
+	i.Spare = s.spare // a promotion counts before it is told
+	return i
 }
 
 // setRunning refuses when the life was retired or ended meanwhile: whoever
@@ -386,11 +405,12 @@ func (s *slot) set(change func(*platform.Instance)) {
 	s.mu.Lock()
 	before := s.view
 	change(&s.view)
-	now := s.view
-	if now.State != before.State {
-		now.Since = time.Now()
-		s.view.Since = now.Since
+	s.view.Spare = s.spare
+	if s.view.State != before.State || s.view.Spare != before.Spare {
+		s.view.Since = time.Now()
 	}
+	now := s.view
+	s.noteBootsLocked()
 	if now == before {
 		s.mu.Unlock()
 		return

@@ -16,6 +16,9 @@ import (
 // to death.
 const maxInstances = 1000
 
+// maxSpares bounds what runs for nothing.
+const maxSpares = 100
+
 // Spec says what to run. Durations and counts that are zero take the default
 // named at the field.
 type Spec struct {
@@ -31,6 +34,9 @@ type Spec struct {
 	Dir string
 	// Instances is how many run at first; 0 is none. Scale changes it.
 	Instances int
+	// WarmSpares is how many more run, ready but without traffic, to become
+	// instances at once when more are wanted; see Driver.SetSpares.
+	WarmSpares int
 	// Ports is where ports come from; zero: any that is free.
 	Ports Range
 	// ReadyTimeout is how long a child may take to accept a connection (10 s).
@@ -82,6 +88,9 @@ type Config struct {
 	// instance is idle or ctx ends: ctx is the caller's, and ends too when the
 	// instance dies meanwhile. An error is logged and the stop goes on.
 	Drain func(ctx context.Context, id string) error
+	// Fit says whether the checks of a spare pass: of several, those that are fit
+	// become instances first. Nil: all are.
+	Fit func(id string) bool
 	// Environ is the environment children inherit, as os.Environ gives it;
 	// nil is Holdfast's own without HOLDFAST_* and the variables by which
 	// systemd addresses one process.
@@ -127,6 +136,7 @@ func (s Spec) validate() error {
 	bad(s.Function == "" || strings.ContainsAny(s.Function, "/\x00"), "function: %q is no name", s.Function)
 	bad(len(s.Command) == 0 || s.Command[0] == "", "command: is empty; name the program and its arguments")
 	bad(s.Instances < 0 || s.Instances > maxInstances, "instances: %d is not in 0..%d", s.Instances, maxInstances)
+	bad(s.WarmSpares < 0 || s.WarmSpares > maxSpares, "warm_spares: %d is not in 0..%d", s.WarmSpares, maxSpares)
 	s.validatePorts(bad)
 	for name, d := range map[string]time.Duration{
 		"ready_timeout": s.ReadyTimeout, "stop_timeout": s.StopTimeout, "backoff.base": s.Backoff.Base,
@@ -151,5 +161,5 @@ func (s Spec) validatePorts(bad func(is bool, format string, args ...any)) {
 		return
 	}
 	bad(from < 1 || to > 65535 || from > to, "ports: %d-%d is no range of ports", from, to)
-	bad(to-from+1 < s.Instances, "ports: %d-%d has fewer ports than the %d instances need", from, to, s.Instances)
+	bad(to-from+1 < s.Instances+s.WarmSpares, "ports: %d-%d has fewer ports than the %d instances and %d spares need", from, to, s.Instances, s.WarmSpares)
 }
