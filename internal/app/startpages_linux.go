@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ func forgetStart(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-time.After(startOver):
+		debug.FreeOSMemory() // the start made several times what stays
 		forgetConstants()
 	}
 	return nil
