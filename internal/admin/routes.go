@@ -105,6 +105,7 @@ func (a *api) addAll() {
 	a.addSession()
 	a.addRecovery()
 	a.addRuns()
+	a.addAlerts()
 }
 
 func (a *api) addConfiguration() {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"holdfast/internal/admin/access"
+	"holdfast/internal/alerting"
 	"holdfast/internal/alerting/channel"
 	"holdfast/internal/control"
 	"holdfast/internal/event"
@@ -75,6 +76,8 @@ type Config struct {
 	ScalingSources func(function string) []ScalingSource
 	// Alerts returns what is wrong now, the worst first; nil: nobody alerts.
 	Alerts func() []channel.Alert
+	// Alerting answers about alerts and takes silences; nil: nobody alerts.
+	Alerting *alerting.Service
 	// Figures fills in what metrics show besides what the other fields know; nil:
 	// nothing.
 	Figures func(*telemetry.MetricsConfig)

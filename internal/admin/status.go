@@ -8,6 +8,7 @@ import (
 
 	"holdfast/balancer"
 	"holdfast/exchange"
+	"holdfast/internal/alerting/channel"
 )
 
 // Status is how everything is, on one page.
@@ -19,7 +20,9 @@ type Status struct {
 	Ready         bool      `json:"ready"`
 	Draining      bool      `json:"draining"`
 	// Problems are sentences on what somebody might want to look into.
-	Problems  []string         `json:"problems,omitempty"`
+	Problems []string `json:"problems,omitempty"`
+	// Alerts are what fires and is told, the worst first.
+	Alerts    []channel.Alert  `json:"alerts,omitempty"`
 	Functions []FunctionStatus `json:"functions"`
 }
 
@@ -83,6 +86,9 @@ func (s *Server) status(context.Context, *nothing) (Status, error) {
 		v.Problems = append(v.Problems, f.problems(now)...)
 	}
 	v.Problems = append(v.Problems, s.anomalies()...)
+	if s.config.Alerts != nil {
+		v.Alerts = s.config.Alerts()
+	}
 	return v, nil
 }
 

@@ -24,6 +24,7 @@ import (
 	"holdfast/internal/admin/access"
 	"holdfast/internal/admin/access/certificate"
 	"holdfast/internal/admin/access/outbound"
+	"holdfast/internal/alerting"
 	"holdfast/internal/child"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
@@ -91,6 +92,8 @@ type App struct {
 	minutes   *recorder.Minutes
 	history   *history.History
 	monitor   *monitor.Monitor
+	alerts    *alerting.Service
+	channels  alertChannels
 	happened  telemetry.Happened
 	traces    *traces.Traces // nil: none are sent
 	scaler    *scaler.Scaler
@@ -175,6 +178,7 @@ func (a *App) open(c *config.Config) error {
 	if err := a.makeRuns(); err != nil {
 		return err
 	}
+	a.makeAlerts(c)
 	a.makeAdmin(c)
 	if err := a.configureAsOrdered(); err != nil {
 		a.heldBack(err)
@@ -270,6 +274,7 @@ func (a *App) Run(ctx context.Context) error {
 		service("recorder", func(context.Context) error { return a.recorder.Run(answering) })
 		service("minutes", func(context.Context) error { return a.minutes.Run(answering) })
 		service("monitor", func(context.Context) error { return a.monitor.Run(answering) })
+		service("alerts", func(context.Context) error { return a.alerts.Run(answering) })
 		service("signals", func(context.Context) error { return a.signals.Run(answering) })
 		service("scaler", func(context.Context) error { return a.scaler.Run(answering) })
 		service("history", func(context.Context) error { return a.history.Run(answering) })

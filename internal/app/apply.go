@@ -65,6 +65,7 @@ func (a *App) apply(c *config.Config) error {
 	}
 	a.gateway.SetAccess(accessOf(c.Log.Access))
 	a.monitor.SetLimits(limitsOf(c))
+	a.alerts.Configure(a.alertSettings(c))
 	a.setTracing(c)
 	var all []error
 	for _, name := range names {

@@ -54,7 +54,7 @@ func (a *App) logEvent(e event.Event) {
 		level = slog.LevelDebug
 	case e.To == "failed", e.To == "open",
 		e.Kind == event.InstanceEjected, e.Kind == event.EjectionRefused, e.Kind == event.Panic, e.Kind == event.Anomaly && e.To != ordinary,
-		e.Kind == event.Scaling && e.To != ordinary:
+		e.Kind == event.Scaling && e.To != ordinary, e.Kind == event.Alert && (e.To == "critical" || e.To == "warning"):
 		level = slog.LevelWarn
 	}
 	attrs := make([]slog.Attr, 0, 7)

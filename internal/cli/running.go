@@ -14,7 +14,7 @@ import (
 func commandsOfARunningOne(g *global) []*cobra.Command {
 	return []*cobra.Command{
 		statusCommand(g), instancesCommand(g), breakersCommand(g), requestsCommand(g), explainCommand(g),
-		eventsCommand(g), logLevelCommand(g), reloadCommand(g), checkCommand(g), configCommand(g),
+		eventsCommand(g), alertsCommand(g), logLevelCommand(g), reloadCommand(g), checkCommand(g), configCommand(g),
 		functionCommand(g), actionsCommand(g), auditCommand(g), tokenCommand(g), doctorCommand(g), setupCommand(g), cleanupCommand(g),
 		initCommand(g), manCommand(), drillCommand(g), drillGuardCommand(g), runChildCommand(g),
 	}

@@ -113,14 +113,31 @@ func writeStatus(s *screen, b []byte) error {
 	up := (time.Duration(v.UptimeSeconds) * time.Second).String()
 	fmt.Fprintf(s.w, "holdfast %s (pid %d) up %s, %s\n\n", clean(v.Version), v.PID, up, s.paint(state.text, state.colour))
 	err := statusTable(&v).write(s)
-	if len(v.Problems) > 0 {
+	if len(v.Problems)+len(v.Alerts) > 0 {
 		fmt.Fprintln(s.w)
 	}
-	for _, p := range v.Problems {
-		_, writeErr := fmt.Fprintln(s.w, s.paint("!", red), clean(p))
-		err = errors.Join(err, writeErr)
+	return errors.Join(err, writeWrong(s, &v))
+}
+
+// writeWrong writes alerts, and problems that none of them says already.
+func writeWrong(s *screen, v *admin.Status) error {
+	said := map[string]bool{}
+	for i := range v.Alerts {
+		a := &v.Alerts[i]
+		said[a.Summary] = true
+		if _, err := fmt.Fprintln(s.w, s.paint("!", red), severityCell(a.Severity).painted(s)+":", clean(a.Summary)); err != nil {
+			return err
+		}
 	}
-	return err
+	for _, p := range v.Problems {
+		if said[p] {
+			continue
+		}
+		if _, err := fmt.Fprintln(s.w, s.paint("!", red), clean(p)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func statusTable(v *admin.Status) *table {

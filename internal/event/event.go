@@ -46,6 +46,7 @@ const (
 	Scaling         Kind = "scaling" // a function looks, or no longer looks, like an incident rather than load
 	Run             Kind = "run"     // a load test, stress test or drill began or ended
 	Anomaly         Kind = "anomaly" // the performance monitor's: something is out of the ordinary, or no longer
+	Alert           Kind = "alert"   // an alert fires or is resolved; From and To are severities, Source is the rule
 )
 
 // Bus hands events to its subscribers and keeps the last ones. The zero value

@@ -24,7 +24,7 @@ const refused = "function.rollback"
 // and what it is. An operation that is added without a row here fails.
 func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 	t.Parallel()
-	p := holdfast.Up(t, "-c", file(t, "functions:\n"+function(t, "public", 2, "    scaling: {enabled: true, max_instances: 3}\n")))
+	p := holdfast.Up(t, "-c", file(t, "alerts: {channels: {nobody: {webhook: {url: \"http://127.0.0.1:9\"}}}}\nfunctions:\n"+function(t, "public", 2, "    scaling: {enabled: true, max_instances: 3}\n")))
 	p.Ready(t, ready)
 	a := login(t, p)
 	const one = "/api/v1/functions/{function}"
@@ -47,6 +47,9 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		{"PUT " + one + "/instances/{instance}/weight", "", `{"weight":3}`, "instance.weight"},
 		{"POST /api/v1/runs", "", `{"kind":"load","function":"public","rate":1,"duration":"1m"}`, "run.start"},
 		{"POST /api/v1/runs/{id}/stop", "", "", "run.stop"},
+		{"POST /api/v1/alerts/silences", "", `{"rule":"errors","for":"1h","reason":"why"}`, "alert.silence"},
+		{"DELETE /api/v1/alerts/silences/{id}", "", "", "alert.unsilence"},
+		{"POST /api/v1/alerts/channels/{name}/test", "", "", "alert.test"},
 		{"PUT /api/v1/config/values", "", `{"path":"functions.public.retry.attempts","value":3}`, "config.set"},
 		{"DELETE /api/v1/config/values", "?path=functions.public.retry.attempts", "", "config.unset"},
 		{"PUT /api/v1/log-levels", "", `{"component":"gateway","level":"debug"}`, "log.level"},
@@ -70,14 +73,14 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 	id := ""
 	for _, c := range changes {
 		method, path, _ := strings.Cut(c.operation, " ")
-		path = strings.NewReplacer("{function}", "public", "{instance}", "public-2", "{id}", id).Replace(path) + c.path
+		path = strings.NewReplacer("{function}", "public", "{instance}", "public-2", "{id}", id, "{name}", "nobody").Replace(path) + c.path
 		res := send(t, method, a.base+path, c.body, "Authorization: Bearer "+a.token, "Content-Type: application/json")
 		b, _ := io.ReadAll(res.Body)
 		if res.StatusCode/100 != 2 && (c.action != refused || res.StatusCode != http.StatusConflict) {
 			t.Errorf("%s: %d %s", c.operation, res.StatusCode, b)
 			continue
 		}
-		if c.action == "token.create" || c.action == "run.start" {
+		if c.action == "token.create" || c.action == "run.start" || c.action == "alert.silence" {
 			var made struct {
 				ID    string
 				Token struct{ ID string }
