@@ -93,6 +93,15 @@ func (r *Result) sum() {
 	}
 }
 
+// Plus adds the figures of another run, so that divided by the number of runs
+// they are means.
+func (f *Figures) Plus(o *Figures) {
+	sum := f.list()
+	for i, v := range o.list() {
+		*sum[i] += *v
+	}
+}
+
 // list are all figures, in order.
 func (f *Figures) list() []*float64 {
 	return []*float64{

@@ -18,6 +18,8 @@ type Run struct {
 	Seed uint64
 	// Decided is told every decision, in order; may be nil.
 	Decided func(d *autoscale.Decision)
+	// Each is called before every tick; an error ends the run with it. May be nil.
+	Each func() error
 	// Timeline keeps what happened step by step in the Outcome.
 	Timeline bool
 }
@@ -35,6 +37,11 @@ func (r Run) Do() (*Outcome, error) {
 	}
 	s := newSimulation(r)
 	for now := 0.0; now < s.end; now += s.tick {
+		if r.Each != nil {
+			if err := r.Each(); err != nil {
+				return nil, fmt.Errorf("simulate: %w", err)
+			}
+		}
 		s.decide(now)
 		s.pass(now, min(now+s.tick, s.end))
 	}

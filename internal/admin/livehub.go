@@ -85,7 +85,7 @@ func (l *live) run(ctx context.Context) {
 			timer.Reset(max(time.Until(last.Add(liveLeast)), 0))
 		case <-timer.C:
 			last = time.Now()
-			if functions, any := l.watched(); any {
+			if functions, watched := l.watched(); watched {
 				l.publish(l.see(last, functions), last)
 				timer.Reset(liveTick)
 			}
@@ -133,7 +133,7 @@ func notify(c chan struct{}) {
 }
 
 // watched are the functions somebody watches.
-func (l *live) watched() (functions []string, any bool) {
+func (l *live) watched() (functions []string, watched bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name := range l.topics {
@@ -288,7 +288,7 @@ type writer struct{ bytes.Buffer }
 
 func (w *writer) raw(s string) *writer { _, _ = w.WriteString(s); return w } // never fails
 
-func (w *writer) value(v any) *writer { _, _ = w.Write(encoded(v)); return w } // never fails
+func (w *writer) value(v any) { _, _ = w.Write(encoded(v)) } // never fails
 
 // members adds those of an object that is encoded already.
 func (w *writer) members(object []byte) *writer {

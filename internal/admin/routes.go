@@ -92,6 +92,11 @@ func (a *api) addAll() {
 	handle(a, viewer("function-lately", "functions/{function}/recent", "functions", "The last quarter of an hour of a function, a point each 5 s", 404), s.latelyOf)
 	handle(a, viewer("breaker-timeline", "functions/{function}/breaker/timeline", "functions", "How the breaker of a function changed", 404, 503), s.breakerTimeline)
 	handle(a, viewer("function-scaling", "functions/{function}/scaling", "functions", "The decisions about the number of instances of a function", 404, 503), s.scaling)
+	handle(a, op{
+		id: "function-rehearse", method: http.MethodPost, path: "/api/v1/functions/{function}/scaling/simulate", tag: "functions", role: store.Viewer, errors: []int{404, 409, 503},
+		summary: "Try another scaling on the function's past, beside the one in force",
+		about:   "Nothing is changed. One at a time, within 10 s, on half a core at most; 409 says that there is no history to try it on.",
+	}, s.rehearse)
 	handle(a, viewer("requests", "requests", "explain", "The last requests", 404), s.requests)
 	handle(a, viewer("explain-request", "explain/request/{id}", "explain", "The story of a request: gates, attempts, decisions", 404), s.explainRequest)
 	handle(a, viewer("explain-instance", "explain/instance/{function}/{instance}", "explain", "Why an instance is as it is", 404), s.explainInstance)
@@ -101,6 +106,7 @@ func (a *api) addAll() {
 	a.addLogs()
 	a.addConfiguration()
 	a.addSettings()
+	a.addTrials()
 	a.addTokens()
 	a.addSession()
 	a.addRecovery()

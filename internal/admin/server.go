@@ -48,6 +48,11 @@ type Config struct {
 	Config func() ([]byte, error)
 	// Values returns what the configuration says at and below a path.
 	Values func(path string) []ConfigValue
+	// Trial says what a State would come to, and how a function would be scaled
+	// under it; nil: nothing can be tried.
+	Trial func(s *control.State, function string) (Trial, error)
+	// Schema is the JSON Schema of a function's configuration; nil: it is not shown.
+	Schema func() []byte
 	// Control carries out orders; nil: none are taken.
 	Control *control.Control
 	// Runs carries out load tests and drills; nil: there are none.
@@ -108,24 +113,25 @@ const (
 
 // Server answers on both listeners. Safe for concurrent use.
 type Server struct {
-	config   Config
-	started  time.Time
-	metrics  http.Handler
-	draining atomic.Bool
-	wasReady atomic.Bool // once is enough, see readiness
-	recent   recent
-	lately   lately
-	ordered  orderCache
-	live     *live
-	handler  http.Handler
-	api      *api
-	document []byte
-	closing  chan struct{} // closed when Run ends: streams end
+	config     Config
+	started    time.Time
+	metrics    http.Handler
+	draining   atomic.Bool
+	wasReady   atomic.Bool // once is enough, see readiness
+	recent     recent
+	lately     lately
+	ordered    orderCache
+	live       *live
+	rehearsals rehearsals
+	handler    http.Handler
+	api        *api
+	document   []byte
+	closing    chan struct{} // closed when Run ends: streams end
 }
 
 // New makes a server that answers nothing before Run.
 func New(c Config) *Server {
-	s := &Server{config: c, started: time.Now(), closing: make(chan struct{})}
+	s := &Server{config: c, started: time.Now(), closing: make(chan struct{}), rehearsals: newRehearsals()}
 	figures := telemetry.MetricsConfig{Source: c.Gateway, Version: c.Version, DroppedLogs: c.Gateway.DroppedLogs}
 	if c.Performance != nil {
 		figures.Performance = func() telemetry.Performance { return measured(c.Performance()) }

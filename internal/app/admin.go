@@ -141,9 +141,10 @@ func (a *App) makeAdmin(c *config.Config) {
 			return a.prober.View(targetKey(function, instance))
 		},
 		Process: a.processOf, Platform: a.platformOf,
-		Reload:  a.reloadSentences,
-		Config:  func() ([]byte, error) { return config.Marshal(a.config.Load(), true), nil },
-		Values:  a.configValues,
+		Reload: a.reloadSentences,
+		Config: func() ([]byte, error) { return config.Marshal(a.config.Load(), true), nil },
+		Values: a.configValues,
+		Trial:  a.under, Schema: a.functionSchema,
 		Control: a.control, Runs: a.runs, CheckURL: a.checkLoaded,
 		Store: a.store, Node: a.node, StoreHealth: a.outbox.Health, History: past{a.history}, Performance: a.monitor.Snapshot, Scaling: a.scalingOf, Bounds: a.boundsOf, ScalingSources: a.scalingSignals,
 		Alerts: a.alerts.Firing, Alerting: a.alerts,

@@ -87,24 +87,9 @@ func (c *Control) key(ctx context.Context, by store.Actor, path string, v any) e
 	}
 	w := writing{control: c, function: function, names: map[string]string{}}
 	err := c.change(ctx, by, function, actionOf(v), func(row *store.FunctionConfig) error {
-		doc, rest := &row.Recovery, inside
-		switch inside[0] {
-		case "load_balancing":
-			doc, rest = &row.LoadBalancing, inside[1:]
-		case "scaling":
-			doc, rest = &row.Scaling, inside[1:]
-		case "enabled":
-			row.Enabled = true // the document says it
+		if err := keyed(row, path, inside, v); err != nil {
+			return err
 		}
-		m := documentOf(*doc)
-		if !place(m, rest, v) {
-			return notFound("%s is not overridden", path)
-		}
-		b, err := json.Marshal(m)
-		if err != nil {
-			return fmt.Errorf("write override: %w", err)
-		}
-		*doc = b
 		return w.check(c.State().with(*row))
 	})
 	if err == nil {
@@ -165,15 +150,9 @@ func (c *Control) override(ctx context.Context, by store.Actor, path string, v a
 		return err
 	}
 	defer done()
-	o := store.Override{Path: path, UpdatedAt: time.Now(), UpdatedBy: by.Name}
-	if v != nil {
-		b, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Errorf("write override: %w", err)
-		}
-		o.Value = b
-	} else if !slices.ContainsFunc(c.State().Overrides, func(x store.Override) bool { return x.Path == path }) {
-		return notFound("%s is not overridden", path)
+	o, err := c.overriding(path, v, by.Name)
+	if err != nil {
+		return err
 	}
 	s := c.State().withOverride(o)
 	w := writing{control: c, names: map[string]string{}}
@@ -189,4 +168,22 @@ func (c *Control) override(ctx context.Context, by store.Actor, path string, v a
 	c.keepCopy(s)
 	c.publish("", "", actionOf(v), path+", "+because(by, ""))
 	return nil
+}
+
+// overriding is the row of an override; with a nil value the one that takes it
+// back.
+func (c *Control) overriding(path string, v any, by string) (store.Override, error) {
+	o := store.Override{Path: path, UpdatedAt: time.Now(), UpdatedBy: by}
+	if v == nil {
+		if !slices.ContainsFunc(c.State().Overrides, func(x store.Override) bool { return x.Path == path }) {
+			return o, notFound("%s is not overridden", path)
+		}
+		return o, nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return o, fmt.Errorf("write override: %w", err)
+	}
+	o.Value = b
+	return o, nil
 }

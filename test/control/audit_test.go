@@ -19,6 +19,9 @@ type change struct{ operation, path, body, action string }
 // refused are orders that processes cannot follow; they are audited all the same.
 const refused = "function.rollback"
 
+// unasked needs a history, which nothing has that has just begun.
+const unasked = "POST /api/v1/functions/{function}/scaling/simulate"
+
 // Every operation of the API that changes something leaves an entry that says
 // who, from where, when and what; of a changed configuration also what it was
 // and what it is. An operation that is added without a row here fails.
@@ -60,6 +63,8 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		{"POST " + recovery, "", `{"action":"stop","function_name":"public"}`, "function.stop"},
 		{"DELETE " + recovery, "?function=public", "", "function.disable"},
 		{"POST /api/v1/session", "", `{"token":"` + a.token + `"}`, "session.login"},
+		{"POST /api/v1/config/check", "", `{"path":"log.level","value":"warn"}`, ""}, // changes nothing
+		{unasked, "", `{"scaling":{"max_instances":4}}`, ""},                         // changes nothing
 		{"DELETE /api/v1/session", "", "", ""}, // of a token there is no session to end
 	}
 	var listed []string
@@ -76,7 +81,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		path = strings.NewReplacer("{function}", "public", "{instance}", "public-2", "{id}", id, "{name}", "nobody").Replace(path) + c.path
 		res := send(t, method, a.base+path, c.body, "Authorization: Bearer "+a.token, "Content-Type: application/json")
 		b, _ := io.ReadAll(res.Body)
-		if res.StatusCode/100 != 2 && (c.action != refused || res.StatusCode != http.StatusConflict) {
+		if res.StatusCode/100 != 2 && (c.action != refused && c.operation != unasked || res.StatusCode != http.StatusConflict) {
 			t.Errorf("%s: %d %s", c.operation, res.StatusCode, b)
 			continue
 		}
