@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Alert, FunctionLive } from '../../lib/live.svelte'
 import { sorted } from '../../parts/table'
-import { filtered, incidents, searchFault, sums, valueOf, verdict, wanted } from './rows'
+import { bare, doing, filtered, incidents, searchFault, sums, valueOf, verdict, wanted } from './rows'
 
 export const fn = (name: string, more: Partial<FunctionLive> = {}): FunctionLive => ({
   name, state: 'ok', now: '', breaker: 'closed', instances: { total: 2, available: 2, active: 2, recovering: 0, inactive: 0, failed: 0 },
@@ -13,7 +13,7 @@ const alert = (id: string, more: Partial<Alert> = {}): Alert => ({
 
 const shop = fn('shop', { state: 'incident', breaker: 'open', error_rate: 0.5, now: 'breaker open, next try in 20 s' })
 const work = fn('work', { state: 'warning', p95_ms: 900 })
-const idle = fn('idle', { state: 'zero', rate: 0 })
+const idle = fn('idle', { state: 'zero', rate: 0, p95_ms: 0 })
 const fine = fn('fine')
 const all = [fine, idle, shop, work]
 const names = (list: FunctionLive[]) => list.map((f) => f.name).join(' ')
@@ -67,4 +67,22 @@ test('alerts come worst first, the newest of equals before, and a problem that a
 test('desired instances come with their bounds', () => {
   expect(wanted(fn('a', { min_instances: 1, max_instances: 5 }))).toBe('2 (1 to 5)')
   expect(wanted(fn('a', { desired: null }))).toBe('listed')
+})
+
+test('what Holdfast does is said for what is wrong, and nothing where nothing is', () => {
+  const counts = { total: 3, available: 2, active: 2, recovering: 0, inactive: 0, failed: 1 }
+  expect(doing(fine)).toBe('')
+  expect(doing(undefined)).toBe('')
+  expect(doing(shop)).toContain('keeps requests away')
+  expect(doing(shop)).toContain('next try in 20 s')
+  expect(doing(fn('a', { breaker: 'half_open' }))).toContain('lets a few requests try')
+  expect(doing(fn('a', { instances: counts }))).toBe('sends traffic to the 2 that are left, checks the failed one and puts it back when it answers')
+  expect(doing(fn('a', { instances: { ...counts, available: 0 } }))).toContain('as soon as one answers')
+  expect(doing(fn('a', { now: 'starting instance a-3' }))).toBe('is starting instance a-3; 2 take the traffic meanwhile')
+  expect(doing(fn('a', { now: 'instance a-3 ejected', instances: { ...counts, available: 1, failed: 0 } }))).toContain('one takes the traffic')
+})
+
+test('a summary does not repeat the name beside it', () => {
+  expect(bare('shop: it failed', 'shop')).toBe('it failed')
+  expect(bare('shop: it failed', 'work')).toBe('shop: it failed')
 })

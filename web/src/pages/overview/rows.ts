@@ -86,9 +86,9 @@ export function valueOf(f: FunctionLive, column: string): Value {
     case 'breaker': return ['open', 'half_open', 'closed', 'off'].indexOf(f.breaker)
     case 'instances': return f.instances.total
     case 'rate': return f.rate
-    case 'p50': return f.rate ? f.p50_ms : null
-    case 'p95': return f.rate ? f.p95_ms : null
-    case 'p99': return f.rate ? f.p99_ms : null
+    case 'p50': return f.p50_ms || null
+    case 'p95': return f.p95_ms || null
+    case 'p99': return f.p99_ms || null
     case 'errors': return f.rate ? f.error_rate : null
     case 'in_flight': return f.in_flight + f.waiting
     case 'desired': return f.desired
@@ -116,6 +116,26 @@ export function incidents(alerts: Alert[], problems: string[]): Incident[] {
   }
   return list
 }
+
+/** What Holdfast does about what is wrong with a function, in a sentence; empty: nothing is. */
+export function doing(f: FunctionLive | undefined): string {
+  if (!f) return ''
+  if (f.state === 'stopped') return 'does nothing: somebody stopped it'
+  if (f.breaker === 'open') return 'keeps requests away, so that nobody waits in vain and the instances can recover; ' + (f.now.startsWith('breaker open, ') ? f.now.slice('breaker open, '.length) : 'then lets one try')
+  if (f.breaker === 'half_open') return 'lets a few requests try; if they succeed, all flow again'
+  const { available, failed, recovering } = f.instances
+  if (!available && (failed || recovering)) return 'checks the instances all the time and sends traffic as soon as one answers'
+  if (/^starting /.test(f.now)) return `is ${f.now}; ${others(available)}`
+  if (failed) return `sends traffic to the ${available} that ${available === 1 ? 'is' : 'are'} left, checks ${failed === 1 ? 'the failed one' : 'the failed ones'} and puts ${failed === 1 ? 'it' : 'them'} back when ${failed === 1 ? 'it answers' : 'they answer'}`
+  if (f.now.endsWith('ejected')) return `gives it no requests for a while; ${others(available)}`
+  if (/^(going|rolling|traffic|nothing is known)/.test(f.now)) return f.now
+  return ''
+}
+
+const others = (available: number) => (available ? `${available === 1 ? 'one takes' : available + ' take'} the traffic meanwhile` : 'requests wait meanwhile')
+
+/** A summary without the name of its function, which stands beside it. */
+export const bare = (summary: string, fn = '') => (fn && summary.startsWith(fn + ': ') ? summary.slice(fn.length + 2) : summary)
 
 /** The figures of an alert in words. */
 export const numbersOf = (numbers: Record<string, number> = {}) =>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bars, line, shrunk } from './spark'
+import { bars, line, padded, shrunk } from './spark'
 
 test('a long series keeps its peaks', () => {
   const values = Array.from({ length: 180 }, (_, i) => (i === 91 ? 50 : 1))
@@ -18,4 +18,9 @@ test('a line is broken where nothing is known', () => {
 
 test('the smallest error is seen', () => {
   expect(bars([0, 0.001, 1], 100, 20)).toBe('M50.0 20v-3.0M99.0 20v-20.0')
+})
+
+test('a series that began lately stands at the right', () => {
+  expect(padded([1, 2], 4)).toEqual([null, null, 1, 2])
+  expect(padded([1, 2, 3], 2)).toEqual([2, 3])
 })

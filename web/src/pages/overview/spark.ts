@@ -1,6 +1,9 @@
 // Series as small drawings.
 export type Values = (number | null)[]
 
+/** The last n values; what is not known of them comes first, so that drawings have one scale of time. */
+export const padded = (values: Values, n: number): Values => [...new Array<null>(Math.max(0, n - values.length)).fill(null), ...values.slice(-n)]
+
 /** At most n values, each the highest of those it stands for: a peak must not be lost. */
 export function shrunk(values: Values, n: number): Values {
   if (values.length <= n) return values
