@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { add, asked, faults, measured, result, series, told, type Moment, type Run } from './run'
+import { add, asked, faults, laid, measured, result, series, told, type Moment, type Run } from './run'
 
 const at = (s: number) => new Date(1_700_000_000_000 + s * 1000).toISOString()
 const moment = (seq: number, kind: Moment['kind'], more: Partial<Moment> = {}): Moment => ({ seq, at: at(seq), kind, ...more })
@@ -53,4 +53,9 @@ test('what is no report has no result', () => expect([result(undefined), result(
 
 test('a run is told by what was asked for', () => {
   expect(asked({ parameters: { kind: 'load', rate: 200, duration: '30s', objectives: ['p99<1s'] } } as Run)).toBe('200/s, 30s, p99<1s')
+})
+
+test('steps of another clockwork are laid on the axis, and gaps stay gaps', () => {
+  expect(laid([1, 4, 5, 6, 12, 17], [5, 10, 20], 5)).toEqual([0, 0, 0, 1, -1, 2])
+  expect(laid([1], [], 5)).toEqual([-1])
 })

@@ -142,3 +142,12 @@ export function asked(r: Run): string {
   const parts = [p.rate ? `${number(p.rate)}/s` : '', p.users ? `${number(p.users)} users` : '', p.suite ?? '', p.max ? `up to ${number(p.max)}/s` : '', p.duration ?? '', p.long ? 'long' : '']
   return [...parts, ...(p.objectives ?? [])].filter(Boolean).join(', ')
 }
+
+/** For each time the point whose step it falls into, by the ends of the steps; -1: none. */
+export function laid(at: number[], ends: number[], step: number): number[] {
+  let i = 0
+  return at.map((t) => {
+    while (i < ends.length && ends[i]! < t) i++
+    return i < ends.length && ends[i]! - step <= t ? i : -1
+  })
+}
