@@ -9,7 +9,8 @@ import (
 // of its arguments and depends on nothing else. The package comment says in
 // which order things count.
 func Decide(p Policy, s State, in Signals, now time.Time) Decision {
-	d := newDeciding(p, s, in, now)
+	var d deciding // stays on the stack
+	d.begin(&p, &s, &in, now)
 	d.propose()
 	d.dismiss()
 	wanted := d.largest()
@@ -50,8 +51,9 @@ type deciding struct {
 	waking      bool // somebody waits, and there is no instance
 }
 
-func newDeciding(p Policy, s State, in Signals, now time.Time) *deciding {
-	d := &deciding{Policy: p.withDefaults(), before: s.clone(), next: s.clone(), in: in.normal(), now: plain(now)}
+func (d *deciding) begin(p *Policy, s *State, in *Signals, now time.Time) {
+	d.Policy, d.before, d.in, d.now = p.withDefaults(), s.clone(), in.normal(), plain(now)
+	d.next = d.before // whose lists are replaced, never changed
 	d.current = d.in.Desired
 	d.ready, d.starting = d.in.count(Ready), d.in.count(Starting)
 	if len(d.in.Instances) == 0 {
@@ -60,7 +62,6 @@ func newDeciding(p Policy, s State, in Signals, now time.Time) *deciding {
 	d.low, d.high = d.bounds()
 	d.next.see(&d.in, d.now)
 	d.next.Spent.add(&d.before, d.now)
-	return d
 }
 
 // propose lets every rule say what it wants.

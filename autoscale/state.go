@@ -2,6 +2,7 @@ package autoscale
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -86,7 +87,7 @@ func (s *State) see(in *Signals, now time.Time) {
 		s.Highest, s.Lowest = []Wish{first}, []Wish{first}
 	} else if in.Desired != s.Desired {
 		// It was made right after that decision, or at least not before.
-		s.Changes = append(s.Changes, Change{s.At, s.Desired, in.Desired})
+		s.Changes = slices.Concat(s.Changes, []Change{{s.At, s.Desired, in.Desired}})
 		if in.Desired > s.Desired {
 			s.LastUp = beforeUp(in, now)
 		}
@@ -95,7 +96,9 @@ func (s *State) see(in *Signals, now time.Time) {
 	for old < len(s.Changes) && (now.Sub(s.Changes[old].At) >= hour || len(s.Changes)-old > maxChanges) {
 		old++
 	}
-	s.Changes = cloned(s.Changes[old:])
+	if s.Changes = s.Changes[old:]; len(s.Changes) == 0 {
+		s.Changes = nil
+	}
 	s.At, s.Desired = now, in.Desired
 }
 
@@ -116,7 +119,7 @@ func (s *State) wish(w Wish, up, down time.Duration) {
 
 // note keeps of the wishes of a time only those that may still be the most
 // careful one once earlier ones are forgotten: they are in order, the most
-// careful first.
+// careful first. It returns another list and changes none.
 func note(list []Wish, w Wish, hold time.Duration, outdone func(old, now int) bool) []Wish {
 	if hold <= 0 {
 		return nil
@@ -124,11 +127,10 @@ func note(list []Wish, w Wish, hold time.Duration, outdone func(old, now int) bo
 	for len(list) > 0 && outdone(list[len(list)-1].Instances, w.Instances) {
 		list = list[:len(list)-1]
 	}
-	list = append(list, w)
-	for w.At.Sub(list[0].At) > hold {
+	for len(list) > 0 && w.At.Sub(list[0].At) > hold {
 		list = list[1:]
 	}
-	return cloned(list)
+	return slices.Concat(list, []Wish{w})
 }
 
 // moved returns how many instances came and went in the time before now.

@@ -109,7 +109,7 @@ func (c *counting) changed(_, _ int, now float64) {
 }
 
 // add counts a piece of time.
-func (c *counting) add(s *simulation, now, to, rate float64, discrete bool, f flow) {
+func (c *counting) add(s *simulation, now, to, rate float64, discrete bool, f amounts) {
 	if to <= c.from {
 		c.starts = s.fleet.started
 		return

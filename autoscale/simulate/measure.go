@@ -8,15 +8,26 @@ import (
 
 // flow is what happened in a piece of time.
 type flow struct {
+	amounts
+
+	responses responses
+}
+
+type amounts struct {
 	offered, served, late, lost float64
 	inside, queued              float64 // times seconds
 	seconds, slots              float64 // slots: ready ones times seconds
 	last                        float64 // when the last request came
 	age                         float64 // of the queue, at the end
-	responses                   responses
 }
 
-func (f *flow) lose(n float64) { f.lost += n }
+// begin empties a flow.
+func (f *flow) begin(last float64) {
+	f.amounts = amounts{last: last}
+	f.responses.clear()
+}
+
+func (f *amounts) lose(n float64) { f.lost += n }
 
 func (f *flow) add(o *flow) {
 	f.offered += o.offered
@@ -45,15 +56,37 @@ const (
 )
 
 func (r *responses) add(seconds, n float64) {
-	class := 0
-	if seconds > shortest {
-		class = min(int(perDouble*math.Log2(seconds/shortest)), classes-1)
-	}
+	class := classOf(seconds)
 	if r.high == 0 {
 		r.low, r.high = class, class+1
 	}
 	r.low, r.high = min(r.low, class), max(r.high, class+1)
 	r.counts[class] += float32(n)
+}
+
+// classOf is perDouble times the logarithm of base 2 without calculating one:
+// it is asked for every request.
+func classOf(seconds float64) int {
+	if seconds <= shortest {
+		return 0
+	}
+	part, doubles := math.Frexp(seconds / shortest) // 0.5 <= part < 1
+	class := perDouble * (doubles - 1)
+	for _, limit := range [...]float64{ // 2^(k/8)/2
+		0.5452538663326288, 0.5946035575013605, 0.6484197773255048, 0.7071067811865476,
+		0.7711054127039704, 0.8408964152537145, 0.9170040432046712,
+	} {
+		if part < limit {
+			break
+		}
+		class++
+	}
+	return min(class, classes-1)
+}
+
+func (r *responses) clear() {
+	clear(r.counts[r.low:r.high])
+	r.low, r.high = 0, 0
 }
 
 func (r *responses) merge(o *responses) {
@@ -123,15 +156,14 @@ func (m *meter) recent(ticks int) (sum flow, ok bool) {
 // threshold, so that it neither adds nor keeps instances.
 const memory = 20
 
-// values are the signals of a flow.
-func (f *flow) values(w *World, now float64, ready int) map[autoscale.Signal]float64 {
-	v := map[autoscale.Signal]float64{
-		autoscale.OfferedRate: f.offered / f.seconds, autoscale.ServedRate: f.served / f.seconds,
-		autoscale.InFlight: f.inside / f.seconds, autoscale.QueueLength: f.queued / f.seconds, autoscale.QueueAgeMS: f.age * 1000,
-		autoscale.ActiveConnections: (f.inside + f.queued) / f.seconds / float64(max(ready, 1)),
-		autoscale.IdleSeconds:       max(now-f.last, 0), autoscale.MemoryPercent: memory,
-		autoscale.ServiceTimeMS: w.Service.Seconds() * 1000,
-	}
+// values writes the signals of a flow into v, which Decide copies.
+func (f *flow) values(v map[autoscale.Signal]float64, w *World, now float64, ready int) {
+	clear(v)
+	v[autoscale.OfferedRate], v[autoscale.ServedRate] = f.offered/f.seconds, f.served/f.seconds
+	v[autoscale.InFlight], v[autoscale.QueueLength], v[autoscale.QueueAgeMS] = f.inside/f.seconds, f.queued/f.seconds, f.age*1000
+	v[autoscale.ActiveConnections] = (f.inside + f.queued) / f.seconds / float64(max(ready, 1))
+	v[autoscale.IdleSeconds], v[autoscale.MemoryPercent] = max(now-f.last, 0), memory
+	v[autoscale.ServiceTimeMS] = w.Service.Seconds() * 1000
 	if f.slots > 0 {
 		v[autoscale.CPUPercent] = min(100*f.inside/f.slots, 100)
 	}
@@ -141,5 +173,4 @@ func (f *flow) values(w *World, now float64, ready int) map[autoscale.Signal]flo
 	if f.served+f.lost > 0 {
 		v[autoscale.ErrorRatePercent] = 100 * f.lost / (f.served + f.lost)
 	}
-	return v
 }

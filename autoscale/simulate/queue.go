@@ -9,6 +9,9 @@ import (
 type queue struct {
 	world   *World
 	chance  *rand.Rand
+	mean    float64   // service time
+	late    float64   // waits that are longer are
+	patient float64   // for so long
 	sigma   float64   // of the logarithm of service times; 0: exponential, or constant
 	next    float64   // until the next request, in mean distances
 	busy    []float64 // when each request under way ends: a heap
@@ -17,7 +20,7 @@ type queue struct {
 }
 
 func newQueue(w *World, chance *rand.Rand) *queue {
-	q := &queue{world: w, chance: chance}
+	q := &queue{world: w, chance: chance, mean: w.Service.Seconds(), late: w.MaxWait.Seconds(), patient: w.Patience.Seconds()}
 	if v := w.ServiceVariation; v != 1 && v > 0 {
 		q.sigma = math.Sqrt(math.Log(1 + v))
 	}
@@ -41,14 +44,13 @@ func (q *queue) distance() float64 {
 }
 
 func (q *queue) service() float64 {
-	mean := q.world.Service.Seconds()
 	switch {
 	case q.sigma > 0:
-		return mean * math.Exp(q.sigma*q.chance.NormFloat64()-q.sigma*q.sigma/2)
+		return q.mean * math.Exp(q.sigma*q.chance.NormFloat64()-q.sigma*q.sigma/2)
 	case q.world.ServiceVariation == 0:
-		return mean
+		return q.mean
 	}
-	return mean * q.chance.ExpFloat64()
+	return q.mean * q.chance.ExpFloat64()
 }
 
 // advance simulates from now to until with slots slots and a rate of requests.
@@ -111,8 +113,7 @@ func (q *queue) fill(now float64, slots int, f *flow) {
 // abandon lets go those whose patience is over. They are in order, so only the
 // first ones can be.
 func (q *queue) abandon(now float64, f *flow) {
-	patience := q.world.Patience.Seconds()
-	for q.length() > 0 && now-q.waiting[q.head] > patience {
+	for q.length() > 0 && now-q.waiting[q.head] > q.patient {
 		q.head++
 		f.lose(1)
 	}
@@ -121,7 +122,7 @@ func (q *queue) abandon(now float64, f *flow) {
 func (q *queue) start(now, waited float64, f *flow) {
 	took := q.service()
 	q.push(now + took)
-	if waited > q.world.MaxWait.Seconds() {
+	if waited > q.late {
 		f.late++
 	}
 	f.responses.add(waited+took, 1)

@@ -65,6 +65,8 @@ type simulation struct {
 	flow      flow // of the tick
 	last      float64
 	count     *counting
+
+	values, burst map[autoscale.Signal]float64 // of one decision after the other
 }
 
 func newSimulation(r Run) *simulation {
@@ -74,6 +76,7 @@ func newSimulation(r Run) *simulation {
 		Run: r, world: w, tick: w.Tick.Seconds(), end: r.Trace.Length().Seconds(),
 		fleet: fleet{boot: w.Boot, drain: w.Drain.Seconds(), chance: chance(1), since: r.Trace.Begin},
 		queue: newQueue(&w, chance(2)), fluid: newFluid(&w, chance(3)), meter: newMeter(&w),
+		values: map[autoscale.Signal]float64{}, burst: map[autoscale.Signal]float64{},
 	}
 	s.queue.world, s.fluid.world = &s.world, &s.world
 	s.desired = s.initial()
@@ -99,17 +102,18 @@ func (s *simulation) decide(now float64) {
 	if !ok {
 		return
 	}
-	in := autoscale.Signals{
-		Desired: s.desired, Instances: s.fleet.instances(), Values: recent.values(&s.world, now, len(s.fleet.ready)),
-	}
+	recent.values(s.values, &s.world, now, len(s.fleet.ready))
+	in := autoscale.Signals{Desired: s.desired, Instances: s.fleet.instances(), Values: s.values}
 	if !s.Policy.Panic.Off { // nothing else looks at it
 		burst, _ := s.meter.recent(1)
-		in.Burst = burst.values(&s.world, now, len(s.fleet.ready))
+		burst.values(s.burst, &s.world, now, len(s.fleet.ready))
+		in.Burst = s.burst
 	}
 	d := autoscale.Decide(s.Policy, s.state, in, s.fleet.at(now))
 	s.state = d.Next
 	if s.Decided != nil {
-		s.Decided(&d)
+		told := d // so that what is not told stays on the stack
+		s.Decided(&told)
 	}
 	if n := d.Target(); n != s.desired {
 		s.count.changed(s.desired, n, now)
@@ -120,7 +124,7 @@ func (s *simulation) decide(now float64) {
 
 // pass lets a tick pass, in pieces in which nothing changes.
 func (s *simulation) pass(now, until float64) {
-	s.flow = flow{last: s.last}
+	s.flow.begin(s.last)
 	for now < until {
 		s.fleet.advance(now)
 		step := s.step(now)
@@ -142,7 +146,7 @@ func (s *simulation) step(now float64) int {
 
 // piece simulates a time in which rate and instances stay what they are.
 func (s *simulation) piece(now, to, rate float64) {
-	before := flow{offered: s.flow.offered, late: s.flow.late, lost: s.flow.lost}
+	before := s.flow.amounts
 	ready := len(s.fleet.ready)
 	discrete := ready < discreteBelow && rate*s.tick <= float64(s.world.Discrete)
 	s.change(discrete, now)
@@ -153,7 +157,7 @@ func (s *simulation) piece(now, to, rate float64) {
 	}
 	s.flow.seconds += to - now
 	s.flow.slots += float64(ready*s.world.Slots) * (to - now)
-	s.count.add(s, now, to, rate, discrete, flow{
+	s.count.add(s, now, to, rate, discrete, amounts{
 		offered: s.flow.offered - before.offered, late: s.flow.late - before.late, lost: s.flow.lost - before.lost,
 	})
 }
