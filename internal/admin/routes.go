@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -159,12 +160,15 @@ func (a *api) addSession() {
 		handler http.Handler
 	}
 	const path = "/api/v1/session"
+	away := map[string]*huma.Response{"303": {Description: "See Other"}}
 	for _, r := range []raw{
 		{op{id: "login", method: http.MethodPost, summary: "Get a session cookie for a token", errors: []int{401, 403, 415, 503}}, who, true, g.Login()},
 		{op{id: "logout", method: http.MethodDelete, summary: "End the session", errors: []int{403}}, map[string]*huma.Response{"204": {Description: "No Content"}}, false, g.Logout()},
-		{op{id: "who-am-i", method: http.MethodGet, summary: "Who the request comes from"}, who, false, g.WhoAmI()},
+		{op{id: "who-am-i", method: http.MethodGet, summary: "Who the request comes from, and how one could sign in"}, who, false, g.WhoAmI()},
+		{op{id: "sign-in", method: http.MethodGet, path: access.SignInPath, summary: "Send a browser to the provider's page", errors: []int{403, 404, 503}}, away, false, g.StartSignIn()},
+		{op{id: "sign-in-callback", method: http.MethodGet, path: access.CallbackPath, summary: "What the provider sends a browser back to", errors: []int{403, 404, 503}}, away, false, g.FinishSignIn()},
 	} {
-		r.path, r.tag = path, "access"
+		r.path, r.tag = cmp.Or(r.path, path), "access"
 		o := a.operation(r.op)
 		o.Responses = r.answers
 		if r.body {

@@ -42,8 +42,13 @@ func (a *App) openDoor(c *config.Config) error {
 		Used: func(u store.TokenUse) { _ = a.outbox.Keep(u) }, // when it was last used is of no weight
 	})
 	a.door.audit = access.NewAudit(a.store, logger)
+	provider, callback, err := signInOf(c.Admin.OIDC)
+	if err != nil {
+		return err
+	}
 	a.door.guard, err = access.New(access.Config{
 		Tokens: a.door.tokens, Hosts: c.Admin.Hosts, Refuse: admin.Refuse, Logger: logger, Audit: a.door.audit,
+		SignIn: provider, Callback: callback,
 	})
 	if err != nil {
 		return err
