@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"math"
 	"slices"
 	"time"
 
@@ -91,7 +90,7 @@ func (p *point) shown() LatelyPoint {
 		Instances:  LatelyCounts{int(p.instances.active), int(p.instances.recovering), int(p.instances.inactive), int(p.instances.failed)},
 		CPUPercent: known32(p.cpu), MemoryPercent: known32(p.memory),
 	}
-	if !math.IsNaN(float64(p.p50)) {
+	if p.latency != nil {
 		v.Latency = slices.Clone(p.latency[:])
 	}
 	if p.desired >= 0 {

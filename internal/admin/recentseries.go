@@ -20,7 +20,7 @@ const (
 )
 
 // lately keeps the last quarter of an hour of every function, a point each 5 s:
-// about 45 KiB a function, and for what happened in the last seconds three marks
+// 45 KiB a function, less where nobody asks, and for what happened in the last seconds three marks
 // of 2 KiB and 40 bytes an instance. It is lost with the process; history keeps
 // minutes.
 type lately struct {
@@ -43,7 +43,7 @@ type mark struct {
 	classes   [6]uint64
 	failed    uint64 // of the 5xx those that no instance answered
 	retries   uint64
-	latency   exchange.HistogramSnapshot
+	latency   *exchange.HistogramSnapshot // nil: there was nothing
 	instances []instanceMark
 }
 
@@ -60,7 +60,7 @@ type point struct {
 	classes           classRates
 	retries           float32
 	p50, p95, p99     float32 // ms; NaN: nobody asked
-	latency           [heatBuckets]uint32
+	latency           *[heatBuckets]uint32 // nil: nobody asked
 	inFlight, waiting int32
 	instances         statusCounts
 	desired           int32 // -1: nobody says
@@ -99,7 +99,8 @@ func noInstance() []exchange.Reason {
 
 func markOf(fn *exchange.Function, instances []balancer.InstanceStats, now time.Time) *mark {
 	stats := fn.Stats()
-	m := &mark{at: now, retries: stats.Retries.Load(), latency: stats.Latency.Snapshot(), instances: make([]instanceMark, len(instances))}
+	latency := stats.Latency.Snapshot()
+	m := &mark{at: now, retries: stats.Retries.Load(), latency: &latency, instances: make([]instanceMark, len(instances))}
 	for _, r := range noInstance() {
 		m.failed += stats.Reasons[r].Load()
 	}
@@ -110,6 +111,23 @@ func markOf(fn *exchange.Function, instances []balancer.InstanceStats, now time.
 		m.instances[i] = instanceMark{instances[i].ID, instances[i].Successes, instances[i].Failures}
 	}
 	return m
+}
+
+// later is the mark of a function that nobody asked since the last one: of most,
+// most of the time. It shares what is in that one. nil: somebody did.
+func (m *mark) later(fn *exchange.Function, now time.Time) *mark {
+	stats := fn.Stats()
+	for class := range m.classes {
+		if m.classes[class] != stats.Exchanges[class].Load() {
+			return nil
+		}
+	}
+	if m.retries != stats.Retries.Load() {
+		return nil
+	}
+	same := *m
+	same.at = now
+	return &same
 }
 
 // passed is what happened between two marks.
@@ -124,10 +142,11 @@ type passed struct {
 }
 
 func (m *mark) since(old *mark) passed {
-	p := passed{seconds: m.at.Sub(old.at).Seconds(), latency: m.latency.Sub(old.latency)}
-	if p.seconds <= 0 {
+	p := passed{seconds: m.at.Sub(old.at).Seconds()}
+	if p.seconds <= 0 || m.latency == old.latency {
 		return p
 	}
+	p.latency = m.latency.Sub(*cmp.Or(old.latency, &exchange.HistogramSnapshot{}))
 	var all uint64
 	var each [6]float32
 	for class := range m.classes {
@@ -170,10 +189,13 @@ func (l *lately) take(s *Server, now time.Time) {
 	var list []news
 	for _, fn := range s.config.Gateway.Functions() {
 		stats := fn.Balancer().Stats(now)
-		m := markOf(fn, stats.Instances, now)
 		last := &mark{at: now.Add(-latelyStep)}
 		if t := l.functions[fn]; t != nil { // nobody else writes it
 			last = t.marks[len(t.marks)-1]
+		}
+		m := last.later(fn, now)
+		if m == nil {
+			m = markOf(fn, stats.Instances, now)
 		}
 		p := pointOf(m.since(last), now)
 		p.stand(s, fn, &stats, figures, now)
@@ -227,6 +249,7 @@ func pointOf(p passed, now time.Time) point {
 		return v
 	}
 	v.p50, v.p95, v.p99 = float32(p.p50), float32(p.p95), float32(p.p99)
+	v.latency = &[heatBuckets]uint32{}
 	var below uint64
 	for i := range heatBounds {
 		n := p.latency.Below(heatBound(i))
