@@ -66,7 +66,9 @@ func holdTime(text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, refuse(http.StatusBadRequest, "", "for: must be a duration such as 90m or 2h, or 0 for until somebody takes it back, is %q", text)
+		e := refuse(http.StatusBadRequest, "", "for: must be a duration such as 90m or 2h, or 0 for until somebody takes it back, is %q", text)
+		e.Field = "for"
+		return 0, e
 	}
 	return d, nil
 }

@@ -63,6 +63,8 @@ type whichRequests struct {
 	Function string `query:"function" doc:"only this function"`
 	N        int    `query:"n" default:"20" minimum:"0" maximum:"1000" doc:"how many, the latest first"`
 	Failed   bool   `query:"failed" doc:"only those that failed"`
+	// SlowerMS lets streams through too: they take as long as their clients listen.
+	SlowerMS float64 `query:"slower_ms" minimum:"0" maximum:"86400000" doc:"only those whose whole exchange took at least this long"`
 }
 
 func (s *Server) requests(_ context.Context, in *whichRequests) (Requests, error) {
@@ -74,8 +76,9 @@ func (s *Server) requests(_ context.Context, in *whichRequests) (Requests, error
 		}
 		only = fn
 	}
+	slower := time.Duration(in.SlowerMS * float64(time.Millisecond))
 	list := s.config.Gateway.Records().Last(in.N, func(f *exchange.Facts) bool {
-		return (!in.Failed || f.Failed()) && (only == nil || f.Function == only)
+		return (!in.Failed || f.Failed()) && f.Took >= slower && (only == nil || f.Function == only)
 	})
 	v := Requests{Requests: make([]Request, len(list))}
 	for i := range list {

@@ -165,6 +165,10 @@ func TestRequestsAreListedLatestFirst(t *testing.T) {
 	if a := l[0].Attempts; len(a) != 1 || !strings.HasPrefix(a[0].Instance, "public-") || a[0].Status != 200 || a[0].Strategy != "p2c" || a[0].Retry != "" {
 		t.Errorf("attempts: %+v", a)
 	}
+	if all, none := list("slower_ms=0.001"), list("slower_ms=3600000"); len(all) != 3 || len(none) != 0 {
+		t.Errorf("slower than a microsecond: %d of 3; than an hour: %d", len(all), len(none))
+	}
+	s.refused(400, http.MethodGet, "/api/v1/requests?slower_ms=-1", "")
 	s.refused(400, http.MethodGet, "/api/v1/requests?n=1001", "")
 	s.refused(400, http.MethodGet, "/api/v1/requests?n=-1", "")
 	s.refused(400, http.MethodGet, "/api/v1/requests?failed=perhaps", "")
