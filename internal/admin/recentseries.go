@@ -59,7 +59,7 @@ type point struct {
 	rate              float32
 	classes           classRates
 	retries           float32
-	p50, p95, p99     float32 // ms; NaN: nobody asked
+	p50, p95, p99     float32              // ms; NaN: nobody asked
 	latency           *[heatBuckets]uint32 // nil: nobody asked
 	inFlight, waiting int32
 	instances         statusCounts

@@ -3,6 +3,8 @@ package dashboard_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +19,14 @@ import (
 const configuration = `
 log: {access: off}
 defaults: {health: {interval: 1s}}
+alerts:
+  channels:
+    ops: {webhook: {url: %[2]q}}
+    broken: {webhook: {url: "http://127.0.0.1:1/nobody"}}
 functions:
+  alarm:
+    routes: [{path: /api/alarm/}]
+    platform: {process: {instances: 1, command: [%[1]q, demo-function, --name, alarm, --port, '{port}']}}
   shop:
     routes: [{path: /api/shop/}]
     platform: {process: {instances: 2, command: [%[1]q, demo-function, --name, shop, --port, '{port}']}}
@@ -79,12 +88,20 @@ func buildPage(t *testing.T) {
 func up(t *testing.T) *holdfast.Process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "holdfast.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, holdfast.Binary(t)), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, holdfast.Binary(t), receiver(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := holdfast.Up(t, "-c", file)
 	p.Ready(t, time.Minute)
 	return p
+}
+
+// receiver takes notifications about alerts.
+func receiver(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	t.Cleanup(s.Close)
+	return s.URL
 }
 
 // settings are what web/e2e/browser.ts reads.
