@@ -173,6 +173,27 @@ func TestAnInstanceThatGoesIsToldAtOnce(t *testing.T) {
 	await(t, tells, "one is left", runs(1))
 }
 
+// TestAPartitionIsNoDeployThatGoesOn: a version that only some pods are to have
+// is there once they have it.
+func TestAPartitionIsNoDeployThatGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWeb(t, "StatefulSet")
+	d := newDriver(t, w.config())
+	tells := follow(t, d)
+	order(t, d, 2)
+	old := await(t, tells, "two run", runs(2)).o
+	w.c.Patch(t, "StatefulSet", w.namespace, "web", `{"spec":{"updateStrategy":{"rollingUpdate":{"partition":1}}}}`)
+	w.apply(t, "v2", "web")
+	o := await(t, tells, "it is over", func(x told) bool { return runs(2)(x) && !x.o.Deploying && x.o.Version != old.Version }).o
+	if o.Instances[0].Version != old.Version || o.Instances[1].Version != o.Version {
+		t.Errorf("of version %s there are %+v", o.Version, o.Instances)
+	}
+	w.c.Patch(t, "StatefulSet", w.namespace, "web", `{"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}`)
+	await(t, tells, "all have the version", func(x told) bool {
+		return runs(2)(x) && !x.o.Deploying && x.o.Instances[0].Version == o.Version
+	})
+}
+
 func TestACrashLoopIsToldWithItsReason(t *testing.T) {
 	t.Parallel()
 	for version, c := range map[string]struct{ image, reason string }{

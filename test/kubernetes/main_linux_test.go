@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -23,6 +24,11 @@ import (
 func TestMain(m *testing.M) {
 	if version := os.Getenv("TEST_POD"); version != "" {
 		os.Exit(playPod(version))
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // most of these tests is waiting
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	code := m.Run()
 	cluster.End()

@@ -3,6 +3,7 @@
 package swarm_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -17,5 +18,16 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "make a network for the tests:", err)
 		os.Exit(1)
 	}
+	if err := parallel(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m)
+}
+
+// Most of these tests is waiting, so more run side by side than there are
+// processors.
+func parallel() error {
+	flag.Parse()
+	return flag.Set("test.parallel", "8")
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -197,12 +199,24 @@ type scaled struct {
 	update   string // of a StatefulSet, the revision its pods should have
 	paused   bool
 	writer   string // field manager that owns the number of replicas
+	// Pods of a StatefulSet with a lower ordinal keep their version, by its
+	// partition; with OnDelete all do until somebody deletes them.
+	firstOrdinal, updatesFrom int
 }
 
 func readScaled(o *unstructured.Unstructured) (scaled, error) {
 	raw, err := read[struct {
 		Spec struct {
-			Paused bool `json:"paused"`
+			Paused   bool `json:"paused"`
+			Strategy struct {
+				Type    string `json:"type"`
+				Rolling struct {
+					Partition int `json:"partition"`
+				} `json:"rollingUpdate"`
+			} `json:"updateStrategy"`
+			Ordinals struct {
+				Start int `json:"start"`
+			} `json:"ordinals"`
 		} `json:"spec"`
 		Status struct {
 			UpdateRevision string `json:"updateRevision"`
@@ -211,10 +225,29 @@ func readScaled(o *unstructured.Unstructured) (scaled, error) {
 	if err != nil {
 		return scaled{}, err
 	}
-	return scaled{
+	t := scaled{
 		uid: string(o.GetUID()), revision: o.GetAnnotations()[revisionAnnotation],
 		update: raw.Status.UpdateRevision, paused: raw.Spec.Paused, writer: replicasWriter(o),
-	}, nil
+		firstOrdinal: raw.Spec.Ordinals.Start, updatesFrom: raw.Spec.Ordinals.Start + raw.Spec.Strategy.Rolling.Partition,
+	}
+	if raw.Spec.Strategy.Type == "OnDelete" {
+		t.updatesFrom = math.MaxInt
+	}
+	return t, nil
+}
+
+// outdated reports whether a pod of an earlier version is still to be replaced,
+// or about to be, where so many are wanted.
+func (t *scaled) outdated(p *pod, desired int) bool {
+	stops := !p.deleted.IsZero()
+	if t.update == "" { // no StatefulSet: another pod takes its place, with another name
+		return !stops
+	}
+	ordinal, err := strconv.Atoi(p.name[strings.LastIndexByte(p.name, '-')+1:])
+	if err != nil {
+		return !stops
+	}
+	return ordinal >= t.updatesFrom && (!stops || ordinal < t.firstOrdinal+desired)
 }
 
 // replicasWriter finds the field manager that owns spec.replicas; "" if nobody

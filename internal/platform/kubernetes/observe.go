@@ -72,7 +72,7 @@ func (o *observer) observe(s *snapshot, desired int) (platform.Observation, erro
 		i := o.instance(&p, endpoints[name])
 		seen.Instances = append(seen.Instances, i)
 		old := seen.Version != "" && i.Version != "" && i.Version != seen.Version
-		seen.Deploying = seen.Deploying || old && i.State != platform.Stopping
+		seen.Deploying = seen.Deploying || old && s.target.outdated(&p, desired)
 	}
 	for _, g := range s.generations {
 		old := g.owner == s.target.uid && g.revision != s.target.revision

@@ -14,7 +14,8 @@ import (
 
 const (
 	// crashes within crashesIn of one slot are a crash loop, until a task has run
-	// for crashOver. Swarm keeps five tasks of a slot, unless it is told otherwise.
+	// for crashOver. Swarm keeps five tasks of a slot unless it is told otherwise,
+	// so those that were seen are remembered.
 	crashes   = 3
 	crashesIn = 5 * time.Minute
 	crashOver = 10 * time.Second
@@ -52,6 +53,7 @@ func instanceID(slot int, task string) string {
 // that failed last. Slots that a scale took away keep their failures for a while
 // too: there are no more of these than instances missing.
 func (w *watch) instances(tasks []api.Task, desired int, now time.Time) []platform.Instance {
+	w.remember(tasks, now)
 	var out []platform.Instance
 	all := slots(tasks)
 	missing := desired
@@ -75,7 +77,7 @@ func (w *watch) instances(tasks []api.Task, desired int, now time.Time) []platfo
 
 func (w *watch) slot(tasks []*api.Task, now time.Time) []platform.Instance {
 	var out []platform.Instance
-	h := past(tasks, now)
+	h := w.past(tasks, now)
 	for _, t := range tasks {
 		if !alive(t) {
 			continue
@@ -100,19 +102,56 @@ type history struct {
 	reason string // of the last one
 }
 
-func past(tasks []*api.Task, now time.Time) history {
+func (w *watch) past(tasks []*api.Task, now time.Time) history {
 	var h history
+	kept := map[string]bool{}
 	for _, t := range tasks {
 		if !failed(t) {
 			continue
 		}
+		kept[t.ID] = true
 		h.ended++
 		if now.Sub(t.Status.Timestamp) < crashesIn {
 			h.lately++
 		}
 		h.reason = "it ended: " + cmp.Or(t.Status.Err, t.Status.Message)
 	}
+	var forgotten end
+	for id, e := range w.ends {
+		if e.slot != tasks[0].Slot || kept[id] {
+			continue
+		}
+		h.ended++
+		h.lately++
+		if e.at.After(forgotten.at) {
+			forgotten = e
+		}
+	}
+	h.reason = cmp.Or(h.reason, forgotten.reason)
 	return h
+}
+
+// end is a task that ended by itself, of which the swarm may know no longer.
+type end struct {
+	slot   int
+	at     time.Time
+	reason string
+}
+
+// remember keeps how tasks ended for as long as it counts.
+func (w *watch) remember(tasks []api.Task, now time.Time) {
+	if w.ends == nil {
+		w.ends = map[string]end{}
+	}
+	slots := map[int]bool{}
+	for n := range tasks {
+		t := &tasks[n]
+		slots[t.Slot] = true
+		if failed(t) {
+			w.ends[t.ID] = end{t.Slot, t.Status.Timestamp, "it ended: " + cmp.Or(t.Status.Err, t.Status.Message)}
+		}
+	}
+	maps.DeleteFunc(w.ends, func(_ string, e end) bool { return !slots[e.slot] || now.Sub(e.at) >= crashesIn })
 }
 
 func (h *history) gone() platform.State {

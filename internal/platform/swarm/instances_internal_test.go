@@ -71,6 +71,43 @@ func TestTasksAreToldAsTheInstancesTheyAre(t *testing.T) {
 	}
 }
 
+// A swarm may be told to keep fewer old tasks than make a crash loop.
+func TestCrashesThatTheSwarmForgetsAreRemembered(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	w := watch{d: &Driver{cfg: Config{Scheme: "http", Port: 80}}, ready: map[string]readiness{"up": {accepted: true}}}
+	told := func(at time.Time, tasks ...api.Task) string {
+		t.Helper()
+		list := w.instances(tasks, 1, at)
+		if len(list) != 1 {
+			t.Fatalf("told: %+v", list)
+		}
+		if list[0].State != platform.Running && list[0].Reason == "" {
+			t.Errorf("without a reason: %+v", list[0])
+		}
+		return list[0].State.String()
+	}
+	for n, id := range []string{"a", "b", "c"} {
+		at := now.Add(time.Duration(n) * 10 * time.Second)
+		want := map[string]string{"a": "gone", "b": "gone", "c": "crash_loop"}[id]
+		if got := told(at, task(id, api.TaskStateFailed, api.TaskStateShutdown, 2*time.Second, time.Second, at)); got != want {
+			t.Errorf("after %s it is %s, want %s", id, got, want)
+		}
+	}
+	at := now.Add(25 * time.Second)
+	if got := told(at, task("d", api.TaskStateStarting, api.TaskStateRunning, time.Second, time.Second, at)); got != "crash_loop" {
+		t.Errorf("the fourth one is %s", got)
+	}
+	at = at.Add(15 * time.Second)
+	if got := told(at, task("up", api.TaskStateRunning, api.TaskStateRunning, 12*time.Second, 11*time.Second, at)); got != "running" {
+		t.Errorf("one that has run for long is %s", got)
+	}
+	at = at.Add(crashesIn)
+	if got := told(at, task("e", api.TaskStateStarting, api.TaskStateRunning, time.Second, time.Second, at)); got != "starting" || len(w.ends) > 0 {
+		t.Errorf("much later one is %s, remembered are %v", got, w.ends)
+	}
+}
+
 func TestAFailureInASlotThatWasScaledAwayIsNoInstance(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -22,6 +22,7 @@ type watch struct {
 	nodesAt  time.Time
 	ready    map[string]readiness // by task
 	boots    []time.Duration      // of the last instances
+	ends     map[string]end       // lately, by task
 	version  string
 	since    time.Time // when version came
 }
