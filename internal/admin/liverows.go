@@ -53,9 +53,8 @@ type sight struct {
 
 // look sees everything, and the functions named from near.
 func (s *Server) look(now time.Time, near []string) *scene {
-	ready := s.readiness(now)
 	c := &scene{
-		ready: ready.Ready, draining: ready.Draining, problems: []string{}, alerts: []channel.Alert{},
+		ready: s.readyNow(now), draining: s.draining.Load(), problems: []string{}, alerts: []channel.Alert{},
 		functions: []FunctionLive{}, details: make(map[string]*detail, len(near)),
 	}
 	if s.config.Alerts != nil {

@@ -86,6 +86,15 @@ func (s *Server) readiness(now time.Time) Readiness {
 	return v
 }
 
+// readyNow is Ready of readiness, which once it was true says nothing about
+// instances any more.
+func (s *Server) readyNow(now time.Time) bool {
+	if !s.wasReady.Load() {
+		return s.readiness(now).Ready
+	}
+	return !s.draining.Load() && len(s.config.Gateway.Functions()) > 0
+}
+
 // undecided says whether an instance may still turn out to be fine.
 func undecided(s *balancer.Stats) bool {
 	return len(s.Instances) == 0 || slices.ContainsFunc(s.Instances, func(i balancer.InstanceStats) bool {
