@@ -14,6 +14,8 @@ export default defineConfig({
     // The policy of the page allows no inline code, data URLs of scripts included.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The pages have most of their words in common: compressed together they are a fifth smaller than one by one.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'pages', test: /src\/(pages|parts)\// }] } } },
   },
   server: {
     proxy: {
