@@ -3,6 +3,7 @@ import { assembled, changesOf, fault, fieldsOf, inForce, listOf, meant, parsed, 
 
 const or = (...shapes: Schema[]): Schema => ({ anyOf: [...shapes, { $ref: '#/$defs/variable' }, { type: 'null' }] })
 const schema: Schema = {
+  'x-settable': ['enabled', 'host', 'routes[].path', 'retry.attempts', 'mode.kind'],
   $defs: {
     variable: { type: 'string' },
     function: {
@@ -49,7 +50,7 @@ test('fields know their kind, their block and what is usual', () => {
   ])
   expect(field('retry.base_delay').usual).toBe('25ms')
   expect(field('retry.attempts').usual).toBe('2')
-  expect(field('platform.command').locked).not.toBe('')
+  expect(fields.filter((f) => !f.locked).map((f) => f.path)).toEqual(['enabled', 'host', 'routes', 'retry.attempts', 'mode.kind'])
 })
 
 test.each([

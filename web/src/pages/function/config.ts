@@ -15,6 +15,8 @@ export type Schema = {
   pattern?: string
   default?: unknown
   description?: string
+  /** Of the whole: the keys that can be set through the API, [] behind lists, NAME for names chosen freely. */
+  'x-settable'?: string[]
 }
 
 export type Kind = 'yes or no' | 'choice' | 'whole number' | 'number' | 'time' | 'size' | 'text' | 'list' | 'JSON'
@@ -35,11 +37,9 @@ export type Field = {
   locked: string
 }
 
-// What the server never lets anybody set through the API (docs/api.md); it decides, this only spares the attempt.
-const locked: [RegExp, string][] = [
-  [/^platform(\.|$)/, 'Commands, hosts and services stand in the configuration file.'],
-  [/^health\.(command|port)$/, 'Stands in the configuration file.'],
-]
+// The server decides what can be set; this spares the attempt.
+const open = (root: Schema, path: string) =>
+  root['x-settable']?.some((k) => k === path || k.startsWith(path + '.') || k.startsWith(path + '[')) ?? true
 
 /** All keys of a function, in the order of the schema with the simple ones first. */
 export function fieldsOf(root: Schema): Field[] {
@@ -54,15 +54,15 @@ function walk(root: Schema, block: Schema, at: string, group: string, list: Fiel
     const ref = [s, ...(s.anyOf ?? [])].map((x) => x.$ref?.replace('#/$defs/', '')).find((r) => r && r !== 'variable')
     const inner = ref ? root.$defs?.[ref] : undefined
     if (inner?.properties && !above.includes(ref!)) walk(root, inner, path + '.', group || key, list, [...above, ref!])
-    else list.push(field(s, path, group))
+    else list.push(field(s, path, group, open(root, path) ? '' : 'It stands in the configuration file and cannot be set here.'))
   }
 }
 
-function field(s: Schema, path: string, group: string): Field {
+function field(s: Schema, path: string, group: string, locked: string): Field {
   const shapes = (s.anyOf ?? [s]).filter((x) => !x.$ref && x.type !== 'null')
   const is = (type: string) => shapes.find((x) => x.type === type || (Array.isArray(x.type) && x.type.includes(type)))
   const f: Field = {
-    path, group, kind: 'text', about: s.description ?? '', options: [], locked: locked.find(([p]) => p.test(path))?.[1] ?? '',
+    path, group, kind: 'text', about: s.description ?? '', options: [], locked,
     ...(s.default !== undefined && { usual: typeof s.default === 'string' ? s.default : JSON.stringify(s.default) }),
   }
   const choice = shapes.find((x) => x.enum)
