@@ -21,6 +21,7 @@ needs=(
   "h2load|nghttp2-client|the comparison of load generators"
   "chromium|chromium|the page in a real browser"
   "prometheus|prometheus|signals of scaling from a real one"
+  "promtool|prometheus|rules for Prometheus"
   "prometheus-alertmanager|prometheus-alertmanager|alerts pushed to a real one"
   "etcd|etcd-server|the store of Kubernetes"
 )
