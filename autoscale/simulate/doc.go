@@ -27,8 +27,8 @@
 // # What is not looked at
 //
 // A decision knows nothing that comes after it: a trace that is cut off gives
-// the same decisions until there. Memory is always at 20 %, and instances are
-// all the same.
+// the same decisions until there. Memory is always at 20 %. Instances may differ
+// in speed (World.SpeedSpread); who gets a request does not depend on it.
 //
 // # Randomness
 //

@@ -7,7 +7,7 @@ import (
 
 // Figures are what a run came to. Demand is counted in instances that are busy
 // all the time, D; the whole instances it needs are D rounded up, and S are the
-// ready ones. The elasticity figures are those of SPEC RG (Herbst and others,
+// ready ones, each as far as it can work: by its speed and slow start. The elasticity figures are those of SPEC RG (Herbst and others,
 // "Ready for Rain?").
 type Figures struct {
 	// ThetaUnder is how much of the demand had no instance, on average over
@@ -116,9 +116,9 @@ func (c *counting) add(s *simulation, now, to, rate float64, discrete bool, f am
 	}
 	long := to - now
 	demand := rate / (float64(s.world.Slots) / s.world.Service.Seconds())
-	need, ready := math.Ceil(demand-1e-9), float64(len(s.fleet.ready))
+	need, ready := math.Ceil(demand-1e-9), s.power/float64(s.world.Slots)
 	g := &c.figure
-	if ready < need {
+	if ready < demand-1e-9 {
 		g.ThetaUnder += (demand - ready) / demand * long
 		g.TauUnder += long
 		g.Missing += (demand - ready) * long
@@ -139,7 +139,7 @@ func (c *counting) add(s *simulation, now, to, rate float64, discrete bool, f am
 	c.time += long
 	c.fill(s, bucket{
 		begin: now, seconds: long, demand: demand * long, ready: ready * long, paid: paid * long,
-		offered: f.offered, bad: f.late + f.lost, demandNow: need, readyNow: ready,
+		offered: f.offered, bad: f.late + f.lost, demandNow: need, readyNow: float64(len(s.fleet.ready)),
 	})
 }
 

@@ -3,6 +3,7 @@ package simulate
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // queue is one queue before all slots, with every request in it.
@@ -14,13 +15,21 @@ type queue struct {
 	patient float64   // for so long
 	sigma   float64   // of the logarithm of service times; 0: exponential, or constant
 	next    float64   // until the next request, in mean distances
-	busy    []float64 // when each request under way ends: a heap
+	busy    []task    // requests under way, a heap
 	waiting []float64 // since when, in order
 	head    int       // of waiting
+
+	// Where slots differ: the speed of each, of those that are free, and what one
+	// of them is chosen by.
+	speeds, free []float64
+	choice       *rand.Rand
 }
 
-func newQueue(w *World, chance *rand.Rand) *queue {
-	q := &queue{world: w, chance: chance, mean: w.Service.Seconds(), late: w.MaxWait.Seconds(), patient: w.Patience.Seconds()}
+// task is a request under way: when it ends, and how fast its slot is.
+type task struct{ end, speed float64 }
+
+func newQueue(w *World, chance, choice *rand.Rand) *queue {
+	q := &queue{world: w, chance: chance, choice: choice, mean: w.Service.Seconds(), late: w.MaxWait.Seconds(), patient: w.Patience.Seconds()}
 	if v := w.ServiceVariation; v != 1 && v > 0 {
 		q.sigma = math.Sqrt(math.Log(1 + v))
 	}
@@ -62,7 +71,7 @@ func (q *queue) advance(now, until float64, slots int, rate float64, f *flow) {
 			arrival = now + q.next/rate
 		}
 		if len(q.busy) > 0 {
-			end = q.busy[0]
+			end = q.busy[0].end
 		}
 		at := min(arrival, end, until)
 		f.inside += float64(len(q.busy)) * (at - now)
@@ -120,8 +129,10 @@ func (q *queue) abandon(now float64, f *flow) {
 }
 
 func (q *queue) start(now, waited float64, f *flow) {
-	took := q.service()
-	q.push(now + took)
+	t := task{speed: q.choose()}
+	took := q.service() / t.speed
+	t.end = now + took
+	q.push(t)
 	if waited > q.late {
 		f.late++
 	}
@@ -140,7 +151,7 @@ func (q *queue) age(now float64) float64 {
 func (q *queue) take(now, under, backlog, patience float64) {
 	q.busy, q.waiting, q.head = q.busy[:0], q.waiting[:0], 0
 	for range int(math.Round(under)) {
-		q.push(now + q.service())
+		q.push(task{now + q.service(), 1})
 	}
 	n := int(math.Round(backlog))
 	for i := range n { // evenly since the oldest that may still be there
@@ -148,11 +159,44 @@ func (q *queue) take(now, under, backlog, patience float64) {
 	}
 }
 
-func (q *queue) push(v float64) {
+// lanes says how fast the slots are from now on.
+func (q *queue) lanes(speeds []float64) {
+	if slices.Equal(speeds, q.speeds) {
+		return
+	}
+	q.speeds = append(q.speeds[:0], speeds...)
+	q.free = append(q.free[:0], speeds...)
+	for _, t := range q.busy {
+		q.free = without(q.free, t.speed)
+	}
+}
+
+// choose takes a free slot: any, as a balancer does that knows who is busy, not
+// how fast they are.
+func (q *queue) choose() float64 {
+	if len(q.free) == 0 {
+		return 1
+	}
+	at := q.choice.IntN(len(q.free))
+	speed := q.free[at]
+	q.free[at] = q.free[len(q.free)-1]
+	q.free = q.free[:len(q.free)-1]
+	return speed
+}
+
+// without takes a speed out of a list, if it is in it.
+func without(list []float64, speed float64) []float64 {
+	if at := slices.Index(list, speed); at >= 0 {
+		return slices.Delete(list, at, at+1)
+	}
+	return list
+}
+
+func (q *queue) push(v task) {
 	h := append(q.busy, v)
 	for i := len(h) - 1; i > 0; {
 		up := (i - 1) / 2
-		if h[up] <= h[i] {
+		if h[up].end <= h[i].end {
 			break
 		}
 		h[up], h[i] = h[i], h[up]
@@ -164,6 +208,9 @@ func (q *queue) push(v float64) {
 func (q *queue) pop() {
 	h := q.busy
 	n := len(h) - 1
+	if len(q.speeds) > 0 && slices.Contains(q.speeds, h[0].speed) { // else it is being drained
+		q.free = append(q.free, h[0].speed)
+	}
 	h[0] = h[n]
 	h = h[:n]
 	for i := 0; ; {
@@ -171,10 +218,10 @@ func (q *queue) pop() {
 		if down >= n {
 			break
 		}
-		if down+1 < n && h[down+1] < h[down] {
+		if down+1 < n && h[down+1].end < h[down].end {
 			down++
 		}
-		if h[i] <= h[down] {
+		if h[i].end <= h[down].end {
 			break
 		}
 		h[i], h[down] = h[down], h[i]

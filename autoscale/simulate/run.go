@@ -63,6 +63,8 @@ type simulation struct {
 	desired   int
 	state     autoscale.State
 	flow      flow // of the tick
+	lane      []float64
+	power     float64 // of the slots, in the last piece
 	last      float64
 	count     *counting
 
@@ -74,15 +76,16 @@ func newSimulation(r Run) *simulation {
 	chance := func(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(r.Seed, stream)) } //nolint:gosec // it shall be the same again
 	s := &simulation{
 		Run: r, world: w, tick: w.Tick.Seconds(), end: r.Trace.Length().Seconds(),
-		fleet: fleet{boot: w.Boot, drain: w.Drain.Seconds(), chance: chance(1), since: r.Trace.Begin},
-		queue: newQueue(&w, chance(2)), fluid: newFluid(&w, chance(3)), meter: newMeter(&w),
+		fleet: fleet{chance: chance(1), speeds: chance(4), since: r.Trace.Begin},
+		queue: newQueue(&w, chance(2), chance(5)), fluid: newFluid(&w, chance(3)), meter: newMeter(&w),
 		values: map[autoscale.Signal]float64{}, burst: map[autoscale.Signal]float64{},
 	}
-	s.queue.world, s.fluid.world = &s.world, &s.world
+	s.queue.world, s.fluid.world, s.fleet.world = &s.world, &s.world, &s.world
 	s.desired = s.initial()
 	for range s.desired {
-		s.fleet.ready = append(s.fleet.ready, 0)
+		s.fleet.ready = append(s.fleet.ready, s.fleet.run(-w.SlowStart.Seconds()))
 	}
+	s.fleet.spares = make([]booting, w.Spares)
 	s.count = newCounting(s)
 	return s
 }
@@ -150,16 +153,33 @@ func (s *simulation) piece(now, to, rate float64) {
 	ready := len(s.fleet.ready)
 	discrete := ready < discreteBelow && rate*s.tick <= float64(s.world.Discrete)
 	s.change(discrete, now)
+	slots, power := s.lanes(now)
 	if discrete {
-		s.queue.advance(now, to, ready*s.world.Slots, rate, &s.flow)
+		s.queue.advance(now, to, slots, rate, &s.flow)
 	} else {
-		s.fluid.advance(now, to, ready*s.world.Slots, rate, &s.flow)
+		s.fluid.advance(now, to, slots, power, rate, &s.flow)
 	}
 	s.flow.seconds += to - now
-	s.flow.slots += float64(ready*s.world.Slots) * (to - now)
+	s.flow.slots += float64(slots) * (to - now)
+	s.power = power
 	s.count.add(s, now, to, rate, discrete, amounts{
 		offered: s.flow.offered - before.offered, late: s.flow.late - before.late, lost: s.flow.lost - before.lost,
 	})
+}
+
+// lanes are the slots there are now and what they can do together: as much as so
+// many of speed 1.
+func (s *simulation) lanes(now float64) (slots int, power float64) {
+	if !s.world.uneven() {
+		slots = len(s.fleet.ready) * s.world.Slots
+		return slots, float64(slots)
+	}
+	s.lane = s.fleet.lanes(s.lane[:0], now)
+	s.queue.lanes(s.lane)
+	for _, speed := range s.lane {
+		power += speed
+	}
+	return len(s.lane), power
 }
 
 // change hands over what waits between the two ways to simulate.

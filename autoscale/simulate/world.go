@@ -28,6 +28,17 @@ type World struct {
 	Boot Boot `json:"boot"`
 	// Drain is how long an instance is paid for after it was taken out.
 	Drain time.Duration `json:"drain"`
+	// Spares is how many more are kept booted: they are paid for, and one of them
+	// is ready at once when an instance is added.
+	Spares int `json:"spares,omitempty"`
+
+	// SpeedSpread is the coefficient of variation of how fast instances are:
+	// lognormal with a mean of 1. 0: they are all the same.
+	SpeedSpread float64 `json:"speed_spread,omitempty"`
+	// SlowStart is how long a new instance takes until it has its whole share, as
+	// the balancer's slow start gives it: in proportion to its age, a tenth at
+	// first. 0: it has it at once.
+	SlowStart time.Duration `json:"slow_start,omitempty"`
 
 	// Tick is the time between decisions. 0 is 15 s.
 	Tick time.Duration `json:"tick"`
@@ -102,12 +113,14 @@ func (w World) Validate() error {
 	add(w.Slots < 0 || w.Slots > 10_000, "slots: want 1 to 10000, not %d", w.Slots)
 	add(w.Tick != 0 && (w.Tick < time.Second || w.Tick > time.Hour), "tick: want 1s to 1h, not %s", w.Tick)
 	for name, d := range map[string]time.Duration{
-		"service": w.Service, "boot": w.Boot.Median, "boot p95": w.Boot.P95, "drain": w.Drain, "window": w.Window, "lag": w.Lag,
+		"service": w.Service, "boot": w.Boot.Median, "boot p95": w.Boot.P95, "drain": w.Drain, "slow start": w.SlowStart, "window": w.Window, "lag": w.Lag,
 		"patience": w.Patience, "max wait": w.MaxWait, "warm-up": w.Warmup,
 	} {
 		add(d < 0, "%s: must not be negative, is %s", name, d)
 	}
 	add(w.Window > day || w.Lag > day, "window and lag: want at most a day")
+	add(w.Spares < 0 || w.Spares > 1000, "spares: want 0 to 1000, not %d", w.Spares)
+	add(!(w.SpeedSpread >= 0 && w.SpeedSpread <= 1), "speed spread: want a coefficient of variation of 0 to 1, not %v", w.SpeedSpread)
 	add(!(w.Boot.Fails >= 0 && w.Boot.Fails <= 0.9), "boot fails: want a share of 0 to 0.9, not %v", w.Boot.Fails)
 	add(!(w.Violations >= 0 && w.Violations < 1), "violations: want a share of 0 to 1, not %v", w.Violations)
 	add(math.IsNaN(w.ServiceVariation) || w.ServiceVariation > 100 || math.IsNaN(w.ArrivalVariation) || w.ArrivalVariation > 100,
@@ -117,6 +130,9 @@ func (w World) Validate() error {
 }
 
 const day = 24 * time.Hour
+
+// uneven says whether slots differ.
+func (w World) uneven() bool { return w.SpeedSpread > 0 || w.SlowStart > 0 }
 
 // PerInstance is how many requests per second an instance can work off.
 func (w World) PerInstance() float64 {

@@ -36,6 +36,9 @@ type simulateFlags struct {
 	boot, bootP95     time.Duration
 	bootFails         float64
 	drain, lag        time.Duration
+	spares            int
+	speedSpread       float64
+	slowStart         time.Duration
 	tick, window      time.Duration
 	queue             int
 	patience, maxWait time.Duration
@@ -67,6 +70,9 @@ func (f *simulateFlags) add(c *cobra.Command) {
 	fs.DurationVar(&f.bootP95, "boot-p95", 0, "the 95th percentile of that: lognormal (default: always the same)")
 	fs.Float64Var(&f.bootFails, "boot-fails", 0, "boots that fail and begin again, in percent")
 	fs.DurationVar(&f.drain, "drain", 10*time.Second, "how long an instance costs after it was taken out")
+	fs.IntVar(&f.spares, "warm-spares", 0, "instances kept booted besides, paid for and ready at once")
+	fs.Float64Var(&f.speedSpread, "speed-spread", 0, "how far instances differ in speed, in percent of it (standard deviation)")
+	fs.DurationVar(&f.slowStart, "slow-start", 0, "how long an instance that joins others takes until it has its whole share")
 	fs.DurationVar(&f.lag, "lag", 0, "how old measurements are")
 	fs.DurationVar(&f.tick, "tick", 15*time.Second, "time between decisions")
 	fs.DurationVar(&f.window, "window", time.Minute, "what measurements are averaged over")
@@ -139,7 +145,8 @@ func (f *simulateFlags) prepare(t *simulate.Trace) (*simulate.Trace, simulate.Wo
 	}
 	w := simulate.World{
 		Slots: f.slots, Service: f.service, ServiceVariation: exactly(f.serviceVariation), ArrivalVariation: variation,
-		Boot: simulate.Boot{Median: f.boot, P95: f.bootP95, Fails: f.bootFails / 100}, Drain: f.drain, Tick: f.tick, Window: f.window, Lag: f.lag,
+		Boot: simulate.Boot{Median: f.boot, P95: f.bootP95, Fails: f.bootFails / 100}, Drain: f.drain, Spares: f.spares,
+		SpeedSpread: f.speedSpread / 100, SlowStart: f.slowStart, Tick: f.tick, Window: f.window, Lag: f.lag,
 		Queue: int(exactly(float64(f.queue))), Patience: f.patience, MaxWait: f.maxWait, Violations: f.violations / 100,
 		Warmup: f.warmup, Price: f.price,
 	}
