@@ -2,36 +2,20 @@ package alerting
 
 import (
 	"fmt"
-	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"holdfast/internal/formula"
 )
 
-// Figures are the names formulas may use, with what they mean.
-func Figures() map[string]string {
-	return map[string]string{
-		"requests_per_second": "of the last minute", "error_percent": "of the requests of the last minute that failed",
-		"p50_ms": "of the last minute", "p95_ms": "of the last minute", "p99_ms": "of the last minute",
-		"in_flight": "requests now", "waiting": "requests that wait for an instance or a place now",
-		"cpu_percent": "of one core, the highest of the instances", "memory_percent": "of what an instance may use, the highest",
-		"event_loop_lag_ms": "the longest of the instances",
-		"instances":         "all", "available": "instances that take traffic", "failed": "instances that failed",
-		"breaker_open": "1 while it is open, else 0",
-	}
-}
-
-// Formula is a rule somebody wrote. Wrong is a value Above one limit or Below
-// another; between Clear and the limit what fires goes on.
+// Formula is a condition somebody wrote, over the figures of a function. While
+// Wrong is not 0 something is wrong, while Well is not 0 it is well; in between
+// what fires goes on. Without Well it is well when it is not wrong.
 type Formula struct {
-	Value *formula.Formula
-	// Above and Below are limits; NaN: there is none.
-	Above, Below float64
-	// Clear is where it is well again; NaN: at the limit.
-	Clear float64
-	// Summary is a sentence of its own; empty: one with the numbers.
-	Summary string
+	Wrong, Well *formula.Formula
+	Text        string // the condition as it was written
+	Summary     string // a sentence of its own; empty: one with the numbers
 }
 
 // forgotten is how long an alert outlives the last time its figures were known.
@@ -62,7 +46,7 @@ func (x *formulas) judge(v *View, rules []*Rule) []Finding {
 
 func (x *formulas) look(r *Rule, f *Function, now time.Time, seen map[string]time.Time, list []Finding) []Finding {
 	key := r.Name + "\x00" + f.Name
-	value, ok := r.Formula.Value.Value(f.Figure)
+	wrong, well, ok := r.Formula.verdict(f.Figure)
 	if !ok {
 		last := x.known[key]
 		if last.IsZero() {
@@ -75,44 +59,36 @@ func (x *formulas) look(r *Rule, f *Function, now time.Time, seen map[string]tim
 		return list
 	}
 	seen[key] = now
-	wrong, well := r.Formula.verdict(value)
 	switch {
 	case wrong:
-		return append(list, r.Formula.finding(r, f, value))
+		return append(list, r.Formula.finding(r, f))
 	case !well:
 		return append(list, Finding{Rule: r.Name, Function: f.Name, Between: true})
 	}
 	return list
 }
 
-func (x *Formula) verdict(v float64) (wrong, well bool) {
-	switch {
-	case v > x.Above:
-		return true, false
-	case v < x.Below:
-		return true, false
-	case math.IsNaN(x.Clear):
-		return false, true
-	case !math.IsNaN(x.Above):
-		return false, v <= x.Clear
+// verdict is not ok where figures are unknown.
+func (x *Formula) verdict(of func(string) (float64, bool)) (wrong, well, ok bool) {
+	v, ok := x.Wrong.Value(of)
+	if !ok || v != 0 || x.Well == nil {
+		return v != 0, v == 0, ok
 	}
-	return false, v >= x.Clear
+	w, ok := x.Well.Value(of)
+	return false, w != 0, ok
 }
 
-func (x *Formula) finding(r *Rule, f *Function, v float64) Finding {
-	out := Finding{Rule: r.Name, Function: f.Name, Numbers: map[string]float64{"value": v}, Summary: x.Summary}
-	for _, name := range x.Value.Names() {
+func (x *Formula) finding(r *Rule, f *Function) Finding {
+	out := Finding{Rule: r.Name, Function: f.Name, Numbers: map[string]float64{}, Summary: x.Summary}
+	var parts []string
+	for _, name := range x.Wrong.Names() {
 		if n, ok := f.Figure(name); ok {
 			out.Numbers[name] = n
+			parts = append(parts, name+" is "+short(n))
 		}
 	}
-	limit, way := x.Above, "above"
-	if math.IsNaN(limit) {
-		limit, way = x.Below, "below"
-	}
-	out.Numbers["limit"] = limit
 	if x.Summary == "" {
-		out.Summary = fmt.Sprintf("%s is %s, %s %s", x.Value, short(v), way, short(limit))
+		out.Summary = fmt.Sprintf("%s: %s (%s)", r.Name, strings.Join(parts, ", "), x.Text)
 	}
 	out.Summary = f.Name + ": " + out.Summary
 	return out

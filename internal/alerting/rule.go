@@ -24,7 +24,9 @@ type Rule struct {
 	Below float64
 	// Cause and Next go into the alert where a finding has none.
 	Cause, Next string
-	Labels      map[string]string
+	// SaidCause and SaidNext are somebody's own words, which go before all others.
+	SaidCause, SaidNext string
+	Labels              map[string]string
 	// Functions are those it looks at; none: all.
 	Functions []string
 
@@ -58,8 +60,9 @@ const (
 // Settling times: instances are checked at once, the monitor needs its window
 // and the time its own rules hold something back.
 const (
-	soon    = 20 * time.Second
-	minutes = 3 * time.Minute
+	soon = 20 * time.Second
+	// Measured is how long after a start figures over a minute are known.
+	Measured = 3 * time.Minute
 )
 
 // BuiltIn returns the rules that hold with nothing configured.
@@ -75,7 +78,7 @@ func BuiltIn() []Rule {
 			Cause: "the probes neither succeed nor fail: too few requests, or they hang",
 		},
 		{
-			Name: Errors, Severity: channel.Critical, Settle: minutes,
+			Name: Errors, Severity: channel.Critical, Settle: Measured,
 			Cause: "a bad version, or something the function depends on fails",
 		},
 		{Name: InstanceFailed, Severity: channel.Warning, For: 10 * time.Second, Keep: 30 * time.Second, Settle: soon},
@@ -87,16 +90,16 @@ func BuiltIn() []Rule {
 		{Name: ScalingAction, Severity: channel.Info},
 		{Name: ScalingFailed, Severity: channel.Warning, Keep: 10 * time.Second, Settle: soon, Cause: "the platform has no room, or does not let Holdfast"},
 		{
-			Name: ScalingLimit, Severity: channel.Warning, For: 5 * time.Minute, Keep: 5 * time.Minute, Settle: minutes,
+			Name: ScalingLimit, Severity: channel.Warning, For: 5 * time.Minute, Keep: 5 * time.Minute, Settle: Measured,
 			Cause: "there is more load than the bounds or the budget were made for",
 		},
-		{Name: Incident, Severity: channel.Warning, Keep: time.Minute, Settle: minutes},
+		{Name: Incident, Severity: channel.Warning, Keep: time.Minute, Settle: Measured},
 		{
 			Name: Latency, Severity: channel.Warning, Settle: 20 * time.Minute,
 			Cause: "a slower version, a slower dependency, or more load than there are instances for",
 		},
-		{Name: Memory, Severity: channel.Warning, Settle: minutes, Cause: "a leak, or a limit that is too low for the load"},
-		{Name: LoopLag, Severity: channel.Warning, Settle: minutes, Cause: "something computes or blocks where it should wait"},
+		{Name: Memory, Severity: channel.Warning, Settle: Measured, Cause: "a leak, or a limit that is too low for the load"},
+		{Name: LoopLag, Severity: channel.Warning, Settle: Measured, Cause: "something computes or blocks where it should wait"},
 		{
 			Name: PlatformUnknown, Severity: channel.Warning, For: 30 * time.Second, Keep: 10 * time.Second, Settle: time.Minute,
 			Cause: "its API does not answer, or does not let Holdfast in",

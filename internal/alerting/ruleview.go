@@ -32,7 +32,7 @@ func (s *Service) Rules() []RuleView {
 		}
 		switch {
 		case r.Formula != nil:
-			v.Kind, v.Text = "formula", r.Formula.Value.String()
+			v.Kind, v.Text = "formula", r.Formula.Text
 		case r.Objective != nil:
 			v.Kind, v.Text = "objective", r.Objective.String()
 		}

@@ -137,7 +137,7 @@ func (s *state) keep(r *Rule) time.Duration {
 // describe takes the latest figures; numbers of an alert move while it fires.
 func (s *state) describe(f *Finding, r *Rule) {
 	s.Summary, s.Numbers, s.Until = f.Summary, f.Numbers, f.Until
-	s.Cause, s.Next = or(f.Cause, r.Cause), or(f.Next, r.Next)
+	s.Cause, s.Next = or(r.SaidCause, or(f.Cause, r.Cause)), or(r.SaidNext, or(f.Next, r.Next))
 	s.Severity = or(f.Severity, r.Severity)
 	if s.Flapping {
 		s.Summary += " (it comes and goes; told once)"

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"holdfast/internal/alerting"
@@ -27,9 +28,11 @@ func (a *App) alertSettings(c *config.Config) alerting.Settings {
 	if err != nil { // Check has made them once already
 		a.logs.For("alerts").Error("make the channels of alerts: nobody is told of anything", "error", err)
 	}
+	x := &c.Alerts
 	return alerting.Settings{
-		Rules: alerting.BuiltIn(), Pace: alerting.Pace{Wait: 5 * time.Second, Interval: time.Minute, Repeat: 4 * time.Hour},
-		Channels: channels, Heartbeat: time.Minute, Link: a.chartLink(""),
+		Rules: alertRulesOf(x.Rules), Windows: maintenanceOf(x.Maintenance), Channels: channels,
+		Pace:      alerting.Pace{Wait: x.Wait.Std(), Interval: x.Interval.Std(), Repeat: x.Repeat.Std()},
+		Heartbeat: x.Heartbeat.Std(), Link: a.chartLink(strings.TrimSuffix(x.Link, "/")),
 	}
 }
 
@@ -51,7 +54,7 @@ func (a *App) chartLink(base string) func(function string) string {
 func (a *App) tellAlert(c alerting.Change) {
 	x := &c.Alert
 	e := event.Event{
-		Kind: event.Alert, Function: x.Function, Instance: x.Instance, Source: x.Rule, From: "ordinary", To: string(x.Severity),
+		Kind: event.Alert, Function: x.Function, Instance: x.Instance, Source: x.Rule, From: ordinary, To: string(x.Severity),
 		Reason: x.Summary, Numbers: x.Numbers,
 	}
 	if c.Resolved {

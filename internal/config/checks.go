@@ -139,6 +139,8 @@ func checkMapKey(format, key string) (message, hint string) {
 	switch format {
 	case "function-name":
 		return when(!isFunctionName(key), "is not a function name", "use 1 to 63 lower-case letters, digits, - and _, beginning with a letter or digit")
+	case "rule-name":
+		return when(!isSignalName(key), "is not the name of a rule", "use 1 to 63 lower-case letters, digits and _, beginning with a letter")
 	case "channel-name":
 		return when(!isFunctionName(key), "is not the name of a channel", "use 1 to 63 lower-case letters, digits, - and _, beginning with a letter or digit")
 	case "header":

@@ -149,6 +149,8 @@ type Monitor struct {
 // Alerts says who is told what is wrong. Without any, alerts are on the page, in
 // the log and in `holdfast status`.
 type Alerts struct {
+	AlertRules `yaml:",inline"`
+
 	// Where alerts are sent, by a name that is chosen freely.
 	Channels map[string]*AlertChannel `yaml:"channels" format:"channel-name" max:"100"`
 }

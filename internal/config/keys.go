@@ -106,6 +106,8 @@ func open(parts []string, block, programs bool) bool {
 		return len(parts) == 1 || parts[1] == "level" || parts[1] == "access" || parts[1] == "components"
 	case parts[0] == "monitor":
 		return true
+	case parts[0] == "alerts":
+		return len(parts) > 1 && slices.Contains([]string{"wait", "interval", "repeat", "rules", "maintenance"}, parts[1])
 	case parts[0] == "telemetry":
 		return block || len(parts) == 3 && slices.Contains([]string{"sample", "troubled", "parents"}, parts[2])
 	case parts[0] != "functions":

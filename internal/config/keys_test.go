@@ -34,7 +34,7 @@ var closed = []string{
 	"functions.NAME.platform.kubernetes.namespace", "functions.NAME.platform.kubernetes.target", "functions.NAME.platform.kubernetes.service",
 	"functions.NAME.platform.kubernetes.port", "functions.NAME.platform.kubernetes.scheme", "functions.NAME.platform.kubernetes.ready_timeout",
 	"admin.hosts", "admin.allow_instances", "admin.metrics_token", "admin.tls", "admin.tls.cert", "admin.tls.key", "admin.tls.auto",
-	"alerts", "alerts.channels", "alerts.channels.NAME.severity", "alerts.channels.NAME.functions",
+	"alerts", "alerts.link", "alerts.heartbeat", "alerts.channels", "alerts.channels.NAME.severity", "alerts.channels.NAME.functions",
 	"alerts.channels.NAME.slack", "alerts.channels.NAME.slack.url",
 	"alerts.channels.NAME.pagerduty", "alerts.channels.NAME.pagerduty.routing_key", "alerts.channels.NAME.pagerduty.url",
 	"alerts.channels.NAME.email", "alerts.channels.NAME.email.server", "alerts.channels.NAME.email.tls", "alerts.channels.NAME.email.user",

@@ -20,6 +20,17 @@ limits: {header_bytes: 2000, header_timeout: 0}
 admin:
   oidc: {issuer: "https://accounts.example.com/realms/a", client_id: holdfast, client_secret: s, redirect_url: "https://h.example/api/v1/session/oidc/callback", scopes: [email, groups], claim: realm_access.roles, roles: {viewer: ["*"], admin: [platform]}, domains: [example.com]}
 alerts:
+  link: https://holdfast.example.com
+  repeat: 1h
+  rules:
+    breaker_open: {severity: warning, for: 30s, next: "https://wiki/x", labels: {team: web}}
+    certificate: {days: 30}
+    memory: {enabled: false}
+    slow: {expr: "p99_ms > 800 and requests_per_second > 5", until: p99_ms < 500, for: 2m, keep: 1m, functions: [service], summary: slow}
+    slo: {objective: 99.9, latency: 300ms}
+  maintenance:
+    night: {cron: 0 3 * * sun, zone: Europe/Berlin, duration: 2h, reason: backups}
+    move: {from: "2026-12-01T06:00:00Z", until: "2026-12-01T08:00:00Z", functions: [service]}
   channels:
     chat: {slack: "https://hooks.slack.com/services/T/B/$${x}"}
     oncall: {severity: critical, functions: [service], pagerduty: {routing_key: "0123"}}

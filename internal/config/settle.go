@@ -33,6 +33,7 @@ func (s *settler) settle() {
 		s.function(c.Functions[name], "functions."+name)
 	}
 	s.alertChannels()
+	s.alertRules()
 	s.routes()
 	s.fallbacks()
 }
