@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"holdfast/internal/admin/access/signin"
 )
 
 // BearerOf, CookieOf, HostName and ValidSecret are what reads text from
@@ -29,4 +31,16 @@ func (t *Tokens) ComparedHash(id string, now time.Time) []byte {
 // sessions take up memory.
 func (g *Guard) Remembered() [4]int {
 	return [4]int{len(g.addresses.all.items), len(g.identities.all.items), len(g.failures.all.items), len(g.sessions.all.items)}
+}
+
+// FlowAfter reports whether a sign-in that is this old may be finished.
+func FlowAfter(now time.Time, age time.Duration) bool {
+	f := newFlows()
+	_, ok := f.of(f.begin(now), now.Add(age))
+	return ok
+}
+
+// BeginFor begins a session of somebody who signed in.
+func (g *Guard) BeginFor(p signin.Person, now time.Time) (value string, until time.Time) {
+	return g.sessions.begin(session{account: p.Account(), person: &p}, now)
 }

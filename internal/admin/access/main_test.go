@@ -118,6 +118,17 @@ func (m *memory) put(name string, role store.Role, expires time.Time) (id, secre
 // which is inside of a synctest bubble.
 func running(t *testing.T, c access.TokensConfig) *access.Tokens {
 	t.Helper()
+	tokens := started(t, c)
+	if m, ok := c.Store.(*memory); ok {
+		time.Sleep(m.slow)
+	}
+	synctest.Wait()
+	return tokens
+}
+
+// started starts Tokens anywhere, and waits for nothing.
+func started(t *testing.T, c access.TokensConfig) *access.Tokens {
+	t.Helper()
 	tokens := access.NewTokens(c)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -128,10 +139,6 @@ func running(t *testing.T, c access.TokensConfig) *access.Tokens {
 			t.Errorf("Run: %v", err)
 		}
 	})
-	if m, ok := c.Store.(*memory); ok {
-		time.Sleep(m.slow)
-	}
-	synctest.Wait()
 	return tokens
 }
 
@@ -167,12 +174,17 @@ func (l *lockedBuffer) String() string {
 // newBench must be called inside of a synctest bubble.
 func newBench(t *testing.T, adjust func(*access.Config)) *bench {
 	t.Helper()
+	return benchWith(t, running, adjust)
+}
+
+func benchWith(t *testing.T, tokens func(*testing.T, access.TokensConfig) *access.Tokens, adjust func(*access.Config)) *bench {
+	t.Helper()
 	b := &bench{store: &memory{}, logs: &lockedBuffer{}, ids: map[store.Role]string{}, secrets: map[store.Role]string{}}
 	for _, r := range []store.Role{store.Viewer, store.Operator, store.Admin} {
 		b.ids[r], b.secrets[r] = b.store.put("the "+string(r), r, time.Time{})
 	}
 	logger := slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	b.tokens = running(t, access.TokensConfig{Store: b.store, Logger: logger})
+	b.tokens = tokens(t, access.TokensConfig{Store: b.store, Logger: logger})
 	b.audit = access.NewAudit(b.store, logger)
 	c := access.Config{Tokens: b.tokens, Logger: logger, Audit: b.audit, Hosts: []string{"holdfast.example"}}
 	if adjust != nil {
@@ -198,6 +210,8 @@ func (b *bench) routes() http.Handler {
 	mux.Handle("POST /login", b.guard.Login())
 	mux.Handle("POST /logout", b.guard.Logout())
 	mux.Handle("GET /who", b.guard.WhoAmI())
+	mux.Handle("GET "+access.SignInPath, b.guard.StartSignIn())
+	mux.Handle("GET "+access.CallbackPath, b.guard.FinishSignIn())
 	return mux
 }
 

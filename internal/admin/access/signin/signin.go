@@ -83,6 +83,7 @@ type Provider struct {
 
 type description struct {
 	provider *oidc.Provider
+	oauth    *oauth2.Config // remembers how the provider wants the secret
 	at       time.Time
 }
 
@@ -142,6 +143,8 @@ func (p *Provider) Name() string { return p.host }
 
 // Refusal is why somebody does not come in, in words for that somebody. Cause is
 // for the log only.
+//
+//nolint:errname // it is an answer more than an error
 type Refusal struct {
 	Message, Hint string
 	// Down: it is the provider that does not work.
@@ -167,11 +170,11 @@ func (p *Provider) Start(ctx context.Context, redirect string, f Flow) (string, 
 		return "", err
 	}
 	defer done()
-	provider, err := p.find(ctx)
+	found, err := p.find(ctx)
 	if err != nil {
 		return "", err
 	}
-	return p.oauth(provider, redirect).AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), nil
+	return found.oauth.AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier), backTo(redirect)), nil
 }
 
 // begin takes one of the slots and sets the deadline.
@@ -190,18 +193,19 @@ func (p *Provider) begin(ctx context.Context) (context.Context, func(), error) {
 
 // find describes the provider. An old description serves while there is no newer
 // one to be had.
-func (p *Provider) find(ctx context.Context) (*oidc.Provider, error) {
+func (p *Provider) find(ctx context.Context) (*description, error) {
 	old := p.known.Load()
 	if old != nil && time.Since(old.at) < freshFor {
-		return old.provider, nil
+		return old, nil
 	}
-	found, err := oidc.NewProvider(ctx, p.config.Issuer)
+	provider, err := oidc.NewProvider(ctx, p.config.Issuer)
 	if err == nil {
-		p.known.Store(&description{found, time.Now()})
+		found := &description{provider, p.oauth(provider), time.Now()}
+		p.known.Store(found)
 		return found, nil
 	}
 	if old != nil {
-		return old.provider, nil
+		return old, nil
 	}
 	return nil, &Refusal{
 		Message: "the provider " + p.host + " cannot be reached", Hint: "sign in with a token, or try again; the log says more", Down: true,
@@ -209,11 +213,15 @@ func (p *Provider) find(ctx context.Context) (*oidc.Provider, error) {
 	}
 }
 
-func (p *Provider) oauth(provider *oidc.Provider, redirect string) *oauth2.Config {
+func (p *Provider) oauth(provider *oidc.Provider) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret, Endpoint: provider.Endpoint(), RedirectURL: redirect,
+		ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret, Endpoint: provider.Endpoint(),
 		Scopes: append([]string{oidc.ScopeOpenID}, p.config.Scopes...),
 	}
+}
+
+func backTo(redirect string) oauth2.AuthCodeOption {
+	return oauth2.SetAuthURLParam("redirect_uri", redirect)
 }
 
 // Finish takes what the provider sent the browser back with. Whoever calls it has
@@ -227,16 +235,16 @@ func (p *Provider) Finish(ctx context.Context, redirect string, f Flow, answer u
 		return Person{}, err
 	}
 	defer done()
-	provider, err := p.find(ctx)
+	found, err := p.find(ctx)
 	if err != nil {
 		return Person{}, err
 	}
-	tokens, err := p.oauth(provider, redirect).Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(f.Verifier))
+	tokens, err := found.oauth.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(f.Verifier), backTo(redirect))
 	if err != nil {
 		return Person{}, p.notExchanged(err)
 	}
 	raw, _ := tokens.Extra("id_token").(string)
-	token, err := p.verified(ctx, provider, raw, f.Nonce, now)
+	token, err := p.verified(ctx, found.provider, raw, f.Nonce, now)
 	if err != nil {
 		return Person{}, &Refusal{Message: "what the provider " + p.host + " says cannot be believed", Hint: "start again; if it stays so, compare issuer, client_id and the clocks of both machines, the log says more", Cause: err}
 	}
