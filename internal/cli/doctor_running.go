@@ -104,7 +104,7 @@ func (d *doctor) platform(function string, p *admin.PlatformStatus) {
 	if p == nil {
 		return
 	}
-	const page = "troubleshooting.md#scaling-does-not-work"
+	const page = "troubleshooting.md#a-platform-does-not-do-what-it-should"
 	if p.Trouble != "" {
 		d.add(problem, "platform of "+function, "nothing is known of "+p.Name+": "+p.Trouble, "look at the platform and at functions."+function+".platform; instances stay as they were last seen", page)
 	}

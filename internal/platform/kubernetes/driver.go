@@ -34,6 +34,7 @@ type Driver struct {
 type order struct {
 	replicas int
 	at       time.Time
+	changed  time.Time // when somebody was first seen to have changed it; zero: nobody
 }
 
 var _ platform.Driver = (*Driver)(nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -78,20 +79,33 @@ func (t target) is(r reference) bool {
 	return strings.HasPrefix(t.word, word) && group == t.group // rollouts, as a word for kind Rollout
 }
 
+// rivalFor is how long somebody who changed the number is left alone. After that
+// Holdfast orders again; who resets it again is named again.
+const rivalFor = 10 * time.Minute
+
 // rival names who changed the number away from what this driver ordered; "" is
 // nobody. What was read before an order was taken says nothing about it.
 func (d *Driver) rival(s scale, t scaled) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.order == nil || d.ordering > 0 || s.asked.Before(d.order.at) || s.replicas == d.order.replicas {
+	o := d.order
+	if o == nil || d.ordering > 0 || s.asked.Before(o.at) {
 		return ""
 	}
-	if t.writer == manager {
+	if s.replicas == o.replicas || t.writer == manager {
+		o.changed = time.Time{}
+		return ""
+	}
+	if o.changed.IsZero() {
+		o.changed = s.asked
+	}
+	if s.asked.Sub(o.changed) > rivalFor {
+		d.order = nil
 		return ""
 	}
 	writer := t.writer
 	if writer == "" {
 		writer = "somebody"
 	}
-	return fmt.Sprintf("%s (set replicas to %d, Holdfast had ordered %d)", writer, s.replicas, d.order.replicas)
+	return fmt.Sprintf("%s (set replicas to %d, Holdfast had ordered %d)", writer, s.replicas, o.replicas)
 }
