@@ -27,8 +27,6 @@ export default defineConfig({
         },
       },
     },
-    // The pages have most of their words in common: compressed together they are a fifth smaller than one by one.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'pages', test: /src\/(pages|parts)\// }] } } },
   },
   server: {
     proxy: {
