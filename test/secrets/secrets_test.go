@@ -78,7 +78,16 @@ func (r *run) file() string {
 		r.t.Fatal(err)
 	}
 	argument := g.put("an argument of a command", "cmdline of guarded-1")
-	text := fmt.Sprintf(`admin: {tls: {auto: true}, allow_instances: [127.0.0.0/8]}
+	text := fmt.Sprintf(`admin: {tls: {auto: true}, allow_instances: [127.0.0.0/8],
+  oidc: {issuer: 'http://127.0.0.1:1', client_id: holdfast, client_secret: %s, roles: {viewer: [staff]}}}
+alerts: # that nobody takes: what is tried goes into the log
+  channels:
+    chat: {severity: info, slack: 'http://127.0.0.1:1/services/%s'}
+    oncall: {severity: info, pagerduty: {routing_key: %s, url: 'http://127.0.0.1:1/v2/enqueue'}}
+    mail: {severity: info, email: {server: '127.0.0.1:1', user: u, password: %s, from: a@example.com, to: [b@example.com]}}
+    am: {severity: info, alertmanager: {url: 'http://127.0.0.1:1', headers: {Authorization: "Bearer %s"}}}
+    hook: {severity: info, webhook: {url: 'http://127.0.0.1:1/?key=%s', secret: %s, heartbeats: true}}
+    alive: {heartbeat: 'http://127.0.0.1:1/%s'}
 log: {level: debug, access: all}
 functions:
   public:
@@ -93,7 +102,9 @@ functions:
     routes: [{path: /api/still/}]
     health: {disabled: true}
     instances: [{id: x, url: 'http://127.0.0.1:1'}]
-`, g.put("an Authorization header of checks"), g.put("a key header of checks"), holdfast.Binary(r.t), g.put("a variable of instances", "environ of public-1"),
+`, g.put("the provider's secret"), g.put("Slack's address"), g.put("PagerDuty's key"), g.put("the mail server's password"),
+		g.put("a header to Alertmanager"), g.put("a webhook's address"), g.put("a webhook's secret"), g.put("a heartbeat's address"),
+		g.put("an Authorization header of checks"), g.put("a key header of checks"), holdfast.Binary(r.t), g.put("a variable of instances", "environ of public-1"),
 		secret, holdfast.Binary(r.t), argument)
 	path := filepath.Join(dir, "holdfast.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
