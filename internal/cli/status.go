@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -22,7 +20,11 @@ func statusCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use: "status", Short: "Show how everything is", Args: noArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		Long: `Show every function of the running Holdfast with its instances, breaker and
-what its requests did in the last half to whole minute, and what is wrong.`,
+what its requests did in the last half to whole minute, and what is wrong.
+
+With --watch it fills the terminal and follows what happens; q ends it, the
+arrow keys scroll. Where there is no terminal one look follows the other, and
+with -o json each is a line. It stays when Holdfast is restarted.`,
 		Example: "  holdfast status\n  holdfast status --watch",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !watch {
@@ -31,7 +33,7 @@ what its requests did in the last half to whole minute, and what is wrong.`,
 			return watchStatus(c, g, interval)
 		},
 	}
-	c.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again until Ctrl-C")
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again until q or Ctrl-C")
 	c.Flags().DurationVar(&interval, "interval", time.Second, "time between two looks of --watch")
 	return c
 }
@@ -46,56 +48,6 @@ func showStatus(c *cobra.Command, g *global) error {
 	}
 	s := g.screen(c.OutOrStdout())
 	return writeStatus(s, b)
-}
-
-const leastInterval = 100 * time.Millisecond
-
-// watchStatus draws over the last look on a terminal; elsewhere one look
-// follows the other. As JSON it is one line a look.
-func watchStatus(c *cobra.Command, g *global, interval time.Duration) error {
-	if interval < leastInterval {
-		return fmt.Errorf("--interval %s: want at least %s", interval, leastInterval)
-	}
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	s, client := g.screen(c.OutOrStdout()), newClient(g)
-	for first := true; ; first = false {
-		b, err := client.ask(c.Context(), http.MethodGet, "status", nil, nil)
-		if c.Context().Err() != nil {
-			return nil // Ctrl-C is how it ends
-		}
-		if err == nil {
-			err = writeLook(g, s, b, first)
-		}
-		if err != nil {
-			return err
-		}
-		select {
-		case <-c.Context().Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
-}
-
-func writeLook(g *global, s *screen, b []byte, first bool) error {
-	if g.json() {
-		_, err := s.w.Write(b)
-		return err
-	}
-	var look bytes.Buffer
-	if err := writeStatus(&screen{w: &look, width: s.width, colour: s.colour}, b); err != nil {
-		return err
-	}
-	before := ""
-	switch {
-	case s.terminal:
-		before = "\x1b[H\x1b[2J"
-	case !first:
-		before = "\n"
-	}
-	_, err := io.WriteString(s.w, before+look.String())
-	return err
 }
 
 func writeStatus(s *screen, b []byte) error {
@@ -154,13 +106,9 @@ func statusTable(v *admin.Status) *table {
 	}}
 	for i := range v.Functions {
 		f := &v.Functions[i]
-		failed := cell{text: share(f.Recent.FailedPercent)}
-		if f.Recent.FailedPercent > 0 {
-			failed.colour = red
-		}
 		t.add(
 			text("%s", f.Name), instancesCell(f.Instances), stateCell(f.Breaker),
-			text("%s", rate(f.Recent.RequestsPerSecond)), failed,
+			text("%s", rate(f.Recent.RequestsPerSecond)), failedCell(f),
 			text("%s", milliseconds(f.Recent.P50MS)), text("%s", milliseconds(f.Recent.P99MS)),
 			text("%d", f.InFlight), text("%d", f.Waiting),
 		)
