@@ -100,7 +100,8 @@ func (t *Traces) Observe(r *exchange.Record) {
 		return
 	}
 	kept := t.free.Get().(*exchange.Record) //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	*kept = *r
+	kept.Facts = r.Facts
+	copy(kept.Attempts[:], r.Attempts[:r.N])
 	select {
 	case t.queue <- kept:
 	default:
@@ -197,7 +198,8 @@ func (t *Traces) send(ctx context.Context, batch []*exchange.Record, within time
 		if err == nil {
 			t.exemplars.note(r)
 		}
-		*r = exchange.Record{} // it would keep instances that are long gone
+		clear(r.Attempts[:r.N]) // they would keep instances that are long gone
+		r.Facts = exchange.Facts{}
 		t.free.Put(r)
 	}
 	t.tell(err)
