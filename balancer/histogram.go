@@ -39,28 +39,23 @@ func (h *histogram) rotate(now int64) {
 }
 
 // quantiles writes the latency below which each share of answers was; 0 when
-// there were none.
+// there were none. Shares rise.
 func (h *histogram) quantiles(now int64, shares []float64, into []time.Duration) {
 	h.rotate(now)
-	var total uint64
+	var total, seen uint64
 	for k := range histogramBuckets {
 		total += h.at(k)
 	}
-	for n, q := range shares {
-		into[n] = h.below(q * float64(total))
-	}
-}
-
-func (h *histogram) below(rank float64) time.Duration {
-	var seen uint64
-	for k := range histogramBuckets {
+	clear(into)
+	next := 0
+	for k := 0; next < len(shares) && seen < total; k++ {
 		n := h.at(k)
 		seen += n
-		if n > 0 && float64(seen) >= rank {
-			return middleOf(k)
+		for n > 0 && next < len(shares) && float64(seen) >= shares[next]*float64(total) {
+			into[next] = middleOf(k)
+			next++
 		}
 	}
-	return 0
 }
 
 func (h *histogram) at(k int) uint64 { return uint64(h.halves[0][k]) + uint64(h.halves[1][k]) }
