@@ -1,6 +1,7 @@
 package scaling_test
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,6 +21,10 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "health-of" {
 		serveHealth(os.Args[2], os.Args[3])
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil { // most of these tests is waiting
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
