@@ -72,7 +72,12 @@ const (
 // run delivers until ctx ends.
 func (s *sender) run(ctx context.Context) {
 	tries := 0
-	repeat := s.repeats()
+	var repeat <-chan time.Time // nil: the receiver forgets nothing
+	if r, ok := s.channel.(channel.Repeater); ok && r.Repeat() > 0 {
+		ticker := time.NewTicker(r.Repeat())
+		defer ticker.Stop()
+		repeat = ticker.C
+	}
 	for ctx.Err() == nil {
 		n, done, err := s.queue.head()
 		switch {
@@ -197,15 +202,6 @@ func (s *sender) pause(ctx context.Context, wait time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// repeats ticks where the receiver forgets what it does not hear of; nil: it
-// does not.
-func (s *sender) repeats() <-chan time.Time {
-	if r, ok := s.channel.(channel.Repeater); ok && r.Repeat() > 0 {
-		return time.Tick(r.Repeat())
-	}
-	return nil
 }
 
 // rest waits until there is something to deliver, or for a while where that is

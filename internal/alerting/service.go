@@ -57,7 +57,6 @@ type Service struct {
 	settings Settings
 	senders  map[string]*sender
 	looked   time.Time
-	closed   bool
 
 	// Of Run alone:
 	formulas formulas
