@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { accessible, api, open, shot, until } from './browser'
+
+test('what happens shows up while one looks, and leads to what it is about', async () => {
+  const page = await open('/events?kind=breaker')
+  await page.getByRole('list', { name: 'Events, the newest first' }).waitFor()
+  await api('POST', '/api/v1/functions/shop/breaker/open', { reason: 'to be seen among events' })
+  const line = page.getByRole('listitem').filter({ hasText: 'to be seen among events' }).first()
+  await line.waitFor()
+  await accessible(page)
+  await shot(page, 'events')
+  await line.getByRole('link').click()
+  expect(page.url()).toContain('#/functions/shop')
+  await api('POST', '/api/v1/functions/shop/breaker/reset')
+})
+
+test('the filter stands in the address and in the list', async () => {
+  const page = await open('/events')
+  const list = page.getByRole('list', { name: 'Events, the newest first' })
+  await list.getByText('bench-1').first().waitFor()
+  await page.getByLabel('Kind').selectOption('process')
+  await page.getByLabel('Function').selectOption('bench')
+  await page.getByLabel('Words').fill('accepts')
+  await list.getByText('shop-1').first().waitFor({ state: 'detached' })
+  expect(await list.getByRole('listitem').count()).toBeGreaterThan(0)
+  expect(page.url()).toMatch(/kind=process.*function=bench.*text=accepts/)
+  await page.reload()
+  await list.getByText('bench-1').first().waitFor()
+  expect(await page.getByLabel('Words').inputValue()).toBe('accepts')
+  await page.getByLabel('Words').fill('nothing is called this')
+  await page.getByText('No event fits the filter.').waitFor()
+})
+
+test('events come again after the connection broke, each once', async () => {
+  const page = await open('/events?kind=breaker', { allow: /ERR_INTERNET_DISCONNECTED|Failed to load/ })
+  const list = page.getByRole('list', { name: 'Events, the newest first' })
+  await list.getByText('to be seen among events').first().waitFor()
+  const text = list.getByText('while nobody could hear it')
+  const times = await text.count()
+  await page.context().setOffline(true)
+  await api('POST', '/api/v1/functions/shop/breaker/open', { reason: 'while nobody could hear it' })
+  await page.context().setOffline(false)
+  await until('it is told', async () => (await text.count()) > times)
+  const before = await list.getByRole('listitem').count()
+  await api('POST', '/api/v1/functions/shop/breaker/reset')
+  await until('one more event is there', async () => (await list.getByRole('listitem').count()) === before + 1)
+  expect(await text.count()).toBe(times + 1)
+})
+
+test('events are readable on a phone, in the dark', async () => {
+  const page = await open('/events', { width: 360, theme: 'dark' })
+  await page.getByRole('list', { name: 'Events, the newest first' }).getByText('shop-1').first().waitFor()
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
+  await accessible(page)
+  await shot(page, 'events-phone-dark')
+})
