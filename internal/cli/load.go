@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/internal/cli/live"
+	"holdfast/internal/runs"
 	"holdfast/loadtest"
 	"holdfast/loadtest/schedule"
 )
@@ -103,7 +104,7 @@ func runLoad(c *cobra.Command, g *global, f *loadFlags, url string) error {
 	if n := t.load.Concurrency; !t.load.Open && len(t.load.Stages) == 0 && n >= manyUsers && t.load.RampUp == 0 {
 		t.notes = append(t.notes, fmt.Sprintf("%d users begin in the same moment, which their first answers will show; --ramp-up 10s lets them come evenly", n))
 	}
-	if err := t.prepare(ctx, f.own, peakOf(&t.load)); err != nil {
+	if err := t.prepare(ctx, f.own, runs.Peak(&t.load)); err != nil {
 		return err
 	}
 	notes(c, t.notes)
@@ -194,38 +195,13 @@ func set[T any](f *loadFlags, t *target, name string, to *T, value T) {
 	}
 }
 
-// peakOf is the highest rate of a load; 0: it has none, as users ask as fast as
-// they are answered.
-func peakOf(l *loadtest.Config) float64 {
-	if !l.Open {
-		return 0
-	}
-	curve, err := schedule.NewCurve(l.Stages...)
-	if err != nil || len(l.Stages) == 0 {
-		return l.Rate
-	}
-	return curve.Peak()
-}
-
-// lengthOf is how long a load lasts, warm-up included.
-func lengthOf(l *loadtest.Config) time.Duration {
-	all := l.Warmup
-	if len(l.Stages) == 0 {
-		return all + l.RampUp + l.Duration
-	}
-	for i := range l.Stages {
-		all += l.Stages[i].Duration
-	}
-	return all
-}
-
 // runLive runs a load and shows how it goes.
 func runLive(
 	ctx context.Context, c *cobra.Command, g *global, t *target, run func(context.Context, loadtest.Config) (*loadtest.Result, error),
 ) (*loadtest.Result, error) {
 	load := t.load
 	view := live.Config{
-		Title: t.name + ": " + describe(&t.load), Length: lengthOf(&t.load), Open: load.Open,
+		Title: t.name + ": " + describe(&t.load), Length: runs.Length(&t.load), Open: load.Open,
 		Input: g.env.Stdin, Output: c.ErrOrStderr(), Environ: g.env.Environ,
 	}
 	if load.Open && len(load.Order) == 0 { // what a log did has no other rate

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"holdfast/internal/config"
+	"holdfast/internal/runs"
 	"holdfast/loadtest"
 	"holdfast/loadtest/anyload"
 	"holdfast/loadtest/capacity"
@@ -186,8 +187,8 @@ func TestALoadLasts(t *testing.T) {
 		t.Error("reached after the end")
 	}
 	c := loadtest.Config{Warmup: time.Second, Stages: []schedule.Stage{{Rate: 5, Duration: time.Second}, {Rate: 9, Duration: time.Minute}}, Open: true}
-	if lengthOf(&c) != 62*time.Second || peakOf(&c) != 9 {
-		t.Errorf("%v, up to %v", lengthOf(&c), peakOf(&c))
+	if runs.Length(&c) != 62*time.Second || runs.Peak(&c) != 9 {
+		t.Errorf("%v, up to %v", runs.Length(&c), runs.Peak(&c))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/internal/cli/live"
+	"holdfast/internal/runs"
 	"holdfast/loadtest"
 	"holdfast/loadtest/report"
 	"holdfast/loadtest/schedule"
@@ -165,10 +166,10 @@ func describe(l *loadtest.Config) string {
 	var b strings.Builder
 	switch {
 	case len(l.Order) > 0:
-		fmt.Fprintf(&b, "replay of %s, up to %.0f/s", counted(len(l.Order), "request"), peakOf(l))
+		fmt.Fprintf(&b, "replay of %s, up to %.0f/s", counted(len(l.Order), "request"), runs.Peak(l))
 	case len(l.Stages) > 0:
 		fmt.Fprintf(&b, "%s", counted(len(l.Stages), "stage"))
-		if peak := peakOf(l); l.Open {
+		if peak := runs.Peak(l); l.Open {
 			fmt.Fprintf(&b, " up to %.4g/s", peak)
 		}
 	case l.Open || l.Rate > 0:
@@ -179,7 +180,7 @@ func describe(l *loadtest.Config) string {
 	if len(l.Stages) == 0 && l.RampUp > 0 {
 		fmt.Fprintf(&b, " after %v of ramp-up", l.RampUp)
 	}
-	fmt.Fprintf(&b, ", %v", (lengthOf(l) - l.Warmup).Round(time.Millisecond))
+	fmt.Fprintf(&b, ", %v", (runs.Length(l) - l.Warmup).Round(time.Millisecond))
 	if l.Warmup > 0 {
 		fmt.Fprintf(&b, " after %v of warm-up", l.Warmup)
 	}

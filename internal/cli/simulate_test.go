@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"path/filepath"
@@ -68,4 +69,26 @@ func TestHistoryInTheStoreIsATrace(t *testing.T) {
 	if _, err := f.traceOfStore(t.Context(), s); err == nil || !strings.HasPrefix(err.Error(), "there is no history of shop") {
 		t.Errorf("a function without history: %v", err)
 	}
+}
+
+// FuzzDemand reads anything as a trace or an access log, packed or not.
+func FuzzDemand(f *testing.F) {
+	f.Add([]byte("60,1\n120,2\n"))
+	f.Add([]byte(`{"time":"2026-11-01T10:00:00Z","msg":"request"}` + "\n" + `{"time":"2026-11-01T10:05:00Z","msg":"request"}`))
+	f.Add([]byte(`1.2.3.4 - - [01/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" 200 5` + "\n" + `1.2.3.4 - - [01/Nov/2026:10:03:00 +0100] "GET / HTTP/1.1" 200 5`))
+	f.Add([]byte("\x1f\x8b\x08\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		trace, err := traceOf("f", bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		if trace.Step <= 0 || len(trace.Counts) < 2 {
+			t.Fatalf("%d steps of %s", len(trace.Counts), trace.Step)
+		}
+		for i, n := range trace.Counts {
+			if !(n >= 0) || math.IsInf(n, 1) {
+				t.Fatalf("step %d has %v requests", i, n)
+			}
+		}
+	})
 }

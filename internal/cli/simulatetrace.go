@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -42,7 +43,11 @@ func readTrace(name string) (*simulate.Trace, error) {
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	r := bufio.NewReaderSize(file, 1<<16)
+	return traceOf(name, file)
+}
+
+func traceOf(name string, in io.Reader) (*simulate.Trace, error) {
+	r := bufio.NewReaderSize(in, 1<<16)
 	if magic, err := r.Peek(2); err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		plain, err := gzip.NewReader(r)
 		if err != nil {

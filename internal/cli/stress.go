@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/internal/cli/live"
+	"holdfast/internal/runs"
 	"holdfast/loadtest"
 	"holdfast/loadtest/capacity"
 	"holdfast/loadtest/report"
@@ -168,7 +169,7 @@ func (f *stressFlags) runSuite(ctx context.Context, c *cobra.Command, g *global,
 	if err := f.goals(&t.load); err != nil {
 		return err
 	}
-	if err := t.prepare(ctx, f.own, peakOf(&t.load)); err != nil {
+	if err := t.prepare(ctx, f.own, runs.Peak(&t.load)); err != nil {
 		return err
 	}
 	notes(c, t.notes)

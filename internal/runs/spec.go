@@ -191,7 +191,7 @@ func (s *Spec) planLoad(p *Plan, t *Target) error {
 	if err := loadtest.CheckObjectives(&p.Load); err != nil {
 		return wrong("objectives", "%v", err)
 	}
-	length := lengthOf(&p.Load)
+	length := Length(&p.Load)
 	if length > longest {
 		return wrong("duration", "at most %s in all: holdfast load takes longer ones", longest)
 	}
@@ -400,7 +400,7 @@ func (s *Spec) suite(p *Plan, search bool) error {
 		}
 		p.Load.Objectives = append(p.Load.Objectives, o)
 	}
-	p.AtMost = lengthOf(&p.Load) + p.Load.Timeout
+	p.AtMost = Length(&p.Load) + p.Load.Timeout
 	return nil
 }
 
@@ -453,7 +453,8 @@ func peakOf(stages []schedule.Stage) float64 {
 	return curve.Peak()
 }
 
-func lengthOf(l *loadtest.Config) time.Duration {
+// Length is how long a load lasts, warm-up included.
+func Length(l *loadtest.Config) time.Duration {
 	all := l.Warmup
 	if len(l.Stages) == 0 {
 		return all + l.RampUp + l.Duration
