@@ -3,8 +3,8 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"holdfast/internal/admin/access"
@@ -187,12 +187,9 @@ func (s *Server) channelsHint() string {
 	if len(list) == 0 {
 		return "none is configured: alerts.channels, or HOLDFAST_ALERTS_SLACK_URL for Slack"
 	}
-	names := ""
+	names := make([]string, len(list))
 	for i := range list {
-		if i > 0 {
-			names += ", "
-		}
-		names += list[i].Name
+		names[i] = list[i].Name
 	}
-	return fmt.Sprintf("channels: %s", names)
+	return "channels: " + strings.Join(names, ", ")
 }
