@@ -89,6 +89,7 @@ func (a *App) figures(m *telemetry.MetricsConfig) {
 		return uint64(max(i.Restarts, 0)), known
 	}
 	m.Certificates = a.certificatesEnd
+	m.Alerts = a.alertFigures
 	if a.traces != nil {
 		m.Traces, m.Exemplars = a.traces.Counts, a.traces.Exemplars
 	}
@@ -104,6 +105,21 @@ func (a *App) storeFigures() telemetry.Store {
 		Up: h.Condition == store.Up, Queued: h.Queued, Spooled: h.Spooled, InMemory: h.OnlyInMemory, States: h.States, SpoolBytes: h.SpoolBytes,
 		Delivered: delivered, Dropped: h.Lost(), Rejected: h.Rejected, LostStates: h.StatesLost,
 	}
+}
+
+func (a *App) alertFigures() telemetry.Alerts {
+	v := telemetry.Alerts{Firing: map[string]int{}}
+	for _, x := range a.alerts.Firing() {
+		v.Firing[string(x.Severity)]++
+	}
+	for _, d := range a.alerts.Deliveries() {
+		c := telemetry.AlertChannel{Name: d.Name, Sent: d.Sent, Failed: d.Failed, Retried: d.Retried, Refused: d.Refused, Dropped: d.Dropped, Waiting: d.Waiting}
+		if !d.Oldest.IsZero() {
+			c.OldestAge = time.Since(d.Oldest).Seconds()
+		}
+		v.Channels = append(v.Channels, c)
+	}
+	return v
 }
 
 func (a *App) certificatesEnd() map[string]time.Time {

@@ -95,6 +95,7 @@ func everything(c *catalog) {
 	newHappenedCollector(c, nil)
 	newRunsCollector(c, nil)
 	newStoreCollector(c, nil)
+	newAlertsCollector(c, nil)
 	newTracesCollector(c, nil)
 	newOwnCollector(c, nil)
 }

@@ -59,6 +59,9 @@ func everything(t *testing.T) telemetry.MetricsConfig {
 		Runs: func() telemetry.Runs {
 			return telemetry.Runs{Ended: map[telemetry.RunEnd]int{{Kind: "drill", Outcome: "passed"}: 1}, Under: map[string]int{"load": 1}}
 		},
+		Alerts: func() telemetry.Alerts {
+			return telemetry.Alerts{Firing: map[string]int{"critical": 2}, Channels: []telemetry.AlertChannel{{Name: "ops", Sent: 9, Waiting: 1, OldestAge: 30}}}
+		},
 		Store:        func() telemetry.Store { return telemetry.Store{Up: true, Queued: 2, Dropped: 3} },
 		Traces:       func() telemetry.TraceCounts { return telemetry.TraceCounts{Sent: 4, Dropped: 5, Failed: 6} },
 		Checks:       func(string, string) (made, failed uint64, known bool) { return 7, 2, true },
@@ -118,6 +121,9 @@ func TestFiguresOfOthersAreShown(t *testing.T) {
 		{1, "scaling_decisions_total", []string{"function", "public", "result", "hold"}},
 		{1, "store_up", nil},
 		{3, "store_dropped_facts_total", nil},
+		{2, "alerts_firing", []string{"severity", "critical"}},
+		{9, "alert_notifications_sent_total", []string{"channel", "ops"}},
+		{30, "alert_notifications_oldest_age_seconds", []string{"channel", "ops"}},
 		{4, "traces_sent_total", nil},
 		{6, "traces_lost_total", []string{"reason", "not_taken"}},
 		{7, "instance_checks_total", []string{"function", "public", "instance", "a"}},

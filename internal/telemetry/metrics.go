@@ -27,6 +27,8 @@ type MetricsConfig struct {
 	Performance func() Performance
 	// Runs returns what became of runs; nil: there are none.
 	Runs func() Runs
+	// Alerts returns what fires, and how it goes with telling; nil: nothing does.
+	Alerts func() Alerts
 	// Scaling returns the latest decisions, of functions that are scaled; nil:
 	// none is.
 	Scaling func() []Scaling
@@ -99,6 +101,9 @@ func NewMetrics(c MetricsConfig) *Metrics { //nolint:gocritic // the copy is kep
 	}
 	if c.Store != nil {
 		m.registry.MustRegister(newStoreCollector(all, c.Store))
+	}
+	if c.Alerts != nil {
+		m.registry.MustRegister(newAlertsCollector(all, c.Alerts))
 	}
 	if c.Traces != nil {
 		m.registry.MustRegister(newTracesCollector(all, c.Traces))
