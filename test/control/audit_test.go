@@ -65,7 +65,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		{"POST /api/v1/session", "", `{"token":"` + a.token + `"}`, "session.login"},
 		{"POST /api/v1/config/check", "", `{"path":"log.level","value":"warn"}`, ""}, // changes nothing
 		{unasked, "", `{"scaling":{"max_instances":4}}`, ""},                         // changes nothing
-		{"DELETE /api/v1/session", "", "", ""}, // of a token there is no session to end
+		{"DELETE /api/v1/session", "", "", ""},                                       // of a token there is no session to end
 	}
 	var listed []string
 	for _, c := range changes {

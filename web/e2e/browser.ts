@@ -30,7 +30,7 @@ afterEach(async () => {
   contexts = []
   const found = faults
   faults = []
-  expect(found).toEqual([])
+  expect(found.join('\n')).toBe('')
 })
 
 export type Look = { role?: Role | 'nobody'; width?: number; height?: number; theme?: 'light' | 'dark'; allow?: RegExp }
@@ -73,7 +73,7 @@ export async function accessible(page: Page) {
     const { violations } = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] })
     return violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)
   })
-  expect(found).toEqual([])
+  expect(found.join('\n')).toBe('')
 }
 
 /** Keeps a picture of the page in e2e/screenshots. */
