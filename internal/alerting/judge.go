@@ -31,7 +31,7 @@ func anomalous(a *Anomaly) Finding {
 	f := Finding{Rule: a.Rule, Function: a.Function, Instance: a.Instance, Since: a.Since, Numbers: a.Numbers, Summary: a.Text}
 	switch {
 	case a.Instance != "":
-		f.Summary = a.Function + ": instance " + a.Instance + " " + a.Text
+		f.Summary = a.Function + ": instance " + a.Instance + ": " + a.Text
 		f.Next = "holdfast explain instance " + a.Function + " " + a.Instance
 	case a.Function != "":
 		f.Summary = a.Function + ": " + a.Text

@@ -30,7 +30,7 @@ func (m *Monitor) judgeOwn(o *OwnFigures, apply applied) {
 		value: used, limit: l.MemoryPercent, clear: wellMemory * l.MemoryPercent, hold: holdMemory, window: o.Window,
 		tell: func() (map[string]float64, string) {
 			return map[string]float64{"rss_bytes": float64(o.RSS), "limit_bytes": float64(o.MemoryLimit), "heap_bytes": float64(o.Heap)},
-				fmt.Sprintf("Holdfast uses %.0f %% of the memory it may use (%s of %s), above %.0f %%",
+				fmt.Sprintf("Holdfast uses %.0f %% of the memory it may use (%s of %s) (limit %.0f %%)",
 					used, mebibytes(o.RSS), mebibytes(o.MemoryLimit), l.MemoryPercent)
 		},
 	})
@@ -38,7 +38,7 @@ func (m *Monitor) judgeOwn(o *OwnFigures, apply applied) {
 		value: o.SchedulerLag, limit: l.LoopLagMS, clear: wellLag * l.LoopLagMS, hold: holdLag, window: o.Window,
 		tell: func() (map[string]float64, string) {
 			return map[string]float64{"p99_ms": zeroed(o.SchedulerLag), "max_ms": zeroed(o.SchedulerMost), "cpu_percent": zeroed(o.CPU)},
-				fmt.Sprintf("Holdfast's goroutines wait %.0f ms for a processor (p99 over %s), above %.0f ms: the machine is overloaded, or this process is held back",
+				fmt.Sprintf("Holdfast's goroutines wait %.0f ms for a processor (p99 over %s) (limit %.0f ms): the machine is overloaded, or this process is held back",
 					o.SchedulerLag, seconds(o.Window), l.LoopLagMS)
 		},
 	})
@@ -55,14 +55,14 @@ func (m *Monitor) judgeFunction(f *FunctionFigures, apply applied) {
 			value: in.Memory, limit: l.MemoryPercent, clear: wellMemory * l.MemoryPercent, hold: holdMemory, window: tick,
 			tell: func() (map[string]float64, string) {
 				return map[string]float64{"memory_percent": zeroed(in.Memory), "rss_bytes": float64(in.RSS)},
-					fmt.Sprintf("uses %.0f %% of the memory it may use, above %.0f %%", in.Memory, l.MemoryPercent)
+					fmt.Sprintf("uses %.0f %% of the memory it may use (limit %.0f %%)", in.Memory, l.MemoryPercent)
 			},
 		})
 		apply(LoopLag, about, finding{
 			value: in.LoopLag, limit: l.LoopLagMS, clear: wellLag * l.LoopLagMS, hold: holdLag, window: tick,
 			tell: func() (map[string]float64, string) {
 				return map[string]float64{loopLag: zeroed(in.LoopLag)},
-					fmt.Sprintf("its event loop lags %.0f ms, above %.0f ms: something in it computes or blocks", in.LoopLag, l.LoopLagMS)
+					fmt.Sprintf("its event loop lags %.0f ms (limit %.0f ms): something in it computes or blocks", in.LoopLag, l.LoopLagMS)
 			},
 		})
 	}
@@ -79,7 +79,7 @@ func errorFinding(f *Figures, limit float64) finding {
 		value: v, limit: limit, clear: wellErrors * limit, hold: holdErrors, window: f.Window,
 		tell: func() (map[string]float64, string) {
 			return map[string]float64{"requests": float64(f.Requests), "failed": float64(f.Failed), "error_percent": zeroed(f.Errors)},
-				fmt.Sprintf("%.1f %% of the requests failed (%d of %d in %s), above %.0f %%",
+				fmt.Sprintf("%.1f %% of the requests failed (%d of %d in %s) (limit %.0f %%)",
 					zeroed(f.Errors), f.Failed, f.Requests, seconds(f.Window), limit)
 		},
 	}

@@ -119,7 +119,7 @@ func (w *weeks) finding(name string, limit float64) finding {
 	slower := f.value
 	f.tell = func() (map[string]float64, string) {
 		return map[string]float64{"p95_ms": c.today, "p95_ms_last_week": c.before, "rate": c.rate, "rate_last_week": c.then},
-			fmt.Sprintf("p95 is %.0f ms over the last 15 min and was %.0f ms at this hour last week (%.1f times, above %.1f; %.3g and %.3g requests/s)",
+			fmt.Sprintf("p95 is %.0f ms over the last 15 min and was %.0f ms at this hour last week (%.1f times, limit %.1f; %.3g and %.3g requests/s)",
 				c.today, c.before, slower, limit, c.rate, c.then)
 	}
 	return f
