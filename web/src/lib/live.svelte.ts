@@ -94,6 +94,8 @@ type Message = {
 /** Without news for this long, the page says so. */
 export const staleAfter = 5_000
 
+const refusedFor = 3_000
+
 /** Rows by key, in the order of the keys; rows that did not change stay the same objects. */
 export function merge<T>(rows: T[], changed: T[], removed: string[], key: (row: T) => string): T[] {
   if (!changed.length && !removed.length) return rows
@@ -120,9 +122,12 @@ export class Live {
   paused = $state(false)
   #source: EventSource | undefined
   #query = ''
+  /** Whether the server refused the last stream; it is asked again. */
+  refused = $state(false)
   #lost: () => void
+  #again: ReturnType<typeof setTimeout> | undefined
 
-  /** lost is called when the stream was refused, as when a session is over. */
+  /** lost is called when the stream was refused, as when a session is over or too many are open. */
   constructor(lost: () => void = () => {}) {
     this.#lost = lost
   }
@@ -135,16 +140,25 @@ export class Live {
     this.#query = query
     this.instances = []
     const source = (this.#source = new EventSource('/api/v1/live' + query))
-    source.onopen = () => (this.connected = true)
+    source.onopen = () => {
+      this.connected = true
+      this.refused = false
+    }
     source.onerror = () => {
       this.connected = false
-      if (source.readyState === EventSource.CLOSED && source === this.#source) this.#lost()
+      if (source.readyState !== EventSource.CLOSED || source !== this.#source) return
+      // A browser gives a refused stream up for good; who is signed in wants it again.
+      this.stop()
+      this.refused = true
+      this.#lost()
+      this.#again = setTimeout(() => this.follow(fn), refusedFor)
     }
     source.addEventListener('all', (e) => this.#take(e as MessageEvent<string>, true))
     source.addEventListener('change', (e) => this.#take(e as MessageEvent<string>, false))
   }
 
   stop() {
+    clearTimeout(this.#again)
     this.#source?.close()
     this.#source = undefined
     this.connected = false
