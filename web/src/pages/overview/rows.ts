@@ -114,6 +114,7 @@ export function incidents(alerts: Alert[], problems: string[]): Incident[] {
     if (told.some((t) => (t.fn ?? '') === fn && (t.text.includes(text) || topics.some((topic) => topic.test(text) && topic.test(t.text))))) continue
     list.push({ key: p, summary: rest.replace(/ \(holdfast [^)]*\)/, ''), severity: 'warning', ...(fn && { function: fn }) })
   }
+  list.sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity)) // what is good to know stands last
   return list
 }
 
