@@ -47,6 +47,7 @@ const settings = `
 tls: {auto: true}
 monitor: {loop_lag: 1ms}
 telemetry: {traces: {endpoint: "http://127.0.0.1:9"}}
+alerts: {channels: {ops: {webhook: {url: "http://127.0.0.1:9"}}}}
 functions:
   listed:
     routes: [{path: /listed}]
