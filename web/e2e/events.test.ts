@@ -10,7 +10,7 @@ test('what happens shows up while one looks, and leads to what it is about', asy
   await accessible(page)
   await shot(page, 'events')
   await line.getByRole('link').click()
-  expect(page.url()).toContain('#/functions/shop')
+  await page.waitForURL((u) => u.href.includes('#/functions/shop'))
   await api('POST', '/api/v1/functions/shop/breaker/reset')
 })
 
@@ -23,7 +23,7 @@ test('the filter stands in the address and in the list', async () => {
   await page.getByLabel('Words').fill('accepts')
   await list.getByText('shop-1').first().waitFor({ state: 'detached' })
   expect(await list.getByRole('listitem').count()).toBeGreaterThan(0)
-  expect(page.url()).toMatch(/kind=process.*function=bench.*text=accepts/)
+  await page.waitForURL(/kind=process.*function=bench.*text=accepts/)
   await page.reload()
   await list.getByText('bench-1').first().waitFor()
   expect(await page.getByLabel('Words').inputValue()).toBe('accepts')

@@ -162,7 +162,7 @@ test('a request is found among the latest, and tells its story, also by its link
   const link = page.url()
   expect(link).toContain('story=')
   await page.getByRole('button', { name: 'Close' }).click()
-  expect(page.url()).not.toContain('story=')
+  await until('closed', () => !page.url().includes('story='))
   await page.getByRole('button', { name: 'Slow' }).click()
   await page.getByLabel('Slower than, ms').fill('very')
   await page.getByText('Write milliseconds').waitFor()

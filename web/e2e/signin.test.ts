@@ -14,7 +14,7 @@ test('whoever is not signed in is asked for a token, and a wrong one is answered
 
 test('after signing in the page asked for is there, and signing out leads back', async () => {
   const page = await open('/events')
-  expect(page.url()).toContain('#/events')
+  await page.waitForURL((u) => u.href.includes('#/events'))
   await page.getByRole('button', { name: 'Sign out' }).click()
   await page.getByText('You are signed out.').waitFor()
   expect((await page.context().cookies()).filter((c) => c.value)).toEqual([])
