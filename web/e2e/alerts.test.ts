@@ -1,16 +1,20 @@
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { accessible, api, open, server, shot, until } from './browser'
 
 type Channels = { channels: { name: string; sent: number }[] }
 
-/** Makes one instance of alarm fail its checks for a while. */
-async function trouble() {
-  const answer = await fetch(server.gateway + '/api/alarm/switch?fail=1&health=1&for=3m', { method: 'POST' })
-  expect(answer.ok).toBe(true)
-}
+/** Tells the only instance of alarm to fail its checks for a while, or no longer. */
+const alarm = (how: string) => fetch(server.gateway + '/api/alarm/switch?' + how, { method: 'POST' })
+
+// Tests of other pages find alarm well.
+afterAll(async () => {
+  await until('told to be well', async () => (await alarm('fail=0')).ok)
+  const seen = () => api<{ instances: { status: string }[] }>('GET', '/api/v1/functions/alarm/instances')
+  await until('well', async () => (await seen()).instances.every((i) => i.status === 'active'))
+})
 
 test('an alert says what is wrong, why and what to do; a silence is asked for, made and taken back', async () => {
-  await trouble()
+  expect((await alarm('fail=1&health=1&for=3m')).ok).toBe(true)
   const page = await open('/alerts')
   const card = page.getByRole('article').filter({ hasText: 'alarm' }).first()
   await card.waitFor({ timeout: 80_000 })
