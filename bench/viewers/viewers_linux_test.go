@@ -156,17 +156,11 @@ func (r *rig) watch(n int) (leave func()) {
 	}
 }
 
+// view reads the stream until ctx ends.
 func (r *rig) view(ctx context.Context, c *http.Client, url string) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	res, err := r.open(ctx, c, url)
 	if err != nil {
 		r.b.Error(err)
-		return
-	}
-	req.Header.Set("Accept", "text/event-stream")
-	req.Header.Set("Authorization", "Bearer "+r.token)
-	res, err := c.Do(req)
-	if err != nil || res.StatusCode != http.StatusOK {
-		r.b.Errorf("%s: %v %v", url, res, err)
 		return
 	}
 	defer res.Body.Close()
@@ -175,6 +169,28 @@ func (r *rig) view(ctx context.Context, c *http.Client, url string) {
 	for lines.Scan() {
 		if strings.HasPrefix(lines.Text(), "event: ") {
 			r.pages.Add(1)
+		}
+	}
+}
+
+// open asks for a stream. The places of viewers who left are free only once the
+// server has seen them go, so it asks again for a while when there are too many.
+func (r *rig) open(ctx context.Context, c *http.Client, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Authorization", "Bearer "+r.token)
+	for end := time.Now().Add(settle); ; time.Sleep(settle / 50) {
+		res, err := c.Do(req)
+		if err != nil || res.StatusCode == http.StatusOK {
+			return res, err
+		}
+		body, _ := io.ReadAll(res.Body) // what could be read explains the refusal
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusTooManyRequests || time.Now().After(end) {
+			return nil, fmt.Errorf("%s: %s: %s", url, res.Status, body)
 		}
 	}
 }
