@@ -14,6 +14,8 @@ import (
 type Contender struct {
 	Name   string           `json:"name"`
 	Policy autoscale.Policy `json:"policy"`
+	// Around is what the policy is told besides what is simulated.
+	Around Around `json:"-"`
 }
 
 // Result is what a policy came to over several seeds.
@@ -53,7 +55,7 @@ func (c Comparison) Do() ([]Result, error) {
 			free <- struct{}{}
 			all.Go(func() {
 				defer func() { <-free }()
-				run := Run{Policy: c.Contenders[i].Policy, Trace: c.Trace, World: c.World, Seed: uint64(k + 1), Timeline: c.Timeline && k == 0}
+				run := Run{Policy: c.Contenders[i].Policy, Around: c.Contenders[i].Around, Trace: c.Trace, World: c.World, Seed: uint64(k + 1), Timeline: c.Timeline && k == 0}
 				o, err := run.Do()
 				if err != nil {
 					errs[i*seeds+k] = fmt.Errorf("%s: %w", c.Contenders[i].Name, err)
@@ -132,7 +134,7 @@ func Measures() []Measure {
 func ReactiveLine(lowest, highest int, w World) []Contender {
 	var list []Contender
 	for percent := 85.0; percent >= 50; percent -= 5 {
-		list = append(list, Contender{fmt.Sprintf("hpa-%.0f", percent), Reactive(percent, lowest, highest, w)})
+		list = append(list, Contender{Name: fmt.Sprintf("hpa-%.0f", percent), Policy: Reactive(percent, lowest, highest, w)})
 	}
 	return list
 }
@@ -141,7 +143,7 @@ func ReactiveLine(lowest, highest int, w World) []Contender {
 func SizedLine(lowest, highest int, w World) []Contender {
 	var list []Contender
 	for _, waiting := range []float64{0.6, 0.3, 0.15, 0.08, 0.04, 0.02, 0.008, 0.002, 0.0003, 0.00001} {
-		list = append(list, Contender{fmt.Sprintf("%.3g%% wait", 100*waiting), Sized(waiting, lowest, highest, w)})
+		list = append(list, Contender{Name: fmt.Sprintf("%.3g%% wait", 100*waiting), Policy: Sized(waiting, lowest, highest, w)})
 	}
 	return list
 }

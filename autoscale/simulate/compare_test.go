@@ -25,7 +25,7 @@ func TestPoliciesAreComparedOnTheSameSeeds(t *testing.T) {
 	t.Parallel()
 	w := simulate.World{Service: time.Second, Boot: simulate.Boot{Median: time.Minute}}
 	c := simulate.Comparison{
-		Contenders: []simulate.Contender{{"hpa-50", simulate.Reactive(50, 1, 30, w)}, {"hpa-85", simulate.Reactive(85, 1, 30, w)}},
+		Contenders: []simulate.Contender{{Name: "hpa-50", Policy: simulate.Reactive(50, 1, 30, w)}, {Name: "hpa-85", Policy: simulate.Reactive(85, 1, 30, w)}},
 		Trace:      wave(6), World: w, Seeds: 3, Timeline: true,
 	}
 	r, err := c.Do()
@@ -108,7 +108,7 @@ func TestSuggestionsKeepTheGoal(t *testing.T) {
 	w := simulate.World{Service: time.Second, Boot: simulate.Boot{Median: 30 * time.Second}, Tick: time.Minute}
 	demand := wave(4)
 	demand.Counts = demand.Counts[:8*60]
-	list, err := simulate.Suggest(demand, w, 5, 1)
+	list, err := simulate.Suggest(demand, w, 5, 1, simulate.Contender{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestSuggestionsKeepTheGoal(t *testing.T) {
 			t.Errorf("%s: %v, %q", s.Name, err, s.Lines)
 		}
 	}
-	list, err = simulate.Suggest(demand, w, 1e-9, 1)
+	list, err = simulate.Suggest(demand, w, 1e-9, 1, simulate.Contender{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 // Run is one rehearsal: a policy on a trace in a world.
 type Run struct {
 	Policy autoscale.Policy
+	// Around is what the policy is told besides.
+	Around Around
 	Trace  *Trace
 	World  World
 	// Seed is what all randomness comes from.
@@ -112,6 +114,7 @@ func (s *simulation) decide(now float64) {
 		burst.values(s.burst, &s.world, now, len(s.fleet.ready))
 		in.Burst = s.burst
 	}
+	s.surround(&in, now)
 	d := autoscale.Decide(s.Policy, s.state, in, s.fleet.at(now))
 	s.state = d.Next
 	if s.Decided != nil {

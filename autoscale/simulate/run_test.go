@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/autoscale"
+	"holdfast/autoscale/schedule"
 	"holdfast/autoscale/simulate"
 )
 
@@ -56,12 +57,25 @@ func TestNothingLooksAhead(t *testing.T) {
 	cut.Counts = trace.Counts[:400]
 	other := *trace
 	other.Counts = append(slices.Clone(cut.Counts), slices.Repeat([]float64{1e5}, 200)...)
+	told := autoscale.ServicePolicy()
+	told.Schedules = []autoscale.Schedule{{Name: "late", Min: 4}}
+	told.Targets = []autoscale.Target{{Signal: jobs, Value: 50}, {Signal: "custom:twice", Value: 200}}
+	around := simulate.Around{
+		Windows: map[string]*schedule.Window{"late": window(t, "30 * * * *", 20*time.Minute)}, Derived: []simulate.Derived{double("custom:twice", jobs)},
+	}
+	for _, x := range []*simulate.Trace{trace, &cut, &other} { // as many jobs as requests
+		at := make([]time.Time, len(x.Counts))
+		for i := range at {
+			at[i] = x.Begin.Add(time.Duration(i) * x.Step)
+		}
+		x.Record(jobs, at, x.Counts, false)
+	}
 	for name, p := range map[string]autoscale.Policy{
-		"hpa-70": simulate.Reactive(70, 1, 50, w), "capacity": simulate.Sized(0.05, 1, 50, w), "service": autoscale.ServicePolicy(),
+		"hpa-70": simulate.Reactive(70, 1, 50, w), "capacity": simulate.Sized(0.05, 1, 50, w), "service": autoscale.ServicePolicy(), "told": told,
 	} {
-		whole := decisions(t, simulate.Run{Policy: p, Trace: trace, World: w, Seed: 7})
+		whole := decisions(t, simulate.Run{Policy: p, Around: around, Trace: trace, World: w, Seed: 7})
 		for what, shorter := range map[string]*simulate.Trace{"cut off": &cut, "another": &other} {
-			got := decisions(t, simulate.Run{Policy: p, Trace: shorter, World: w, Seed: 7})
+			got := decisions(t, simulate.Run{Policy: p, Around: around, Trace: shorter, World: w, Seed: 7})
 			n := 400*4 - 3 // the first ticks have nothing to decide on
 			if len(got) < n || len(whole) < n {
 				t.Fatalf("%s: %d and %d decisions, want %d", name, len(got), len(whole), n)

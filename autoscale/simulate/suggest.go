@@ -34,15 +34,22 @@ type room struct {
 	lowest, highest int
 	lines           []string
 	world           World
+	schedules       []autoscale.Schedule
+	around          Around
 }
 
-func (r room) with(lines ...string) []string { return append(slices.Clone(r.lines), lines...) }
+// candidate is a policy in the room, with its lines besides those of the bounds.
+func (r room) candidate(name string, p autoscale.Policy, kind string, lines ...string) candidate {
+	p.Schedules = r.schedules
+	return candidate{Contender{name, p, r.around}, kind, append(slices.Clone(r.lines), lines...)}
+}
 
 // Suggest proposes of each kind, thresholds, target and capacity, the policy
 // that would have been cheapest on a trace with at most goal percent of the
 // minutes below the objective; where none kept that, the one that came nearest.
-func Suggest(t *Trace, w World, goal float64, seeds int) ([]Suggestion, error) {
-	list := candidates(t, w)
+// The schedules of present stay with all of them; its zero value has none.
+func Suggest(t *Trace, w World, goal float64, seeds int, present Contender) ([]Suggestion, error) {
+	list := candidates(t, w, present)
 	contenders := make([]Contender, len(list))
 	for i := range list {
 		contenders[i] = list[i].Contender
@@ -84,12 +91,18 @@ func better(a, b *Figures, goal float64) bool {
 // candidates are the policies tried. Their bounds come from the trace: the
 // fewest are what its quietest hundredth keeps busy, the most what makes waiting
 // very rare at a fifth more than its highest step.
-func candidates(t *Trace, w World) []candidate {
+func candidates(t *Trace, w World, present Contender) []candidate {
 	need := func(rate float64) int { return int(math.Ceil(rate/w.PerInstance() - 1e-9)) }
 	lowest := max(need(t.Quantile(0.01)), 1)
 	calm := *Sized(0.001, 1, 1, w).Capacity
 	highest := max(calm.Instances(1.2*t.Quantile(1), w.withDefaults().Service, 10_000), lowest+1)
-	r := room{lowest, highest, []string{fmt.Sprintf("min_instances: %d", lowest), fmt.Sprintf("max_instances: %d", highest)}, w}
+	r := room{
+		lowest, highest,
+		[]string{fmt.Sprintf("min_instances: %d", lowest), fmt.Sprintf("max_instances: %d", highest)},
+		w,
+		present.Policy.Schedules,
+		Around{Windows: present.Around.Windows},
+	}
 	var list []candidate
 	for _, up := range []float64{40, 50, 60, 70, 80} {
 		for _, down := range []float64{0.3, 0.5, 0.6} {
@@ -117,26 +130,23 @@ func (r room) threshold(up, down float64, rest time.Duration) candidate {
 		Down: autoscale.Limits{Hold: rest, Rates: []autoscale.Rate{{Instances: 1, Per: time.Second}}},
 	}
 	name := fmt.Sprintf("cpu %.0f/%.0f, %s", up, down, short(rest))
-	return candidate{Contender{name, p}, "thresholds", r.with(
+	return r.candidate(name, p, "thresholds",
 		"cooldown_period: "+short(rest), fmt.Sprintf("scale_up_threshold: {cpu_percent: %.0f}", up),
-		fmt.Sprintf("scale_down_threshold: {cpu_percent: %.0f, idle_time_minutes: 0}", down),
-	)}
+		fmt.Sprintf("scale_down_threshold: {cpu_percent: %.0f, idle_time_minutes: 0}", down))
 }
 
 func (r room) target(percent float64) candidate {
 	p := Reactive(percent, r.lowest, r.highest, r.world)
 	value := p.Targets[0].Value
-	lines := r.with("cooldown_period: 0s", "targets:", fmt.Sprintf("  offered_rate: %.3g", value))
-	return candidate{Contender{fmt.Sprintf("target %.3g/s", value), p}, "target", lines}
+	return r.candidate(fmt.Sprintf("target %.3g/s", value), p, "target", "cooldown_period: 0s", "targets:", fmt.Sprintf("  offered_rate: %.3g", value))
 }
 
 func (r room) capacity(waiting float64) candidate {
 	p := Sized(waiting, r.lowest, r.highest, r.world)
 	c := p.Capacity
-	return candidate{Contender{fmt.Sprintf("capacity %.3g%%", 100*waiting), p}, "capacity", r.with(
+	return r.candidate(fmt.Sprintf("capacity %.3g%%", 100*waiting), p, "capacity",
 		"cooldown_period: 0s", "capacity:", fmt.Sprintf("  concurrency: %d", c.Slots), "  service_time: "+r.world.withDefaults().Service.String(),
-		"  wait: "+c.MaxWait.String(), fmt.Sprintf("  waiting_percent: %.3g", 100*waiting), fmt.Sprintf("  variation: %.3g", c.Variation),
-	)}
+		"  wait: "+c.MaxWait.String(), fmt.Sprintf("  waiting_percent: %.3g", 100*waiting), fmt.Sprintf("  variation: %.3g", c.Variation))
 }
 
 // short writes whole minutes as such.

@@ -1,9 +1,12 @@
 package simulate
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
+
+	"holdfast/autoscale"
 )
 
 // Trace is recorded demand: how many requests came in each step.
@@ -13,6 +16,8 @@ type Trace struct {
 	Step  time.Duration `json:"step"`
 	// Counts are the requests of each step; none is negative or NaN.
 	Counts []float64 `json:"counts,omitempty"`
+	// Recorded are signals as they were beside the demand, see Record.
+	Recorded map[autoscale.Signal]Recorded `json:"-"`
 	// Notes say what was made of gaps and duplicates.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -39,7 +44,8 @@ const peakShare = 0.999
 // Peak is the rate that 99.9 % of the steps do not exceed.
 func (t *Trace) Peak() float64 { return t.Quantile(peakShare) }
 
-// Scaled is the trace with as many times the demand.
+// Scaled is the trace with as many times the demand. What was recorded beside it
+// stays.
 func (t *Trace) Scaled(factor float64) *Trace {
 	s := *t
 	s.Counts = make([]float64, len(t.Counts))
@@ -57,6 +63,11 @@ func (t *Trace) Part(from, to float64) *Trace {
 	s := *t
 	s.Begin = t.Begin.Add(time.Duration(first) * t.Step)
 	s.Counts = t.Counts[first:max(first, last)]
+	s.Recorded = maps.Clone(t.Recorded)
+	for name, r := range s.Recorded {
+		r.Values = r.Values[first:max(first, last)]
+		s.Recorded[name] = r
+	}
 	return &s
 }
 

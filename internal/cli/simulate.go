@@ -43,6 +43,16 @@ instances than the demand keeps busy; +- is the deviation between seeds.`,
 	return c
 }
 
+// present is the first policy of a configuration; there may be none.
+func present(list []simulate.Contender) simulate.Contender {
+	for _, c := range list {
+		if len(c.Around.Windows) > 0 {
+			return c
+		}
+	}
+	return simulate.Contender{}
+}
+
 // runSimulate is the command.
 func runSimulate(c *cobra.Command, g *global, f *simulateFlags, file string) error {
 	if err := f.check(); err != nil {
@@ -74,7 +84,7 @@ func runSimulate(c *cobra.Command, g *global, f *simulateFlags, file string) err
 		}
 	}
 	if f.suggest {
-		if r.Suggested, err = simulate.Suggest(t, w, f.goal, f.seeds); err != nil {
+		if r.Suggested, err = simulate.Suggest(t, w, f.goal, f.seeds, present(contenders)); err != nil {
 			return fmt.Errorf("simulate: %w", err)
 		}
 	}
