@@ -27,8 +27,8 @@ type world struct {
 	client *http.Client
 }
 
-// patience bounds all waiting on real time.
-const patience = 30 * time.Second
+// patience bounds all waiting on real time. With the race detector, beside other tests, an upload of 64 MiB takes a while.
+const patience = time.Minute
 
 // newWorld starts a gateway on loopback.
 func newWorld(t *testing.T, start Start, c middleware.Config) *world {

@@ -29,7 +29,7 @@ func TestTheMinutesOfAFunctionCanBeReadBack(t *testing.T) {
 			CPU  *float64  `json:"cpu_percent"`
 		} `json:"points"`
 	}
-	holdfast.Poll(t, 75*time.Second, "in the history", func() bool {
+	holdfast.Poll(t, 2*time.Minute, "in the history", func() bool {
 		if err := p.API("/api/v1/functions/default/history", &past); err != nil {
 			t.Fatal(err)
 		}
