@@ -35,7 +35,7 @@ func TestThePageWithAThousandInstances(t *testing.T) {
 	p.Ready(t, time.Minute)
 	figures := filepath.Join(t.TempDir(), "figures")
 	cpu, start := holdfast.CPU(t, p.PID()), time.Now()
-	env := []string{"CHROMIUM=" + browser, "HOLDFAST_E2E=" + settings(t, p), "HOLDFAST_FIGURES=" + figures}
+	env := []string{"CHROMIUM=" + browser, "HOLDFAST_E2E=" + settings(t, p, ""), "HOLDFAST_FIGURES=" + figures}
 	if vitest(t, env, "--config", "vitest.e2e.config.ts", "big/") == 0 {
 		t.Error("no test ran")
 	}

@@ -46,8 +46,9 @@ func TestThePageInARealBrowser(t *testing.T) {
 	need.Plain(t)
 	browser := need.Command(t, "chromium")
 	buildPage(t)
-	p := up(t)
-	tests := vitest(t, []string{"CHROMIUM=" + browser, "HOLDFAST_E2E=" + settings(t, p)}, "--config", "vitest.e2e.config.ts")
+	m := provider(t)
+	p := up(t, fmt.Sprintf(throughProvider, m.Issuer(), m.ClientID, m.ClientSecret))
+	tests := vitest(t, []string{"CHROMIUM=" + browser, "HOLDFAST_E2E=" + settings(t, p, m.Addr())}, "--config", "vitest.e2e.config.ts")
 	if tests < 4 {
 		t.Errorf("only %d tests ran", tests)
 	}
@@ -85,10 +86,12 @@ func buildPage(t *testing.T) {
 	}
 }
 
-func up(t *testing.T) *holdfast.Process {
+// up starts Holdfast with the configuration, and what comes behind it.
+func up(t *testing.T, more string) *holdfast.Process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "holdfast.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, holdfast.Binary(t), receiver(t)), 0o600); err != nil {
+	text := fmt.Appendf(nil, configuration, holdfast.Binary(t), receiver(t))
+	if err := os.WriteFile(file, append(text, more...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := holdfast.Up(t, "-c", file)
@@ -104,8 +107,9 @@ func receiver(t *testing.T) string {
 	return s.URL
 }
 
-// settings are what web/e2e/browser.ts reads.
-func settings(t *testing.T, p *holdfast.Process) string {
+// settings are what web/e2e/browser.ts reads. Provider is where people sign in;
+// empty: nowhere but here.
+func settings(t *testing.T, p *holdfast.Process, provider string) string {
 	t.Helper()
 	tokens := map[string]string{}
 	for _, role := range []string{"viewer", "operator", "admin"} {
@@ -118,7 +122,7 @@ func settings(t *testing.T, p *holdfast.Process) string {
 		}
 		tokens[role] = made.Secret
 	}
-	text, err := json.Marshal(map[string]any{"admin": p.Admin, "gateway": p.Gateway, "tokens": tokens})
+	text, err := json.Marshal(map[string]any{"admin": p.Admin, "gateway": p.Gateway, "provider": provider, "tokens": tokens})
 	if err != nil {
 		t.Fatal(err)
 	}

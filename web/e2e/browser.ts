@@ -7,8 +7,11 @@ import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 
 export type Role = 'viewer' | 'operator' | 'admin'
 
-/** What test/dashboard started. Functions: shop (two instances), work (one to four, scaled), bench (two, for runs). */
-export const server = JSON.parse(process.env['HOLDFAST_E2E'] ?? '{}') as { admin: string; gateway: string; tokens: Record<Role, string> }
+/**
+ * What test/dashboard started. Functions: shop (two instances), work (one to four, scaled), bench (two, for runs). provider
+ * is where people sign in who have no token.
+ */
+export const server = JSON.parse(process.env['HOLDFAST_E2E'] ?? '{}') as { admin: string; gateway: string; provider?: string; tokens: Record<Role, string> }
 
 const screenshots = new URL('./screenshots/', import.meta.url).pathname
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -33,15 +36,18 @@ afterEach(async () => {
   expect(found.join('\n')).toBe('')
 })
 
-export type Look = { role?: Role | 'nobody'; width?: number; height?: number; theme?: 'light' | 'dark'; allow?: RegExp }
+export type Look = { role?: Role | 'nobody'; width?: number; height?: number; theme?: 'light' | 'dark'; allow?: RegExp; leave?: string }
 
-/** Opens a place of the page, such as /functions/shop, signed in. allow: console errors that are part of the test. */
-export async function open(place: string, { role = 'admin', width = 1400, height = 900, theme = 'light', allow }: Look = {}): Promise<Page> {
+/**
+ * Opens a place of the page, such as /functions/shop, signed in. allow: console errors that are part of the test. leave: an
+ * origin that the browser may go to; the page may ask it for nothing all the same.
+ */
+export async function open(place: string, { role = 'admin', width = 1400, height = 900, theme = 'light', allow, leave }: Look = {}): Promise<Page> {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: 'reduce' })
   contexts.push(context)
   const page = await context.newPage()
   page.setDefaultTimeout(30_000)
-  watch(page, allow)
+  watch(page, allow, leave)
   await page.goto(server.admin + '/admin/monitoring/#' + place)
   if (role !== 'nobody') {
     await page.getByLabel('Token').fill(server.tokens[role])
@@ -51,7 +57,7 @@ export async function open(place: string, { role = 'admin', width = 1400, height
   return page
 }
 
-function watch(page: Page, allow?: RegExp) {
+function watch(page: Page, allow?: RegExp, leave?: string) {
   const fault = (text: string) => {
     if (!allow?.test(text)) faults.push(text)
   }
@@ -61,6 +67,7 @@ function watch(page: Page, allow?: RegExp) {
     if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) fault('console: ' + m.text())
   })
   page.on('request', (r) => {
+    if (leave && r.isNavigationRequest() && new URL(r.url()).origin === leave) return
     if (!r.url().startsWith(server.admin) && !/^(data|blob|about):/.test(r.url())) fault('asked elsewhere: ' + r.url())
   })
 }

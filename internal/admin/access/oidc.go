@@ -233,11 +233,14 @@ func (g *Guard) refuseSignIn(w http.ResponseWriter, r *http.Request, err error) 
 // allows none.
 const refusalPage = `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Not signed in</title></head>
-<body><h1>Not signed in</h1><p>{{.Message}}.</p>{{with .Hint}}<p>{{.}}.</p>{{end}}<p><a href="` + pagePath + `">Back to the page</a></p></body></html>
+<body><main><h1>Not signed in</h1><p>{{sentence .Message}}</p>{{with .Hint}}<p>{{sentence .}}</p>{{end}}<p><a href="` + pagePath + `">Back to the page</a></p></main></body></html>
 `
 
+// sentence makes one of the text of a refusal, which begins with a small letter.
+func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
+
 func (g *Guard) refusePage(w http.ResponseWriter, r *http.Request, why *Error) {
-	page, err := template.New("refusal").Parse(refusalPage)
+	page, err := template.New("refusal").Funcs(template.FuncMap{"sentence": sentence}).Parse(refusalPage)
 	var b bytes.Buffer
 	if err == nil {
 		err = page.Execute(&b, why)

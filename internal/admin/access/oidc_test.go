@@ -243,7 +243,7 @@ func TestAProviderThatIsDownLeavesTokens(t *testing.T) {
 	b, m := withProvider(t, nil)
 	_ = m.Shutdown()
 	w := b.ask("GET", access.SignInPath, "", "Accept: text/html")
-	if w.Code != 503 || !strings.Contains(w.Body.String(), "sign in with a token") || len(w.Result().Cookies()) != 0 {
+	if w.Code != 503 || !strings.Contains(w.Body.String(), "Sign in with a token, or try again") || len(w.Result().Cookies()) != 0 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if session := b.login(t, store.Viewer); b.ask("GET", "/read", "", session).Code != 200 {

@@ -275,7 +275,7 @@ func (p *Provider) notExchanged(err error) error {
 	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok && answer.Response != nil && answer.Response.StatusCode < 500 {
 		hint := "start again"
 		if answer.ErrorCode == "invalid_client" || answer.ErrorCode == "unauthorized_client" {
-			hint = "client_id or client_secret of admin.oidc are not the provider's"
+			hint = "the provider knows another client_id or client_secret than admin.oidc has"
 		}
 		// The error's own text would quote the whole answer.
 		return &Refusal{Message: "the provider " + p.host + " does not take the code back", Hint: hint, Cause: fmt.Errorf("token endpoint answers %d: %.100q", answer.Response.StatusCode, answer.ErrorCode)}
