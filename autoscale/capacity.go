@@ -109,6 +109,9 @@ func (d *deciding) byCapacity() {
 	}
 	service := time.Duration(min(ms, float64(hour/time.Millisecond)) * float64(time.Millisecond))
 	need := d.Capacity.Instances(rate, service, d.high)
+	if need > 0 {
+		d.work = OfferedRate
+	}
 	if need < d.current {
 		slight := d.tolerance() * 2 / math.Sqrt(max(rate*service.Seconds(), 1))
 		need = min(d.current, d.Capacity.Instances(rate*(1+slight), service, d.high))

@@ -48,7 +48,8 @@ type deciding struct {
 	constraints []Constraint
 	incident    string
 	panicking   bool
-	waking      bool // somebody waits, and there is no instance
+	waking      bool   // somebody waits, and there is no instance
+	work        Signal // whose target sees work that is worth the last instance
 }
 
 func (d *deciding) begin(p *Policy, s *State, in *Signals, now time.Time) {

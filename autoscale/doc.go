@@ -27,7 +27,8 @@
 //     fixed percentage cannot.
 //   - Panic looks at a few seconds only, and may skip the rests below.
 //   - Zero takes the last instance away when nobody needs it, and brings one
-//     back as soon as somebody waits.
+//     back as soon as somebody waits. Targets that see work, such as a queue of
+//     your own, keep the last instance too.
 //   - Schedules move the bounds while they are in force.
 //
 // # From a wish to a result
@@ -51,8 +52,9 @@
 // instances, whatever the others say. Two things are inferred where the offered
 // rate is known to be 0: unknown response times and error rates are 0, and where
 // no instance has ever been ready and nothing is inside, so are processor,
-// memory and connections. Else an instance that never starts would stay for
-// good. One that is ready, or was, has to be measured.
+// memory, connections, and what else only instances can say (Signals.OfInstances).
+// Else an instance that never starts would stay for good. One that is ready, or
+// was, has to be measured. [Decision.Explain] tells what was inferred.
 //
 // # Failure behaviour
 //

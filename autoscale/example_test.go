@@ -104,4 +104,5 @@ func ExampleDecision_Replay() {
 	// instances: 2 wanted so far, 2 ready, 0 starting; 0 to 5 allowed
 	// target: 4, in_flight is 31 of 10: in proportion
 	// measured: in_flight 31
+	// unknown: idle_seconds
 }

@@ -1,7 +1,9 @@
 package autoscale
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +32,7 @@ func (d *Decision) Explain() []string {
 	if f := d.Forecast; f != nil {
 		lines = append(lines, fmt.Sprintf("forecast: proposes %d, which would have made it %d; it decides nothing", f.Proposal.Instances, f.Result))
 	}
-	return append(lines, d.signals())
+	return append(lines, d.signals()...)
 }
 
 func (d *Decision) headline() string {
@@ -49,21 +51,64 @@ func (d *Decision) headline() string {
 	return line
 }
 
-// Measured returns every signal that was known: the function's own, of those of
-// instances the mean over the ready ones that have it.
+// Measured returns every signal that was handed in: the function's own, of those
+// of instances the mean over the ready ones that have it.
 func (d *Decision) Measured() map[Signal]float64 {
 	known := map[Signal]float64{}
 	for _, name := range slices.Concat(Standard(), d.others()) {
-		if v, _, ok := d.Inputs.Signals.value(name); ok {
+		if v, _, ok := d.Inputs.Signals.measured(name); ok {
 			known[name] = v
 		}
 	}
 	return known
 }
 
-// signals are what was measured: those the rules know, then others, each in the
-// order of their names.
-func (d *Decision) signals() string {
+// Inferred returns the signals that nobody measured and that were taken for 0,
+// since nobody asks for anything; in order. The package comment says which may be.
+func (d *Decision) Inferred() []Signal {
+	var list []Signal
+	for _, name := range slices.Concat(Standard(), d.others()) {
+		if _, _, ok := d.Inputs.Signals.measured(name); !ok && d.Inputs.Signals.isZero(name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// Unknown returns the signals that the policy looks at and nobody knew; in order.
+// While there is any, no instance is removed because of the rule that needs it.
+func (d *Decision) Unknown() []Signal {
+	var list []Signal
+	for _, name := range d.Inputs.Policy.signals() {
+		if _, _, ok := d.Inputs.Signals.value(name); !ok {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// signals are the signals the rules look at, in order.
+func (p *Policy) signals() []Signal {
+	list := slices.AppendSeq(slices.Collect(maps.Keys(p.Thresholds.Up)), maps.Keys(p.Thresholds.Down))
+	for _, t := range p.Targets {
+		list = append(list, t.Signal)
+	}
+	if p.Capacity != nil {
+		list = append(list, OfferedRate, ServiceTimeMS)
+	}
+	if p.Min == 0 {
+		list = append(list, IdleSeconds, InFlight)
+	}
+	if len(p.Thresholds.Down) > 0 && p.Thresholds.IdleFor > 0 {
+		list = append(list, IdleSeconds)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// signals tell what was measured, what was not, and what that counts for: the
+// signals the rules know first, then others, each in the order of their names.
+func (d *Decision) signals() []string {
 	var list []string
 	known := d.Measured()
 	for _, name := range slices.Concat(Standard(), d.others()) {
@@ -71,15 +116,27 @@ func (d *Decision) signals() string {
 			list = append(list, fmt.Sprintf("%s %.4g", name, v))
 		}
 	}
-	if len(list) == 0 {
-		return "measured: nothing"
+	lines := []string{"measured: " + cmp.Or(strings.Join(list, ", "), "nothing")}
+	if names := d.Inferred(); len(names) > 0 {
+		lines = append(lines, "not measured, and 0 since nobody asks: "+joined(names))
 	}
-	return "measured: " + strings.Join(list, ", ")
+	if names := d.Unknown(); len(names) > 0 {
+		lines = append(lines, "unknown: "+joined(names))
+	}
+	return lines
+}
+
+func joined(names []Signal) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = string(name)
+	}
+	return strings.Join(list, ", ")
 }
 
 // others are the signals the rules do not know by themselves.
 func (d *Decision) others() []Signal {
-	var list []Signal
+	list := slices.Clone(d.Inputs.Signals.OfInstances)
 	add := func(values map[Signal]float64) {
 		for name := range values {
 			if !slices.Contains(Standard(), name) {

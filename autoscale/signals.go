@@ -95,6 +95,9 @@ type Signals struct {
 	Values map[Signal]float64 `json:"values,omitempty"`
 	// Burst are the same over a few seconds, for Panic; may be empty.
 	Burst map[Signal]float64 `json:"burst,omitempty"`
+	// OfInstances are the signals of your own that only instances can tell, as
+	// CPUPercent is one: nobody who was never ready has any of them.
+	OfInstances []Signal `json:"of_instances,omitempty"`
 	// Schedules are the names of those in force now. Decide knows no time zones.
 	Schedules []string `json:"schedules,omitempty"`
 
@@ -127,7 +130,7 @@ func (s *Signals) normal() Signals {
 	c := *s
 	c.Desired = max(c.Desired, 0)
 	c.Values, c.Burst = known(c.Values), known(c.Burst)
-	c.Schedules = cloned(c.Schedules)
+	c.Schedules, c.OfInstances = cloned(c.Schedules), cloned(c.OfInstances)
 	c.Instances = cloned(c.Instances)
 	for i := range c.Instances {
 		in := &c.Instances[i]
@@ -166,9 +169,18 @@ func (s *Signals) Value(name Signal) (float64, bool) {
 	return v, ok && whole
 }
 
-// value returns a signal of the function, or the mean of the ready instances
-// that have it. whole says that each of them has.
+// value returns what was measured of a signal, or the 0 that it has to be.
+// whole says that all ready instances have it.
 func (s *Signals) value(name Signal) (v float64, whole, ok bool) {
+	if v, whole, ok = s.measured(name); !ok && s.isZero(name) {
+		return 0, true, true
+	}
+	return v, whole, ok
+}
+
+// measured returns a signal of the function, or the mean of the ready instances
+// that have it. whole says that each of them has.
+func (s *Signals) measured(name Signal) (v float64, whole, ok bool) {
 	if v, ok := s.Values[name]; ok {
 		return v, true, true
 	}
@@ -182,18 +194,26 @@ func (s *Signals) value(name Signal) (v float64, whole, ok bool) {
 			}
 		}
 	}
-	switch {
-	case n > 0:
-		return sum / float64(n), silent == 0, true
-	case (name == ResponseTimeMS || name == ErrorRatePercent) && s.silent():
-		return 0, true, true
-	case slices.Contains(ofInstances(), name) && s.silent() && s.unborn():
-		return 0, true, true
+	if n == 0 {
+		return 0, false, false
 	}
-	return 0, false, false
+	return sum / float64(n), silent == 0, true
 }
 
-// ofInstances are the signals that instances which do nothing have none of.
+// isZero says whether a signal that nobody measured has to be 0: without requests
+// nothing is slow and nothing fails, and instances that were never ready use
+// nothing.
+func (s *Signals) isZero(name Signal) bool {
+	switch {
+	case !s.silent():
+		return false
+	case name == ResponseTimeMS || name == ErrorRatePercent:
+		return true
+	}
+	return (slices.Contains(ofInstances(), name) || slices.Contains(s.OfInstances, name)) && s.unborn()
+}
+
+// ofInstances are the signals of instances that rules know.
 func ofInstances() []Signal { return []Signal{CPUPercent, MemoryPercent, ActiveConnections} }
 
 // unborn says whether all instances there are have never been ready, and nobody

@@ -23,6 +23,9 @@ type State struct {
 	// of Down.Hold and Up.Hold.
 	Highest []Wish `json:"highest,omitempty"`
 	Lowest  []Wish `json:"lowest,omitempty"`
+	// Worked is when a target for a signal of your own last saw work: a queue
+	// that nobody asks for over the gateway.
+	Worked time.Time `json:"worked,omitzero"`
 	// PanicUntil is when panic ends, PanicFloor what was wanted in it.
 	PanicUntil time.Time `json:"panic_until,omitzero"`
 	PanicFloor int       `json:"panic_floor,omitempty"`
@@ -59,7 +62,7 @@ const maxChanges = 512
 // through JSON.
 func (s *State) clone() State {
 	c := *s
-	c.Since, c.At, c.PanicUntil = plain(c.Since), plain(c.At), plain(c.PanicUntil)
+	c.Since, c.At, c.Worked, c.PanicUntil = plain(c.Since), plain(c.At), plain(c.Worked), plain(c.PanicUntil)
 	c.Changes, c.Highest, c.Lowest = cloned(c.Changes), cloned(c.Highest), cloned(c.Lowest)
 	for i := range c.Changes {
 		c.Changes[i].At = plain(c.Changes[i].At)

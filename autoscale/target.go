@@ -1,6 +1,9 @@
 package autoscale
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // byTarget proposes what keeps a signal at its target, as the Kubernetes
 // Horizontal Pod Autoscaler calculates it (pkg/controller/podautoscaler,
@@ -28,13 +31,36 @@ func (d *deciding) byTarget(t Target) {
 }
 
 func (d *deciding) target(t Target, n int, v float64, reason string) {
+	if d.asksForWork(t, v) {
+		d.work = t.Signal
+	}
 	d.add(Proposal{Rule: ByTarget, Signal: t.Signal, Instances: n, Value: v, Limit: t.Value}, "%s is %.4g of %.4g: %s", t.Signal, v, t.Value, reason)
 }
 
+// asksForWork says whether a target is worth the last instance: it is about work
+// that waits, be it little. What tells how answers are, or how instances fare, is
+// not; of what each instance says a share within tolerance is not either, since it
+// is rarely nothing at all.
+func (d *deciding) asksForWork(t Target, v float64) bool {
+	switch {
+	case t.Signal == ResponseTimeMS || t.Signal == ErrorRatePercent || slices.Contains(ofInstances(), t.Signal):
+		return false
+	case t.kind() == Mean:
+		return v > t.Value*d.tolerance()
+	}
+	return v > 0
+}
+
 // byRatio: with one number for all, as many times more instances as the number
-// is too large.
+// is too large; from none, as many as it is too large.
 func (d *deciding) byRatio(t Target, v float64) {
 	ratio := v / t.Value
+	if d.current == 0 {
+		if d.asksForWork(t, v) {
+			d.target(t, whole(ratio), v, "in proportion")
+		}
+		return
+	}
 	if d.tolerated(ratio) {
 		d.target(t, d.current, v, "within tolerance")
 		return
@@ -45,7 +71,7 @@ func (d *deciding) byRatio(t Target, v float64) {
 // byTotal: with a sum, as many instances as it takes.
 func (d *deciding) byTotal(t Target) {
 	v, ok := d.in.Values[t.Signal]
-	if !ok {
+	if !ok && !d.in.isZero(t.Signal) {
 		d.missed(ByTarget, t.Signal)
 		return
 	}

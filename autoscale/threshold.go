@@ -3,7 +3,6 @@ package autoscale
 import (
 	"maps"
 	"slices"
-	"strings"
 )
 
 // byThresholds proposes more when any signal is above its limit, less when all
@@ -89,9 +88,5 @@ func (d *deciding) belowThresholds() {
 }
 
 func (d *deciding) allBelow() string {
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(d.Thresholds.Down)) {
-		names = append(names, string(name))
-	}
-	return strings.Join(names, ", ") + " are below their thresholds"
+	return joined(slices.Sorted(maps.Keys(d.Thresholds.Down))) + " are below their thresholds"
 }

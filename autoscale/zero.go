@@ -1,9 +1,14 @@
 package autoscale
 
+import "slices"
+
 // byZero proposes none when nobody needs any, and one when somebody waits and
-// there is none. The first decision counts as a request: what was just made is
-// not taken away.
+// there is none. The first decision counts as a request, and so does work that
+// only a signal of your own knows of: what was just made is not taken away.
 func (d *deciding) byZero() {
+	if d.work != "" && !slices.Contains(Standard(), d.work) {
+		d.next.Worked = d.now
+	}
 	if d.current == 0 {
 		d.wake()
 		return
@@ -20,6 +25,10 @@ func (d *deciding) byZero() {
 		d.missed(ByZero, InFlight)
 	case inside > 0 || d.in.Values[QueueLength] > 0:
 		d.add(Proposal{Rule: ByZero, Signal: InFlight, Instances: 1, Value: inside}, "there are requests inside")
+	case d.work != "":
+		d.add(Proposal{Rule: ByZero, Signal: d.work, Instances: 1}, "%s asks for an instance", d.work)
+	case d.now.Sub(d.next.Worked) < after:
+		d.add(Proposal{Rule: ByZero, Instances: 1}, "there was work of another kind less than %s ago", after)
 	case idle < after.Seconds() || d.now.Sub(d.next.Since) < after:
 		d.add(Proposal{Rule: ByZero, Signal: IdleSeconds, Instances: 1, Value: idle, Limit: after.Seconds()}, "not idle for %s yet", after)
 	default:

@@ -102,3 +102,75 @@ func TestAnInstanceThatNeverStartedGoesWhenNobodyAsks(t *testing.T) {
 		}
 	}
 }
+
+// A queue that nobody fills over the gateway keeps its last instance, and brings
+// one back: once, not with every decision.
+func TestWorkThatOnlyASignalOfYourOwnKnowsOfKeepsTheLastInstance(t *testing.T) {
+	t.Parallel()
+	idle := values{autoscale.OfferedRate: 0, autoscale.InFlight: 0, autoscale.QueueLength: 0, autoscale.IdleSeconds: 1e6}
+	for _, kind := range []autoscale.Kind{autoscale.Total, autoscale.Ratio, autoscale.Mean} {
+		p := quick(0, 5)
+		p.Zero.After = time.Minute
+		p.Targets = []autoscale.Target{{Signal: queue, Value: 10, Kind: kind}}
+		with := func(desired int, waiting float64) autoscale.Signals {
+			v := maps.Clone(idle)
+			v[queue] = waiting
+			return autoscale.Signals{Desired: desired, Values: v}
+		}
+		want(t, autoscale.Decide(p, settledState(1), with(1, 0), at(0)), 0, autoscale.ByZero)
+		s, desired, changes := settledState(1), 1, 0
+		for tick := range 30 {
+			d := autoscale.Decide(p, s, with(desired, 3), at(time.Duration(tick)*10*time.Second))
+			if d.Target() != desired {
+				changes++
+			}
+			s, desired = d.Next, d.Target()
+		}
+		if desired != 1 || changes > 0 {
+			t.Errorf("%s: %d instances after %d changes, and 3 jobs wait", kind, desired, changes)
+		}
+		gone := autoscale.Decide(p, s, with(1, 0), at(349*time.Second))
+		want(t, gone, 1, autoscale.ByNothing) // 59 s after the last job was seen
+		want(t, autoscale.Decide(p, gone.Next, with(1, 0), at(350*time.Second)), 0, autoscale.ByZero)
+		want(t, autoscale.Decide(p, settledState(0), with(0, 25), at(0)), 3, autoscale.ByTarget)
+		blind := with(1, 0)
+		delete(blind.Values, queue)
+		want(t, autoscale.Decide(p, settledState(1), blind, at(0)), 1, autoscale.ByMissing)
+	}
+}
+
+// Averages still know of requests that are long over. That takes no instance
+// away and brings none back, or the two would follow each other.
+func TestTheLastInstanceDoesNotComeAndGoWithOldAverages(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]autoscale.Policy{
+		"rate":     {Max: 5, Zero: autoscale.Zero{After: 10 * time.Second}, Targets: []autoscale.Target{{Signal: autoscale.OfferedRate, Value: 50}}},
+		"capacity": {Max: 5, Zero: autoscale.Zero{After: 10 * time.Second}, Capacity: &autoscale.Capacity{}},
+	} {
+		s, desired, list := settledState(1), 1, []int(nil)
+		for _, rate := range []float64{4, 3, 2, 1, 0, 0} {
+			v := values{autoscale.OfferedRate: rate, autoscale.ServiceTimeMS: 1, autoscale.InFlight: 0, autoscale.IdleSeconds: 30}
+			d := autoscale.Decide(p, s, autoscale.Signals{Desired: desired, Values: v}, at(time.Duration(len(list))*2*time.Second))
+			s, desired = d.Next, d.Target()
+			list = append(list, desired)
+		}
+		if list[3] != 1 || list[4] != 0 || list[5] != 0 {
+			t.Errorf("%s: %v", name, list)
+		}
+	}
+}
+
+// A slow answer of the past is no work, and neither is what an idle instance uses.
+func TestHowAnswersAndInstancesFareKeepsNoLastInstance(t *testing.T) {
+	t.Parallel()
+	for signal, v := range map[autoscale.Signal]float64{
+		autoscale.ResponseTimeMS: 90, autoscale.ErrorRatePercent: 1, autoscale.CPUPercent: 3, autoscale.MemoryPercent: 40, "custom:lag_ms": 0.4,
+	} {
+		p := quick(0, 5)
+		p.Targets = []autoscale.Target{{Signal: signal, Value: 100, Kind: autoscale.Mean}}
+		in := autoscale.Signals{Desired: 1, Instances: ready(1, nil), Values: values{autoscale.InFlight: 0, autoscale.IdleSeconds: 900, signal: v}}
+		want(t, autoscale.Decide(p, settledState(1), in, at(0)), 0, autoscale.ByZero)
+		in.Desired, in.Instances = 0, nil
+		want(t, autoscale.Decide(p, settledState(0), in, at(0)), 0, autoscale.ByNothing)
+	}
+}
