@@ -72,6 +72,10 @@ func (a *admission) presence(now time.Time) Presence {
 	}
 }
 
+// Count returns how many exchanges there were at that moment: inside, and in the
+// queue for a place.
+func (p Presence) Count() int { return int(p.inside + p.inQueue) }
+
 // Since returns how many exchanges were at work and how many waited, for a
 // place, a probe or an instance, on average since an earlier moment: the integral
 // over time, to a few microseconds. Where no time has passed it is how many there

@@ -52,6 +52,9 @@ func TestWhoWaitsIsNotAtWork(t *testing.T) {
 	if working, waiting := r.f.Presence(r.now).Since(before); working != 1 || waiting != 3 {
 		t.Errorf("at once: %v at work, %v wait; want 1 and 3", working, waiting)
 	}
+	if n := r.f.Presence(r.now).Count(); n != 4 {
+		t.Errorf("%d are there, want all four", n)
+	}
 	r.pass(time.Second)
 	if working, waiting := r.f.Presence(r.now).Since(before); math.Abs(working-1) > 1e-4 || math.Abs(waiting-3) > 1e-4 {
 		t.Errorf("%v at work, %v wait; want 1 and 3", working, waiting)

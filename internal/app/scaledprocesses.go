@@ -32,10 +32,14 @@ func (p scaledProcesses) Observe(function string) (scaler.Observation, bool) {
 	}
 	for _, i := range g.present() {
 		if i.State != platform.Stopped {
-			o.Instances = append(o.Instances, autoscale.Instance{ID: i.ID, State: stateForScaling(i.State, up[i.ID]), Since: i.Since})
+			o.Instances = append(o.Instances, instanceForScaling(&i, up[i.ID]))
 		}
 	}
 	return o, true
+}
+
+func instanceForScaling(i *platform.Instance, h balancer.Health) autoscale.Instance {
+	return autoscale.Instance{ID: i.ID, State: stateForScaling(i.State, h), Since: i.Since, Version: i.Version}
 }
 
 // stateForScaling: what runs is ready once its checks say so.

@@ -32,12 +32,11 @@ func (p scaledRemotes) Observe(function string) (scaler.Observation, bool) {
 		up[stats.Instances[i].ID] = stats.Instances[i].Health
 	}
 	for n := range seen.Instances {
-		i := &seen.Instances[n]
-		state := stateForScaling(i.State, up[i.ID])
+		i := instanceForScaling(&seen.Instances[n], up[seen.Instances[n].ID])
 		if r.leaves(i.ID) {
-			state = autoscale.Draining
+			i.State = autoscale.Draining
 		}
-		o.Instances = append(o.Instances, autoscale.Instance{ID: i.ID, State: state, Since: i.Since})
+		o.Instances = append(o.Instances, i)
 	}
 	return o, true
 }

@@ -2,12 +2,15 @@ package app
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
 	"holdfast/autoscale"
+	"holdfast/balancer"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
+	"holdfast/internal/platform"
 )
 
 // scaledFunction is a function of a profile whose processes Holdfast starts.
@@ -115,7 +118,8 @@ func TestEveryKeyOfScalingReachesThePolicy(t *testing.T) {
 		t.Errorf("%+v\nwant %+v", p, want)
 	}
 	target := scalingTargetOf(f)
-	if target.ServiceTime != 80*time.Millisecond || len(target.Windows) != 1 || len(target.Combined) != 1 || target.Combined[0].Signal != total {
+	if target.ServiceTime != 80*time.Millisecond || len(target.Windows) != 1 || len(target.Combined) != 1 || target.Combined[0].Signal != total ||
+		!slices.Equal(target.OfInstances, []autoscale.Signal{"custom:queue", total}) {
 		t.Errorf("%+v", target)
 	}
 	if d := target.Derived; len(d) != 2 || d[0].Signal != "custom:twice" || d[1].Signal != lag || d[1].Means["total"] != total {
@@ -168,5 +172,29 @@ func TestADecidedNumberHoldsUntilPeopleSayAnother(t *testing.T) {
 	counts.only(&config.Config{Functions: map[string]*config.Function{"a": f}})
 	if len(counts.counts) != 0 {
 		t.Error("the number of a function that is not scaled is remembered")
+	}
+}
+
+func TestWhatAPlatformSaysOfAnInstanceReachesTheScaler(t *testing.T) {
+	t.Parallel()
+	since := time.Unix(1000, 0)
+	for _, c := range []struct {
+		state  platform.State
+		health balancer.Health
+		want   autoscale.InstanceState
+	}{
+		{platform.Starting, balancer.HealthUp, autoscale.Starting},
+		{platform.Running, balancer.HealthUp, autoscale.Ready},
+		{platform.Running, balancer.HealthUnknown, autoscale.Starting}, // unknown is never taken for ready
+		{platform.Running, balancer.HealthDown, autoscale.Unready},
+		{platform.Gone, balancer.HealthUp, autoscale.Unready},
+		{platform.CrashLoop, balancer.HealthUnknown, autoscale.Failed},
+		{platform.Stopping, balancer.HealthUp, autoscale.Draining},
+		{platform.Stopped, balancer.HealthUp, autoscale.Draining},
+	} {
+		got := instanceForScaling(&platform.Instance{ID: "a", State: c.state, Since: since, Version: "v2"}, c.health)
+		if want := (autoscale.Instance{ID: "a", State: c.want, Since: since, Version: "v2"}); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s, health %v: %+v, want %+v", c.state, c.health, got, want)
+		}
 	}
 }

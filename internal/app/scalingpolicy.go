@@ -87,8 +87,13 @@ func scalingTargetOf(f *config.Function) scaler.Target {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Scaling.Signals)) {
-		if g := f.Scaling.Signals[name]; g.HealthJSON != "" && g.Combine != "each" {
-			t.Combined = append(t.Combined, scaler.Combined{Signal: signalNamed(&f.Scaling, name), How: scaler.Combination(g.Combine)})
+		g, signal := f.Scaling.Signals[name], signalNamed(&f.Scaling, name)
+		if g.HealthJSON == "" {
+			continue
+		}
+		t.OfInstances = append(t.OfInstances, signal)
+		if g.Combine != "each" {
+			t.Combined = append(t.Combined, scaler.Combined{Signal: signal, How: scaler.Combination(g.Combine)})
 		}
 	}
 	if c := f.Scaling.Capacity; c != nil {

@@ -21,6 +21,7 @@ func (t *Target) complete(f *follower, s *autoscale.Signals, now time.Time) {
 		}
 	}
 	slices.Sort(s.Schedules)
+	s.OfInstances = t.OfInstances
 	for _, c := range t.Combined {
 		if v, ok := c.of(s.Instances); ok {
 			s.Values[c.Signal] = v

@@ -20,7 +20,8 @@ type follower struct {
 	ring          [windowTicks]ticked
 	n             int // that were ever put in the ring
 	ended, served uint64
-	was           int // exchanges inside at the last tick
+	was           int       // exchanges there were at the last tick
+	busy          time.Time // when somebody was last seen inside
 	at            time.Time
 	service       serviceTime
 }
@@ -48,7 +49,8 @@ type ticked struct {
 }
 
 func newFollower(fn *exchange.Function, now time.Time) *follower {
-	f := &follower{function: fn, since: now, at: now, met: map[string]*acquaintance{}, was: fn.InFlight(), present: fn.Presence(now)}
+	f := &follower{function: fn, since: now, at: now, met: map[string]*acquaintance{}, present: fn.Presence(now)}
+	f.was = f.present.Count()
 	f.ended, f.served = counted(fn)
 	return f
 }
@@ -67,14 +69,15 @@ func counted(fn *exchange.Function) (ended, served uint64) {
 // turn ends a tick.
 func (f *follower) turn(now time.Time) {
 	ended, served := counted(f.function)
-	inside, present := f.function.InFlight(), f.function.Presence(now)
+	present := f.function.Presence(now)
+	there := present.Count()
 	working, waiting := present.Since(f.present)
 	f.ring[f.n%windowTicks] = ticked{
 		inside: working, queue: waiting, over: now.Sub(f.at),
-		offered: max(float64(ended-f.ended)+float64(inside-f.was), 0), served: float64(served - f.served),
+		offered: max(float64(ended-f.ended)+float64(there-f.was), 0), served: float64(served - f.served),
 	}
 	f.n++
-	f.ended, f.served, f.was, f.at, f.present = ended, served, inside, now, present
+	f.ended, f.served, f.was, f.at, f.present = ended, served, there, now, present
 }
 
 // recent sums up the last ticks.
@@ -125,13 +128,13 @@ func (f *follower) refuses() bool {
 // idle is how long nobody has asked for anything, and nobody is inside.
 func (f *follower) idle(deployed, now time.Time) float64 {
 	last := f.function.Stats().LastRequest()
-	for _, t := range []time.Time{f.since, deployed} { // what was just made is not idle
+	if f.was > 0 {
+		f.busy = now // what takes long is a request for as long as it takes
+	}
+	for _, t := range []time.Time{f.busy, f.since, deployed} { // what was just made is not idle
 		if last.Before(t) {
 			last = t
 		}
-	}
-	if f.function.InFlight() > 0 {
-		last = now
 	}
 	return max(now.Sub(last).Seconds(), 0)
 }

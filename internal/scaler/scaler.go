@@ -17,6 +17,9 @@ type Target struct {
 	Policy   autoscale.Policy
 	// Windows are when the schedules of the policy are in force, by their names.
 	Windows map[string]*schedule.Window
+	// OfInstances are the signals of its own that only instances can tell, each
+	// its own or combined: those that were never ready have none to tell.
+	OfInstances []autoscale.Signal
 	// Combined are signals of instances that become one of the function.
 	Combined []Combined
 	// Derived are signals calculated from others, each after those it uses.

@@ -27,6 +27,7 @@ type machine struct {
 	state   autoscale.InstanceState
 	cpu     float64
 	each    map[string]float64 // what instances say of their queues
+	since   time.Time          // when the version came
 	kept    []autoscale.Decision
 	errs    []error
 }
@@ -34,7 +35,7 @@ type machine struct {
 func (m *machine) Observe(string) (scaler.Observation, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	o := scaler.Observation{Desired: m.desired}
+	o := scaler.Observation{Desired: m.desired, VersionSince: m.since}
 	for n := range m.desired {
 		o.Instances = append(o.Instances, autoscale.Instance{ID: string(rune('a' + n)), State: m.state})
 	}
