@@ -20,6 +20,7 @@ needs=(
   "wrk|wrk|the comparison of gateways"
   "h2load|nghttp2-client|the comparison of load generators"
   "chromium|chromium|the page in a real browser"
+  "tmux|tmux|what fills a terminal, in a real one"
   "prometheus|prometheus|signals of scaling from a real one"
   "promtool|prometheus|rules for Prometheus"
   "prometheus-alertmanager|prometheus-alertmanager|alerts pushed to a real one"
