@@ -58,6 +58,7 @@ test('a load test is started, watched with both views, and has its result and fi
 })
 
 test('bad input of a load test is answered beside its field', async () => {
+  await idle()
   const page = await form('Load test')
   await page.getByText('More', { exact: true }).click()
   await page.getByLabel('Rate', { exact: true }).fill('')
