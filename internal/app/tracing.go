@@ -29,20 +29,20 @@ func (a *App) makeTraces(c *config.Config) error {
 		return fmt.Errorf("telemetry.traces: %w", err)
 	}
 	logger := a.logs.For("traces")
-	// The exporters speak of what they got back, such as a part that was refused, to
-	// the handler of the process; without this one they would write to its output.
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		logger.Debug("the collector of traces answers", "error", err)
-	}))
+	const answer = "the collector of traces answers"
+	// What the exporters do not return they tell the handler of the process; without
+	// this one they would write to its output.
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Debug(answer, "error", err) }))
 	a.traces = traces.New(ctx, traces.Config{
 		Exporter: exporter, Service: firstOf(t.ServiceName, "holdfast"), Named: t.ServiceName != "",
 		Version: a.options.Version, Node: a.node, Mask: access.Mask,
+		Warned: func(text string) { logger.Debug(answer, "error", text) },
 		Failed: func(err error) {
 			if err != nil {
-				logger.Warn("traces are lost: the collector does not take them", "error", err)
+				logger.Warn("traces are lost: the collector does not take all of them", "error", err)
 				return
 			}
-			logger.Info("the collector takes traces again")
+			logger.Info("the collector takes all traces again")
 		},
 	})
 	a.setTracing(c)

@@ -63,7 +63,7 @@ func everything(t *testing.T) telemetry.MetricsConfig {
 			return telemetry.Alerts{Firing: map[string]int{"critical": 2}, Channels: []telemetry.AlertChannel{{Name: "ops", Sent: 9, Waiting: 1, OldestAge: 30}}}
 		},
 		Store:        func() telemetry.Store { return telemetry.Store{Up: true, Queued: 2, Dropped: 3} },
-		Traces:       func() telemetry.TraceCounts { return telemetry.TraceCounts{Sent: 4, Dropped: 5, Failed: 6} },
+		Traces:       func() telemetry.TraceCounts { return telemetry.TraceCounts{Sent: 4, Dropped: 5, Failed: 6, Refused: 7} },
 		Checks:       func(string, string) (made, failed uint64, known bool) { return 7, 2, true },
 		Restarts:     func(string, string) (n uint64, known bool) { return 8, true },
 		Ready:        func() bool { return true },
@@ -126,6 +126,7 @@ func TestFiguresOfOthersAreShown(t *testing.T) {
 		{30, "alert_notifications_oldest_age_seconds", []string{"channel", "ops"}},
 		{4, "traces_sent_total", nil},
 		{6, "traces_lost_total", []string{"reason", "not_taken"}},
+		{7, "trace_spans_refused_total", nil},
 		{7, "instance_checks_total", []string{"function", "public", "instance", "a"}},
 		{8, "instance_restarts_total", []string{"function", "public", "instance", "a"}},
 		{1, "ready", nil},

@@ -14,6 +14,7 @@ type TraceCounts struct {
 	Sent    uint64
 	Dropped uint64 // the queue was full
 	Failed  uint64 // the collector did not take them
+	Refused uint64 // spans, of exchanges that it took and of those it did not
 }
 
 // Exemplar is an exchange whose trace the collector has, as an example of its
@@ -37,8 +38,8 @@ func exemplarsOf(list []Exemplar) []prometheus.Exemplar {
 type tracesCollector struct {
 	described
 
-	read                func() TraceCounts
-	sent, lost, waiting *prometheus.Desc
+	read                         func() TraceCounts
+	sent, lost, waiting, refused *prometheus.Desc
 }
 
 func newTracesCollector(all *catalog, read func() TraceCounts) *tracesCollector {
@@ -48,8 +49,9 @@ func newTracesCollector(all *catalog, read func() TraceCounts) *tracesCollector 
 		sent:    all.describe("traces_sent_total", "Exchanges that the collector took as traces."),
 		lost:    all.describe("traces_lost_total", "Exchanges that were to be sent as traces and were not: queue_full, or not taken by the collector.", "reason"),
 		waiting: all.describe("traces_waiting", "Exchanges that wait to be sent as traces."),
+		refused: all.describe("trace_spans_refused_total", "Spans that the collector refused of those it answered for; its reason is in the log."),
 	}
-	c.described = described{c.sent, c.lost, c.waiting}
+	c.described = described{c.sent, c.lost, c.waiting, c.refused}
 	return c
 }
 
@@ -60,4 +62,5 @@ func (c *tracesCollector) Collect(ch chan<- prometheus.Metric) {
 	to.counter(c.lost, n.Dropped, "queue_full")
 	to.counter(c.lost, n.Failed, "not_taken")
 	to.gauge(c.waiting, float64(n.Waiting))
+	to.counter(c.refused, n.Refused)
 }

@@ -29,6 +29,15 @@ type receiver struct {
 	spans   []*trace.Span
 	service string
 	key     string // that came along
+	refuses int64  // spans of each batch, which it says of a quota
+}
+
+// answer is what the receiver says to a batch that it took.
+func (c *receiver) answer() *collector.ExportTraceServiceResponse {
+	if c.refuses == 0 {
+		return &collector.ExportTraceServiceResponse{}
+	}
+	return &collector.ExportTraceServiceResponse{PartialSuccess: &collector.ExportTracePartialSuccess{RejectedSpans: c.refuses, ErrorMessage: "a quota"}}
 }
 
 // Export implements the service of OTLP over gRPC.
@@ -39,7 +48,7 @@ func (c *receiver) Export(ctx context.Context, r *collector.ExportTraceServiceRe
 		key = keys[0]
 	}
 	c.take(r, key)
-	return &collector.ExportTraceServiceResponse{}, nil
+	return c.answer(), nil
 }
 
 func (c *receiver) take(r *collector.ExportTraceServiceRequest, key string) {
@@ -72,7 +81,13 @@ func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.take(&sent, r.Header.Get("X-Key"))
+	text, err := proto.Marshal(c.answer())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "application/x-protobuf")
+	_, _ = w.Write(text) // the client may leave
 }
 
 // listen starts the collector for a protocol.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,12 @@ functions:
 
 func start(t *testing.T, engine, protocol string, sample float64) *world {
 	t.Helper()
-	w := &world{collector: &receiver{}, heard: make(chan string, 100)}
+	return startWith(t, engine, protocol, sample, &receiver{})
+}
+
+func startWith(t *testing.T, engine, protocol string, sample float64, to *receiver) *world {
+	t.Helper()
+	w := &world{collector: to, heard: make(chan string, 100)}
 	instance := func(status int) string {
 		srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			w.heard <- r.Header.Get("Traceparent")
@@ -180,4 +186,51 @@ func TestTroubleIsSentAlsoWhenItWasNotSampled(t *testing.T) {
 	if server, _ := w.collector.of(fine); server != nil {
 		t.Errorf("what went well was sent: %v", server)
 	}
+}
+
+func TestACollectorThatRefusesAPartHasTheRest(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"http/protobuf", "grpc"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			w := startWith(t, "http1", protocol, 1, &receiver{refuses: 1})
+			for n := range 2 { // in batches of their own
+				w.ask(t, "/good", "")
+				holdfast.Poll(t, 30*time.Second, "the answer was read", func() bool {
+					return w.metric(t, "holdfast_traces_sent_total") == n+1
+				})
+			}
+			if refused, lost := w.metric(t, "holdfast_trace_spans_refused_total"), w.metric(t, `holdfast_traces_lost_total{reason="not_taken"}`); refused != 2 || lost != 0 {
+				t.Errorf("%d spans refused, %d traces lost", refused, lost)
+			}
+			if log := w.Log(); strings.Count(log, "traces are lost") != 1 || !strings.Contains(log, "it refused 1 of 2 spans: a quota") {
+				t.Errorf("the log: %s", log)
+			}
+		})
+	}
+}
+
+// metric reads one whose value is a whole number.
+func (w *world) metric(t *testing.T, name string) int {
+	t.Helper()
+	res, err := http.Get(w.Admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			n, err := strconv.Atoi(strings.TrimSpace(value))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("there is no %s", name)
+	return 0
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
@@ -88,4 +90,30 @@ func (c *Collector) openGRPC(ctx context.Context) (Exporter, error) {
 		return nil, fmt.Errorf("open the exporter: %w", err)
 	}
 	return e, nil
+}
+
+// partialSuccess is how the exporters word that a collector took what it was sent,
+// but for some spans or with a warning; the type of that error is theirs alone.
+var partialSuccess = regexp.MustCompile(`(?s)^(?:traces export: )?OTLP partial success: (.*) \((\d+) spans rejected\)$`)
+
+// answered reads a partial success; false: err is none.
+func answered(err error) (refused int, why string, ok bool) {
+	if err == nil {
+		return 0, "", false
+	}
+	parts := partialSuccess.FindStringSubmatch(err.Error())
+	if parts == nil {
+		return 0, "", false
+	}
+	refused, err = strconv.Atoi(parts[2])
+	return refused, parts[1], err == nil
+}
+
+// brief shortens what a collector says, which may be a whole page.
+func brief(text string) string {
+	const most = 500
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + " ..."
 }

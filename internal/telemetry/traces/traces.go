@@ -13,6 +13,8 @@ package traces
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,9 +45,12 @@ type Config struct {
 	Mask func(string) string
 	// Queue is how many exchanges may wait; 0: 4096. Each takes about 3 KiB.
 	Queue int
-	// Failed is told when spans could not be sent, and with nil when they can again.
-	// May be nil.
+	// Failed is told when spans are lost on the way, and with nil once none were for
+	// a minute: a collector that comes and goes makes two lines of log a minute. May
+	// be nil.
 	Failed func(error)
+	// Warned is told what a collector says that took all spans. May be nil.
+	Warned func(string)
 }
 
 const (
@@ -53,7 +58,8 @@ const (
 	batchSize    = 512              // exchanges that are sent at once
 	batchWait    = 2 * time.Second  // for more to be sent with the first
 	exportTime   = 10 * time.Second // for a batch, with all its repetitions
-	farewellTime = 5 * time.Second  // for what is left at the end
+	farewellTime = 5 * time.Second  // for what is left at the end, and under way then
+	calm         = time.Minute      // without a loss, before it is said that all is well
 )
 
 // Traces is safe for concurrent use. Run sends what Observe took.
@@ -65,8 +71,10 @@ type Traces struct {
 	exemplars exemplars
 	builder   builder
 
-	dropped, failed, sent atomic.Uint64
-	broken                bool // Run's
+	dropped, failed, sent, refused atomic.Uint64
+
+	broken bool      // Run's, as the next
+	lostAt time.Time // when spans were lost last
 }
 
 // New makes traces; nothing is sent before Run.
@@ -137,13 +145,26 @@ func (l *limit) take(now time.Time) bool {
 // Run sends exchanges until ctx ends, then those that wait, and shuts the exporter
 // down; that takes no longer than 5 s.
 func (t *Traces) Run(ctx context.Context) error {
+	out, stop := outlast(ctx, farewellTime)
+	defer stop()
 	batch := t.collect(ctx)
 	for ctx.Err() == nil {
-		t.send(ctx, batch, exportTime)
+		t.send(out, batch)
 		batch = t.collect(ctx)
 	}
-	t.farewell(ctx, batch)
+	t.farewell(out, batch)
 	return nil
+}
+
+// outlast returns a context that ends a while after ctx, so that what is under way
+// then arrives, or by stop.
+func outlast(ctx context.Context, by time.Duration) (out context.Context, stop func()) {
+	out, end := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() { time.AfterFunc(by, end) })
+	return out, func() {
+		forget()
+		end()
+	}
 }
 
 // collect waits for exchanges until there are enough, or the first has waited long
@@ -167,8 +188,6 @@ func (t *Traces) collect(ctx context.Context) []*exchange.Record {
 }
 
 func (t *Traces) farewell(ctx context.Context, batch []*exchange.Record) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), farewellTime)
-	defer stop()
 	for ctx.Err() == nil {
 		for len(batch) < batchSize && len(t.queue) > 0 {
 			batch = append(batch, <-t.queue)
@@ -176,48 +195,74 @@ func (t *Traces) farewell(ctx context.Context, batch []*exchange.Record) {
 		if len(batch) == 0 {
 			break
 		}
-		t.send(ctx, batch, farewellTime)
+		t.send(ctx, batch)
 		batch = batch[:0]
 	}
 	_ = t.config.Exporter.Shutdown(ctx) // there is nobody left to tell
 }
 
-func (t *Traces) send(ctx context.Context, batch []*exchange.Record, within time.Duration) {
+func (t *Traces) send(ctx context.Context, batch []*exchange.Record) {
 	if len(batch) == 0 {
 		return
 	}
-	ctx, stop := context.WithTimeout(ctx, within)
+	ctx, stop := context.WithTimeout(ctx, exportTime)
 	defer stop()
-	err := t.config.Exporter.ExportSpans(ctx, t.builder.spans(batch)) //nolint:contextcheck // the context of a span is its parent
-	if err != nil {
-		t.failed.Add(uint64(len(batch)))
-	} else {
+	spans := t.builder.spans(batch) //nolint:contextcheck // the context of a span is its parent
+	taken, lost := t.judge(t.config.Exporter.ExportSpans(ctx, spans), len(spans))
+	if taken {
 		t.sent.Add(uint64(len(batch)))
+	} else {
+		t.failed.Add(uint64(len(batch)))
 	}
 	for _, r := range batch {
-		if err == nil {
+		if taken {
 			t.exemplars.note(r)
 		}
 		clear(r.Attempts[:r.N]) // they would keep instances that are long gone
 		r.Facts = exchange.Facts{}
 		t.free.Put(r)
 	}
-	t.tell(err)
+	t.tell(lost, time.Now())
 }
 
-// tell says once that it fails, and once that it does not any more.
-func (t *Traces) tell(err error) {
-	if broken := err != nil; broken != t.broken {
+// judge reads what came of sending so many spans: whether they were taken, and
+// what to say of those that were not.
+func (t *Traces) judge(err error, spans int) (taken bool, lost error) {
+	refused, why, some := answered(err)
+	switch {
+	case !some && err != nil:
+		return false, errors.New(brief(err.Error()))
+	case !some:
+		return true, nil
+	case refused == 0:
+		if t.config.Warned != nil {
+			t.config.Warned(brief(why))
+		}
+		return true, nil
+	}
+	refused = min(refused, spans) // it may say anything
+	t.refused.Add(uint64(refused))
+	return refused < spans, fmt.Errorf("it refused %d of %d spans: %s", refused, spans, brief(why))
+}
+
+// tell says once that spans are lost, and once that none are any more.
+func (t *Traces) tell(lost error, now time.Time) {
+	if lost != nil {
+		t.lostAt = now
+	} else if now.Sub(t.lostAt) < calm {
+		return
+	}
+	if broken := lost != nil; broken != t.broken {
 		t.broken = broken
 		if t.config.Failed != nil {
-			t.config.Failed(err)
+			t.config.Failed(lost)
 		}
 	}
 }
 
 // Counts reads the counters.
 func (t *Traces) Counts() telemetry.TraceCounts {
-	return telemetry.TraceCounts{Waiting: len(t.queue), Sent: t.sent.Load(), Dropped: t.dropped.Load(), Failed: t.failed.Load()}
+	return telemetry.TraceCounts{Waiting: len(t.queue), Sent: t.sent.Load(), Dropped: t.dropped.Load(), Failed: t.failed.Load(), Refused: t.refused.Load()}
 }
 
 // ids makes spans have the ids that instances were told; of Run's goroutine alone.

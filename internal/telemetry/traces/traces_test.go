@@ -3,6 +3,7 @@ package traces_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,15 +26,21 @@ type exporter struct {
 	spans []sdktrace.ReadOnlySpan
 	err   error
 	slow  bool // it answers when there is no time left
+	takes time.Duration
 	over  bool
 }
 
 func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	e.mu.Lock()
-	slow := e.slow
+	slow, takes := e.slow, e.takes
 	e.mu.Unlock()
 	if slow {
 		<-ctx.Done()
+		return ctx.Err()
+	}
+	select {
+	case <-time.After(takes):
+	case <-ctx.Done():
 		return ctx.Err()
 	}
 	e.mu.Lock()
@@ -156,6 +163,7 @@ func TestLostTracesAreToldOnceAndTheReturnToo(t *testing.T) {
 		send()
 		e.err = nil
 		send()
+		time.Sleep(time.Minute)
 		send()
 		end()
 		if n := tr.Counts(); len(told) != 2 || told[0] == nil || told[1] != nil || n.Failed != 2 || n.Sent != 2 {
@@ -165,6 +173,121 @@ func TestLostTracesAreToldOnceAndTheReturnToo(t *testing.T) {
 			t.Errorf("%d exemplars", len(x))
 		}
 	})
+}
+
+func TestACollectorThatComesAndGoesIsNotToldOfEachTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := &exporter{}
+		var told []error
+		tr := traces.New(t.Context(), traces.Config{Exporter: e, Failed: func(err error) { told = append(told, err) }})
+		end := running(t, tr)
+		for n := range 600 { // half an hour
+			if e.err = nil; n%2 == 0 {
+				e.err = errors.New("refused")
+			}
+			tr.Observe(record(t, true, 200))
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+		}
+		end()
+		if n := tr.Counts(); len(told) != 1 || n.Failed != 300 || n.Sent != 300 {
+			t.Errorf("told %v, %+v", told, n)
+		}
+	})
+}
+
+func TestHoursWithoutACollectorCostNoMoreThanTheQueue(t *testing.T) {
+	t.Parallel()
+	for name, e := range map[string]*exporter{"hangs": {slow: true}, "refuses": {err: errors.New("connection refused")}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const queue, each, times = 20, 25, 2 * 60 * 60 / 20
+				told := 0
+				tr := traces.New(t.Context(), traces.Config{Exporter: e, Queue: queue, Failed: func(error) { told++ }})
+				end := running(t, tr)
+				r := record(t, true, 200)
+				for range times {
+					for range each {
+						tr.Observe(r)
+					}
+					time.Sleep(20 * time.Second)
+					if n := tr.Counts().Waiting; n > queue {
+						t.Fatalf("%d wait in a queue of %d", n, queue)
+					}
+				}
+				end()
+				n := tr.Counts()
+				if told != 1 || n.Sent != 0 || n.Waiting > queue || n.Failed+n.Dropped+uint64(n.Waiting) != each*times {
+					t.Errorf("told %d times, %+v of %d", told, n, each*times)
+				}
+				if !e.over {
+					t.Error("the exporter was not shut down")
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsUnderWayAtTheEndArrives(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := &exporter{takes: 3 * time.Second}
+		var told []error
+		tr := traces.New(t.Context(), traces.Config{Exporter: e, Failed: func(err error) { told = append(told, err) }})
+		end := running(t, tr)
+		tr.Observe(record(t, true, 200))
+		time.Sleep(3 * time.Second) // it is under way for one
+		synctest.Wait()
+		tr.Observe(record(t, true, 200))
+		e.mu.Lock()
+		e.takes = 0
+		e.mu.Unlock()
+		end()
+		if n := tr.Counts(); n.Sent != 2 || len(told) != 0 {
+			t.Errorf("%+v, told %v", n, told)
+		}
+	})
+}
+
+func TestAPartThatIsRefusedIsNotTheWhole(t *testing.T) {
+	t.Parallel()
+	const said = "traces export: OTLP partial success: "
+	page := "failed to send: 404 Not Found (body: " + strings.Repeat("<br>\n", 10_000) + ")"
+	for _, c := range []struct {
+		name, answer          string
+		sent, failed, refused uint64
+		told, warned          string // "": of nothing
+	}{
+		{"a part", said + "too (large) (1 spans rejected)", 1, 0, 1, "it refused 1 of 2 spans: too (large)", ""},
+		{"all", said + "quota (2 spans rejected)", 0, 1, 2, "it refused 2 of 2 spans: quota", ""},
+		{"more than all", said + "quota (9223372036854775807 spans rejected)", 0, 1, 2, "it refused 2 of 2 spans: quota", ""},
+		{"a warning", said + "use gzip (0 spans rejected)", 1, 0, 0, "", "use gzip"},
+		{"what looks like one", "traces export: 400 (" + said + "x (0 spans rejected))", 0, 1, 0, "traces export: 400", ""},
+		{"a page", page, 0, 1, 0, page[:500] + " ...", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var told, warned string
+				tr := traces.New(t.Context(), traces.Config{
+					Exporter: &exporter{err: errors.New(c.answer)},
+					Failed:   func(err error) { told += err.Error() },
+					Warned:   func(text string) { warned += text },
+				})
+				end := running(t, tr)
+				tr.Observe(record(t, true, 200))
+				end()
+				if n := tr.Counts(); n.Sent != c.sent || n.Failed != c.failed || n.Refused != c.refused || len(tr.Exemplars("f", time.Now())) != int(c.sent) {
+					t.Errorf("%+v", n)
+				}
+				if !strings.HasPrefix(told, c.told) || (told == "") != (c.told == "") || len(told) > 510 || warned != c.warned {
+					t.Errorf("told %q, warned %q", told, warned)
+				}
+			})
+		})
+	}
 }
 
 func TestOfTroubleOnlySoMuchIsSentASecond(t *testing.T) {
