@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ago, bytes, duration, number, percent } from './format'
+import { ago, bytes, duration, figures, number, percent } from './format'
 
 describe('figures are short and never lie about being unknown', () => {
   test.each([
@@ -12,6 +12,10 @@ describe('figures are short and never lie about being unknown', () => {
   test.each([
     [1536, '1.5 KiB'], [0, '0 B'], [31 * 2 ** 20, '31 MiB'], [undefined, '–'],
   ])('bytes %s', (x, want) => expect(bytes(x)).toBe(want))
+  test('figures by name, with their units', () => {
+    expect(figures({ error_rate_percent: 12.5, limit: 10, event_loop_lag_ms: 1500, window_s: 90, rss_bytes: 2048 })).toBe('error rate 13 % · limit 10 · event loop lag 1.5 s · window 1 min 30 s · rss 2 KiB')
+    expect(figures()).toBe('')
+  })
   test('percent', () => expect(percent(0.0123)).toBe('1.2 %'))
   test.each([
     [undefined, 'never'], [1_000, '9.0 s ago'], [70_000, 'in 1 min'], [10_300, 'now'],

@@ -38,6 +38,18 @@ export function bytes(x: number | null | undefined): string {
   return `${number(x)} ${units[i]}`
 }
 
+const written: Record<string, (x: number) => string> = {
+  ms: duration, s: (x) => duration(x * 1000), seconds: (x) => duration(x * 1000), bytes, percent: (x) => percent(x / 100),
+}
+
+/** Figures as the server names them, in words: event_loop_lag_ms 33 -> event loop lag 33 ms */
+export const figures = (numbers: Record<string, number> = {}) =>
+  Object.entries(numbers).map(([key, x]) => {
+    const [, name, unit] = /^(.+)_([a-z]+)$/.exec(key) ?? []
+    const write = written[unit ?? '']
+    return `${(write ? name! : key).replaceAll('_', ' ')} ${(write ?? number)(x)}`
+  }).join(' · ')
+
 /** How long ago a moment was, or in how long it comes. */
 export function ago(at: string | number | Date | undefined, now = Date.now()): string {
   if (!at) return 'never'

@@ -35,3 +35,9 @@ test('a narrow table leaves out what matters less', () => {
   expect(columnsIn(columns, 699).map((c) => c.id)).toEqual(['a'])
   expect(columnsIn(columns, 700)).toHaveLength(2)
 })
+
+test('columns that would be cut off are left out, and those without a least width never', () => {
+  const columns: Column[] = [{ id: 'a', label: 'A', width: 'minmax(20rem, 1fr)' }, { id: 'b', label: 'B', width: '10rem', least: 500 }, { id: 'c', label: 'C', width: '125px', least: 400 }]
+  const ids = (width: number) => columnsIn(columns, width).map((c) => c.id).join('')
+  expect([ids(640), ids(520), ids(470), ids(300)]).toEqual(['abc', 'ac', 'ac', 'a'])
+})

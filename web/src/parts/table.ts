@@ -13,7 +13,20 @@ export type Column = {
   sort?: boolean
 }
 
-export const columnsIn = (all: Column[], width: number) => all.filter((c) => (c.least ?? 0) <= width)
+/** The columns that fit, in px: of those that are too many the ones that need the widest table go first. */
+export function columnsIn(all: Column[], width: number): Column[] {
+  const list = all.filter((c) => (c.least ?? 0) <= width)
+  while (list.length && list.reduce((sum, c) => sum + room(c), 27 - gap) > width) {
+    const last = list.reduce((most, c, i) => ((c.least ?? 0) >= (list[most]!.least ?? 0) ? i : most), 0)
+    if (!list[last]!.least) break
+    list.splice(last, 1)
+  }
+  return list
+}
+
+// Sizes of Table.svelte, with 15 px to a rem.
+const gap = 0.75 * 15
+const room = (c: Column) => gap + parseFloat(/[\d.]+/.exec(c.width)![0]) * (/[\d.]px/.test(c.width) ? 1 : 15)
 
 export type Value = string | number | null | undefined
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { chart, faultOfLength, figures, hushed, type Standing } from './alerts'
+import { chart, faultOfLength, hushed, type Standing } from './alerts'
 
 const alert: Standing = {
   id: '1', fingerprint: 'f', rule: 'breaker_open', severity: 'critical', function: 'shop', summary: 's', began: '', since: '', state: 'firing', told: true,
@@ -20,6 +20,5 @@ test('a link leads to this page, whatever address others reach it by', () => {
   expect(chart(own)).toBe('#/health')
 })
 
-test('figures stand in a line', () => expect(figures({ ...alert, numbers: { error_rate_percent: 12.5, limit: 10 } })).toBe('error rate percent 13 · limit 10'))
 
 test.each([['2h', true], ['1h30m', true], ['90', false], ['', false], ['soon', false]])('the length %s', (text, ok) => expect(faultOfLength(text) === '').toBe(ok))

@@ -1,5 +1,4 @@
 import type { Alert } from '../../lib/live.svelte'
-import { number } from '../../lib/format'
 
 /** An alert with where it stands; what keeps it from being told is empty when nothing does. */
 export type Standing = Alert & {
@@ -26,9 +25,6 @@ export const words = (rule: string) => rule.replaceAll('_', ' ')
 
 /** What an alert is about. */
 export const subject = (a: Alert) => a.instance || a.function || 'Holdfast'
-
-/** The figures behind it, in a line. */
-export const figures = (a: Alert) => Object.entries(a.numbers ?? {}).map(([k, v]) => `${words(k)} ${number(v)}`).join(' · ')
 
 /** Where the chart is: links lead to this very page where they can. */
 export function chart(a: Alert): string {

@@ -59,9 +59,21 @@ test('alerts come worst first, the newest of equals before, and a problem that a
     [alert('old'), alert('new', { began: '2026-11-22T13:00:00Z' }), alert('worst', { severity: 'critical', function: 'shop', rule: 'breaker_open', summary: 'the breaker of shop is open' }), alert('over', { ended: '2026-11-22T12:30:00Z' })],
     ['shop: breaker open, next try in 20s', 'work: breaker open', 'shop: 1 of 2 instances failed (holdfast instances shop)', 'the disk is full'],
   )
-  expect(list.map((i) => i.key)).toEqual(['worst', 'new', 'old', 'work: breaker open', 'shop: 1 of 2 instances failed (holdfast instances shop)', 'the disk is full'])
-  expect(list[4]).toMatchObject({ function: 'shop', summary: '1 of 2 instances failed' })
-  expect(list[5]).not.toHaveProperty('function')
+  expect(list.map((i) => i.key)).toEqual(['worst', 'work: breaker open', 'shop: 1 of 2 instances failed (holdfast instances shop)', 'the disk is full', 'new', 'old'])
+  expect(list[2]).toMatchObject({ function: 'shop', summary: '1 of 2 instances failed' })
+  expect(list[3]).not.toHaveProperty('function')
+})
+
+test('the same of several instances of a function is one line that counts the others', () => {
+  const lag = (id: string, fn = 'shop') => alert(id, { function: fn, instance: id, rule: 'loop_lag' })
+  const list = incidents([lag('shop-1'), lag('shop-2'), lag('shop-3'), lag('work-1', 'work'), alert('a'), alert('b')], [])
+  expect(list.map((i) => [i.key, i.more])).toEqual([['shop-1', 2], ['work-1', undefined], ['a', undefined], ['b', undefined]])
+})
+
+test('a problem that an alert tells with other figures and marks is not told twice, of another instance it is', () => {
+  const told = alert('lag', { function: 'shop', instance: 'shop-1', rule: 'loop_lag', summary: 'shop: instance shop-1: its event loop lags 473 ms (limit 100 ms): it blocks' })
+  const problem = (id: string) => `shop: instance ${id} its event loop lags 120 ms (limit 100 ms): it blocks`
+  expect(incidents([told], [problem('shop-1'), problem('shop-2')]).map((i) => i.key)).toEqual([problem('shop-2'), 'lag'])
 })
 
 test('desired instances come with their bounds', () => {

@@ -1,5 +1,4 @@
 // Which functions the overview shows, in which order, and what it says above them.
-import { number } from '../../lib/format'
 import type { Alert, FunctionLive, State } from '../../lib/live.svelte'
 import type { Value } from '../../parts/table'
 
@@ -97,25 +96,34 @@ export function valueOf(f: FunctionLive, column: string): Value {
   }
 }
 
-export type Incident = Pick<Alert, 'summary' | 'severity'> & Partial<Alert> & { key: string }
+/** more: so many other instances of the function have the same. */
+export type Incident = Pick<Alert, 'summary' | 'severity'> & Partial<Alert> & { key: string; more?: number }
 
 const severities = ['critical', 'warning', 'info']
 // What an alert and a problem are both about, when they say the same.
 const topics = [/breaker/, /no.instance|instances? (is )?(available|failed)|instance_failed/, /panic/, /retry budget/, /shutting down/, /platform/]
 
-/** Alerts, the worst and then the newest first, and the problems no alert speaks of. */
+// Without figures and marks: the figures of one move on before those of the other.
+const gist = (text: string) => text.toLowerCase().replace(/(?<![-\w.])\d[\d.]*/g, '').replace(/[^a-z0-9-]+/g, ' ').trim()
+
+/** Alerts and the problems no alert speaks of yet, the worst and then the newest first. */
 export function incidents(alerts: Alert[], problems: string[]): Incident[] {
   const list: Incident[] = alerts.filter((a) => !a.ended).map((a) => ({ ...a, key: a.id }))
-  list.sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity) || (a.began! < b.began! ? 1 : -1))
-  const told = alerts.map((a) => ({ fn: a.function, text: `${a.rule} ${a.summary}`.toLowerCase() }))
+  const told = alerts.map((a) => ({ fn: a.function, text: gist(`${a.rule} ${a.summary}`) }))
   for (const p of problems) {
     const [, fn = '', rest = p] = /^([a-z0-9][a-z0-9_-]*): (.*)$/s.exec(p) ?? []
-    const text = rest.toLowerCase()
+    const text = gist(rest)
     if (told.some((t) => (t.fn ?? '') === fn && (t.text.includes(text) || topics.some((topic) => topic.test(text) && topic.test(t.text))))) continue
     list.push({ key: p, summary: rest.replace(/ \(holdfast [^)]*\)/, ''), severity: 'warning', ...(fn && { function: fn }) })
   }
-  list.sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity)) // what is good to know stands last
-  return list
+  list.sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity) || (b.began ?? 'z').localeCompare(a.began ?? 'z'))
+  const first = new Map<string, Incident>()
+  for (const i of list) {
+    const same = i.instance ? [i.rule, i.function, i.severity].join('\n') : i.key
+    const one = first.get(same)
+    first.set(same, one ? { ...one, more: (one.more ?? 0) + 1 } : i)
+  }
+  return [...first.values()]
 }
 
 /** What Holdfast does about what is wrong with a function, in a sentence; empty: nothing is. */
@@ -137,10 +145,6 @@ const others = (available: number) => (available ? `${available === 1 ? 'one tak
 
 /** A summary without the name of its function, which stands beside it. */
 export const bare = (summary: string, fn = '') => (fn && summary.startsWith(fn + ': ') ? summary.slice(fn.length + 2) : summary)
-
-/** The figures of an alert in words. */
-export const numbersOf = (numbers: Record<string, number> = {}) =>
-  Object.entries(numbers).map(([k, v]) => `${k.replaceAll('_', ' ')} ${number(v)}`).join(' · ')
 
 /** Desired against actual, in words. */
 export function wanted(f: FunctionLive): string {
