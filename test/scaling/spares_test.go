@@ -156,7 +156,8 @@ func (w *warmFunction) wakes(spare spareView) {
 	w.t.Logf("the first answer from zero after %s ms, a start takes %s", cold, spareBoot)
 	holdfast.Poll(w.t, time.Minute, "another spare is ready", func() bool {
 		spares, _ := w.instances()
-		return len(spares) == 1 && spares[0].ID != spare.ID && spares[0].ready()
+		// Not by its id: on a busy machine the function may have slept and woken again in between, and ids come again.
+		return len(spares) == 1 && spares[0].Process.PID != spare.Process.PID && spares[0].ready()
 	})
 	var v struct {
 		Functions []struct {

@@ -33,7 +33,7 @@ functions:
       cooldown_period: 0s
       scale_up_threshold: {cpu_percent: 0, memory_percent: 0, response_time_ms: 0, error_rate_percent: 0, active_connections: 1000}
       scale_down_threshold: {cpu_percent: 0, memory_percent: 0, response_time_ms: 0, active_connections: 2, idle_time_minutes: 0.02}
-    platform: {process: {ready_timeout: 5s, command: [sh, -c, 'sleep %g; exec "$0" demo-function --name rare --id "$1" --port "$2"', %q, '{id}', '{port}']}}
+    platform: {process: {ready_timeout: 60s, command: [sh, -c, 'sleep %g; exec "$0" demo-function --name rare --id "$1" --port "$2"', %q, '{id}', '{port}']}}
   never:
     routes: [{path: /api/never/}]
     wait_for_instance: 100ms
