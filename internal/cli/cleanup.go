@@ -93,7 +93,7 @@ Rows go in small steps, so it can run while a Holdfast uses the store.`,
 }
 
 func runCleanup(c *cobra.Command, g *global, files []string, age time.Duration, dry bool) error {
-	s, err := openOwnStore(g, files, mayBeMade)
+	s, err := openOwnStore(g, files, mustExist)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func openOwnStore(g *global, files []string, there presence) (*ownStore, error) 
 // wantFile wants a store in a file to be there.
 func wantFile(c *config.Config) error {
 	if _, err := os.Stat(app.StoreFile(c)); errors.Is(err, fs.ErrNotExist) {
-		return withCode(exitUnreachable, fmt.Errorf("there is no store in %s: name the data directory of a Holdfast that ran, with --data-dir", c.DataDir))
+		return withCode(exitUnreachable, fmt.Errorf("the directory %s holds no Holdfast data, and nothing was changed: name the data directory of a Holdfast that ran, with --data-dir", c.DataDir))
 	}
 	return nil // what else is wrong, opening it says
 }
