@@ -88,7 +88,7 @@ func (d *Decision) Unknown() []Signal {
 }
 
 // signals are the signals the rules look at, in order.
-func (p *Policy) signals() []Signal {
+func (p Policy) signals() []Signal {
 	list := slices.AppendSeq(slices.Collect(maps.Keys(p.Thresholds.Up)), maps.Keys(p.Thresholds.Down))
 	for _, t := range p.Targets {
 		list = append(list, t.Signal)

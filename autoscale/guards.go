@@ -12,7 +12,7 @@ type Guards struct {
 	// Settle is how long added instances may take to show an effect, once they
 	// are ready. 0 is 1 min.
 	Settle time.Duration `json:"settle,omitempty"`
-	// TryAgain is after how long without an effect one more is tried. 0 is
+	// TryAgain is after how long without an effect more are tried again. 0 is
 	// 15 min.
 	TryAgain time.Duration `json:"try_again,omitempty"`
 }

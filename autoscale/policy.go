@@ -55,6 +55,9 @@ type Thresholds struct {
 	Steps []Step `json:"steps,omitempty"`
 	// Remove is how many are removed at once. 0 is 1.
 	Remove int `json:"remove,omitempty"`
+	// StepsDown say when more are removed at once. The one with the largest Under
+	// that every signal of Down keeps counts; where none does, Remove.
+	StepsDown []StepDown `json:"steps_down,omitempty"`
 }
 
 // Step is how many instances are added when a threshold is passed by Over.
@@ -64,6 +67,17 @@ type Step struct {
 	// Add is a number of instances, Percent one in percent of those there are;
 	// the larger counts.
 	Add     int     `json:"add"`
+	Percent float64 `json:"percent,omitempty"`
+}
+
+// StepDown is how many instances are removed when all signals are below their
+// thresholds by Under.
+type StepDown struct {
+	// Under is by how many percent of its threshold each signal is below it.
+	Under float64 `json:"under"`
+	// Remove is a number of instances, Percent one in percent of those there are,
+	// rounded down; the larger counts.
+	Remove  int     `json:"remove"`
 	Percent float64 `json:"percent,omitempty"`
 }
 
@@ -161,7 +175,7 @@ func (p Policy) withDefaults() Policy {
 		p.Max = max(p.Min, 1)
 	}
 	p.Thresholds.Up, p.Thresholds.Down = known(p.Thresholds.Up), known(p.Thresholds.Down)
-	p.Thresholds.Steps = cloned(p.Thresholds.Steps)
+	p.Thresholds.Steps, p.Thresholds.StepsDown = cloned(p.Thresholds.Steps), cloned(p.Thresholds.StepsDown)
 	p.Thresholds.Remove = max(p.Thresholds.Remove, 1)
 	p.Targets, p.Schedules = cloned(p.Targets), cloned(p.Schedules)
 	if p.Capacity != nil {

@@ -29,6 +29,8 @@ func TestWhatIsWrongWithAPolicyIsNamed(t *testing.T) {
 		"ChangesPerHour":                   {ChangesPerHour: -1},
 		"come and go for ever":             {Thresholds: autoscale.Thresholds{Up: values{"x": 1}, Down: values{"x": 1}}},
 		"Steps[0] must add":                {Thresholds: autoscale.Thresholds{Steps: []autoscale.Step{{Over: 1}}}},
+		"StepsDown[0].Under":               {Thresholds: autoscale.Thresholds{StepsDown: []autoscale.StepDown{{Under: 101, Remove: 1}}}},
+		"StepsDown[0] must remove":         {Thresholds: autoscale.Thresholds{StepsDown: []autoscale.StepDown{{Under: 50}}}},
 		"Thresholds.Remove":                {Thresholds: autoscale.Thresholds{Remove: -1}},
 		"Targets[0].Value":                 {Targets: []autoscale.Target{{Signal: "x"}}},
 		"Targets[0].Signal":                {Targets: []autoscale.Target{{Value: 1}}},

@@ -49,11 +49,21 @@ func randomPolicy(r *rand.Rand) autoscale.Policy {
 			p.Thresholds.Down[name] = 50 * r.Float64()
 		}
 	}
+	if r.IntN(2) == 0 {
+		p.Thresholds.IdleFor = time.Duration(r.IntN(100)) * time.Second
+	}
 	for range r.IntN(3) {
-		p.Targets = append(p.Targets, autoscale.Target{Signal: names()[r.IntN(len(names()))], Value: 1 + 80*r.Float64()})
+		p.Thresholds.Steps = append(p.Thresholds.Steps, autoscale.Step{Over: 60 * r.Float64(), Add: 1 + r.IntN(5), Percent: 300 * r.Float64()})
+		p.Thresholds.StepsDown = append(p.Thresholds.StepsDown, autoscale.StepDown{Under: 100 * r.Float64(), Remove: r.IntN(9), Percent: 1 + 99*r.Float64()})
+		p.Up.Rates = append(p.Up.Rates, autoscale.Rate{Instances: r.IntN(9), Percent: 1 + 300*r.Float64(), Per: time.Duration(1+r.IntN(90)) * time.Second})
+		p.Down.Rates = append(p.Down.Rates, autoscale.Rate{Instances: 1 + r.IntN(9), Percent: 100 * r.Float64(), Per: time.Duration(1+r.IntN(90)) * time.Second})
+	}
+	for range r.IntN(3) {
+		kinds := []autoscale.Kind{autoscale.Automatic, autoscale.Mean, autoscale.Total, autoscale.Ratio}
+		p.Targets = append(p.Targets, autoscale.Target{Signal: names()[r.IntN(len(names()))], Value: 1 + 80*r.Float64(), Kind: kinds[r.IntN(4)]})
 	}
 	if r.IntN(2) == 0 {
-		p.Capacity = &autoscale.Capacity{Slots: r.IntN(10)}
+		p.Capacity = &autoscale.Capacity{Slots: r.IntN(10), Waiting: r.Float64() / 2, MaxWait: time.Duration(r.IntN(2)) * time.Second, Variation: 4 * r.Float64()}
 	}
 	if r.IntN(3) == 0 {
 		p.Schedules = []autoscale.Schedule{{Name: "a", Min: r.IntN(30)}, {Name: "b", Max: 1 + r.IntN(30)}}
@@ -75,10 +85,13 @@ func randomSignals(r *rand.Rand, desired int, now time.Time) autoscale.Signals {
 		Desired: desired, Values: randomValues(r), BreakerOpen: r.IntN(9) == 0, Deploying: r.IntN(9) == 0,
 		Schedules: [][]string{nil, {"a"}, {"b"}, {"a", "b", "c"}}[r.IntN(4)],
 	}
+	if r.IntN(3) == 0 {
+		s.VersionSince = now.Add(-time.Duration(r.IntN(1200)) * time.Second)
+	}
 	states := []autoscale.InstanceState{"", autoscale.Ready, autoscale.Ready, autoscale.Starting, autoscale.Failed, autoscale.Unready, autoscale.Draining}
 	for range r.IntN(desired + 2) {
 		s.Instances = append(s.Instances, autoscale.Instance{
-			ID: "i", State: states[r.IntN(len(states))], Since: now.Add(-time.Duration(r.IntN(200)) * time.Second), Values: randomValues(r),
+			ID: "i", State: states[r.IntN(len(states))], Since: now.Add(-time.Duration(r.IntN(200)) * time.Second), Values: randomValues(r), Version: []string{"", "v1", "v2"}[r.IntN(3)],
 		})
 	}
 	if r.IntN(2) == 0 {
@@ -94,9 +107,17 @@ func randomSignals(r *rand.Rand, desired int, now time.Time) autoscale.Signals {
 func used(p *autoscale.Policy) []autoscale.Signal {
 	var list []autoscale.Signal
 	for _, name := range names() {
-		if _, ok := p.Thresholds.Up[name]; ok {
+		_, up := p.Thresholds.Up[name]
+		_, down := p.Thresholds.Down[name]
+		if up || down {
 			list = append(list, name)
 		}
+	}
+	if len(p.Thresholds.Down) > 0 && p.Thresholds.IdleFor > 0 {
+		list = append(list, autoscale.IdleSeconds)
+	}
+	if p.Capacity != nil {
+		list = append(list, autoscale.OfferedRate, autoscale.ServiceTimeMS)
 	}
 	for _, t := range p.Targets {
 		list = append(list, t.Signal)
@@ -113,8 +134,10 @@ func without(s *autoscale.Signals, name autoscale.Signal) {
 	wasReady := slices.ContainsFunc(s.Instances, func(i autoscale.Instance) bool {
 		return i.State == "" || i.State == autoscale.Ready || i.State == autoscale.Unready
 	})
-	if name == autoscale.ResponseTimeMS || name == autoscale.ErrorRatePercent || !wasReady {
-		s.Values[autoscale.OfferedRate] = 1 // with 0 they would be known
+	if name == autoscale.ResponseTimeMS || name == autoscale.ErrorRatePercent || name == autoscale.ServiceTimeMS || !wasReady {
+		if name != autoscale.OfferedRate {
+			s.Values[autoscale.OfferedRate] = 1 // with 0 they would be known, or not be needed
+		}
 	}
 }
 
@@ -130,31 +153,73 @@ func deep[T any](t *testing.T, v T) (out T) {
 	return out
 }
 
+// What FuzzDecide looks at holds for sixty policies in every run.
+func TestPropertiesOfDecisionsHoldForManyPolicies(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		followRandomly(t, seed, 1<<32+seed)
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
 // FuzzDecide follows a function under a random policy for a while and looks at
 // what must always be so.
 func FuzzDecide(f *testing.F) {
 	for seed := range uint64(8) {
 		f.Add(seed, seed*7)
 	}
-	f.Fuzz(func(t *testing.T, a, b uint64) {
-		r := rand.New(rand.NewPCG(a, b))
+	f.Fuzz(followRandomly)
+}
+
+func followRandomly(t *testing.T, a, b uint64) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(a, b))
+	p := randomPolicy(r)
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var s autoscale.State
+	now, desired := at(0), r.IntN(p.Max+3)
+	for range 15 {
+		now = now.Add(time.Duration(1+r.IntN(40)) * time.Second)
+		in := randomSignals(r, desired, now)
+		d := decideTwice(t, p, s, in, now)
+		neverUnknownAndLess(t, p, s, in, now)
+		s = d.Next
+		if r.IntN(10) > 0 { // a platform may not have followed
+			desired = d.Target()
+		}
+	}
+}
+
+// Under a load that stays the same a policy settles: what changes all the time is
+// not what was measured, but the rules themselves.
+func TestUnderASteadyLoadThereIsNoComingAndGoing(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 3))
 		p := randomPolicy(r)
-		if err := p.Validate(); err != nil {
-			t.Fatal(err)
-		}
+		p.Mode, p.Budget, p.Cooldown = autoscale.Mode{}, autoscale.Budget{}, 0
+		v := randomValues(r)
 		var s autoscale.State
-		now, desired := at(0), r.IntN(p.Max+3)
-		for range 15 {
-			now = now.Add(time.Duration(1+r.IntN(40)) * time.Second)
-			in := randomSignals(r, desired, now)
-			d := decideTwice(t, p, s, in, now)
-			neverUnknownAndLess(t, p, s, in, now)
-			s = d.Next
-			if r.IntN(10) > 0 { // a platform may not have followed
-				desired = d.Target()
+		desired, turns, was := r.IntN(p.Max+1), 0, 0
+		for tick := range 120 {
+			d := autoscale.Decide(p, s, autoscale.Signals{Desired: desired, Values: v, Burst: v}, at(time.Duration(tick)*10*time.Second))
+			switch change := d.Target() - desired; {
+			case change*was < 0:
+				turns++
+				was = change
+			case change != 0:
+				was = change
 			}
+			s, desired = d.Next, d.Target()
 		}
-	})
+		if turns > 1 { // a panic that ends is one
+			t.Errorf("seed %d: %d times up after down or down after up under the same load, %v", seed, turns, v)
+		}
+	}
 }
 
 // decideTwice checks what a single decision promises.

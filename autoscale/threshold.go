@@ -69,6 +69,7 @@ func (d *deciding) belowThresholds() {
 			return
 		}
 	}
+	under := 100.0
 	for _, name := range slices.Sorted(maps.Keys(t.Down)) {
 		v, whole, ok := d.in.value(name)
 		keep.Signal, keep.Value, keep.Limit = name, v, t.Down[name]
@@ -83,8 +84,29 @@ func (d *deciding) belowThresholds() {
 			d.add(keep, "%s is unknown of some instances", name)
 			return
 		}
+		under = min(under, below(v, t.Down[name]))
 	}
-	d.add(Proposal{Rule: ByThreshold, Instances: d.current - min(t.Remove, d.current)}, "%s", d.allBelow())
+	d.add(Proposal{Rule: ByThreshold, Instances: d.current - min(t.stepDown(d.current, under), d.current)}, "%s", d.allBelow())
+}
+
+// below is by how many percent of a threshold a value is below it.
+func below(v, limit float64) float64 {
+	if limit <= 0 {
+		return 0
+	}
+	return 100 * (limit - v) / limit
+}
+
+// stepDown is how many instances go when all signals are so far below their limits.
+func (t *Thresholds) stepDown(current int, under float64) int {
+	remove, reached := t.Remove, -1.0
+	for _, s := range t.StepsDown {
+		if s.Under <= under && s.Under > reached {
+			reached = s.Under
+			remove = max(s.Remove, int(float64(current)*s.Percent/100), 1)
+		}
+	}
+	return remove
 }
 
 func (d *deciding) allBelow() string {

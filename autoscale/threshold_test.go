@@ -96,3 +96,57 @@ func TestInstancesThatStartAreNotAddedTwice(t *testing.T) {
 	s.Instances[1].State = autoscale.Ready
 	want(t, decide(p, s), 3, autoscale.ByThreshold)
 }
+
+func TestStepsDownGrowWithTheLeastDistance(t *testing.T) {
+	t.Parallel()
+	p := quick(1, 50)
+	p.Thresholds = autoscale.Thresholds{
+		Down: values{autoscale.CPUPercent: 40, autoscale.ActiveConnections: 20}, Remove: 2,
+		StepsDown: []autoscale.StepDown{{Under: 75, Remove: 1, Percent: 55}, {Under: 50, Remove: 4}},
+	}
+	for _, c := range []struct {
+		cpu, connections float64
+		result           int
+	}{
+		{39, 1, 8}, // only the connections are far below
+		{20, 10, 6},
+		{20.1, 10, 8},
+		{9, 10, 6},
+		{9, 5, 5}, // 55 % of ten, rounded down
+		{0, 0, 5},
+		{40, 0, 10},
+	} {
+		d := decide(p, autoscale.Signals{Desired: 10, Values: values{autoscale.CPUPercent: c.cpu, autoscale.ActiveConnections: c.connections}})
+		if d.Result != c.result {
+			t.Errorf("cpu %v, %v connections: %d instances, want %d\n%s", c.cpu, c.connections, d.Result, c.result, lines(&d))
+		}
+	}
+}
+
+func TestThresholdsOfTheServiceProfile(t *testing.T) {
+	t.Parallel()
+	p := autoscale.ServicePolicy()
+	p.Down.Hold = -1
+	calm := values{autoscale.CPUPercent: 29, autoscale.MemoryPercent: 39, autoscale.ActiveConnections: 19, autoscale.ResponseTimeMS: 499, autoscale.ErrorRatePercent: 90}
+	for _, c := range []struct {
+		name   string
+		change values
+		result int
+	}{
+		{"calm, whenever the last request came", nil, 2},
+		{"cpu", values{autoscale.CPUPercent: 80.1}, 4},
+		{"memory", values{autoscale.MemoryPercent: 85.1}, 4},
+		{"connections", values{autoscale.ActiveConnections: 100.1}, 4},
+		{"response time", values{autoscale.ResponseTimeMS: 2001}, 4},
+		{"on the limits", values{autoscale.CPUPercent: 80, autoscale.MemoryPercent: 85, autoscale.ActiveConnections: 100, autoscale.ResponseTimeMS: 2000}, 3},
+		{"connections not below", values{autoscale.ActiveConnections: 20}, 3},
+		{"response time not below", values{autoscale.ResponseTimeMS: 500}, 3},
+	} {
+		v := maps.Clone(calm)
+		maps.Copy(v, c.change)
+		d := autoscale.Decide(p, settledState(3), autoscale.Signals{Desired: 3, Instances: ready(3, nil), Values: v}, at(0))
+		if d.Result != c.result {
+			t.Errorf("%s: %d, want %d\n%s", c.name, d.Result, c.result, lines(&d))
+		}
+	}
+}

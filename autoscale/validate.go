@@ -65,6 +65,10 @@ func (p Policy) validateThresholds(add complain) {
 		add(s.Over < 0 || !finite(s.Over) || !finite(s.Percent), "Thresholds.Steps[%d]: Over and Percent must be numbers, and not negative", i)
 		add(s.Add < 0 || s.Add > maxInstances || s.Percent < 0 || s.Percent > maxPercent || s.Add == 0 && s.Percent == 0, "Thresholds.Steps[%d] must add something", i)
 	}
+	for i, s := range t.StepsDown {
+		add(!finite(s.Under) || s.Under < 0 || s.Under > 100, "Thresholds.StepsDown[%d].Under must be between 0 and 100, is %v", i, s.Under)
+		add(s.Remove < 0 || s.Remove > maxInstances || !finite(s.Percent) || s.Percent < 0 || s.Percent > 100 || s.Remove == 0 && s.Percent == 0, "Thresholds.StepsDown[%d] must remove something, and at most 100 percent", i)
+	}
 	add(t.Remove < 0 || t.Remove > maxInstances, "Thresholds.Remove must be between 0 and %d, is %d", maxInstances, t.Remove)
 }
 

@@ -102,7 +102,7 @@ func (s *served) signals() *autoscale.Signals {
 	return &v.Latest.Inputs.Signals
 }
 
-func (s *served) expect(when string, got map[autoscale.Signal]float64, want map[autoscale.Signal]float64) {
+func (s *served) expect(when string, got, want map[autoscale.Signal]float64) {
 	s.t.Helper()
 	for name, v := range want {
 		if x, ok := got[name]; !ok || math.Abs(x-v) > 1e-3 {
