@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { accessible, api, open, server, shot, until } from './browser'
+import { accessible, answered, api, open, server, shot, until } from './browser'
 
 type Channels = { channels: { name: string; sent: number }[] }
 
@@ -27,8 +27,8 @@ test('an alert says what is wrong, why and what to do; a silence is asked for, m
   await dialog.getByLabel('Function').fill('alarm')
   await dialog.getByLabel('For').fill('soon')
   await dialog.getByRole('button', { name: 'Silence' }).click()
-  await dialog.getByText('Write it as 90m or 2h.').waitFor()
-  expect(await dialog.getByLabel('Reason').getAttribute('aria-invalid')).toBe('true')
+  await answered(dialog.getByLabel('For'), 'Write it as 90m or 2h.')
+  await answered(dialog.getByLabel('Reason'), 'Say why')
   await dialog.getByLabel('For').fill('1h')
   await dialog.getByLabel('Reason').fill('a test')
   await dialog.getByRole('button', { name: 'Silence' }).click()

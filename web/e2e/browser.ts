@@ -2,7 +2,7 @@
 // from elsewhere, no violation of the page's policy, nothing that axe-core finds.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
+import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 
 export type Role = 'viewer' | 'operator' | 'admin'
@@ -81,6 +81,13 @@ export async function accessible(page: Page) {
     return violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)
   })
   expect(found.join('\n')).toBe('')
+}
+
+/** Waits until a field is marked as wrong and what stands beside it says so. */
+export async function answered(field: Locator, words: string | RegExp) {
+  await until('marked as wrong', async () => (await field.getAttribute('aria-invalid')) === 'true')
+  const note = field.page().locator('#' + (await field.getAttribute('aria-describedby')))
+  await note.filter({ hasText: words }).waitFor()
 }
 
 /** Keeps a picture of the page in e2e/screenshots. */
