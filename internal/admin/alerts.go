@@ -128,7 +128,7 @@ func (s *Server) silence(ctx context.Context, in *struct{ Body NewSilence }) (al
 		q.From = now
 	}
 	q.Until = q.From.Add(long)
-	err = s.audited(ctx, access.Change{Action: "alert.silence", Target: targetOf(&q), After: b}, func() error {
+	err = s.audited(ctx, access.Change{Action: "alert.silence", Target: targetOf(&q), After: b, Reason: b.Reason}, func() error {
 		made, err := s.config.Alerting.Silence(q, now)
 		if err == nil {
 			q = made

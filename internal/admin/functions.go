@@ -24,7 +24,7 @@ type Cleared struct {
 
 // Reason is the body of orders that need nothing else. It may be left out.
 type Reason struct {
-	Reason string `json:"reason,omitempty" maxLength:"500" doc:"for the events, and for those who meet the result"`
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"for the audit log, the events, and those who meet the result"`
 }
 
 // text is empty without a body.

@@ -67,6 +67,9 @@ func auditTable(v *admin.AuditLog) *table {
 	for i := range v.Entries {
 		e := &v.Entries[i]
 		result := text("ordered")
+		if e.Reason != "" {
+			result = text("ordered: %s", e.Reason)
+		}
 		if e.Error != "" {
 			result = cell{e.Error, red}
 		}

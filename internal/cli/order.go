@@ -19,7 +19,7 @@ func ordering(g *global, c *cobra.Command, run func(c *cobra.Command, args []str
 		c.Args = cobra.ExactArgs(1)
 	}
 	c.ValidArgsFunction = completeFunctions(g)
-	reason := c.Flags().String("reason", "", "why, for the events and those who meet the result")
+	reason := c.Flags().String("reason", "", "why, for the audit log, the events and those who meet the result")
 	c.RunE = func(c *cobra.Command, args []string) error { return run(c, args, *reason) }
 	return c
 }

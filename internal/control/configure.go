@@ -52,7 +52,7 @@ func (c *Control) Configure(ctx context.Context, by store.Actor, function string
 	if len(w.problems) > 0 {
 		return store.FunctionConfig{}, w.refusal()
 	}
-	err := c.change(ctx, by, function, "function.configure", func(row *store.FunctionConfig) error {
+	err := c.change(ctx, by, function, "function.configure", "", func(row *store.FunctionConfig) error {
 		if err := docs.into(row); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ import (
 // Store is where orders are written. store.Store is one.
 type Store interface {
 	FunctionConfigs(ctx context.Context) ([]store.FunctionConfig, error)
-	EditFunctionConfig(ctx context.Context, function, action string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error)
+	EditFunctionConfig(ctx context.Context, function, action, reason string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error)
 	Overrides(ctx context.Context) ([]store.Override, error)
 	SetOverride(ctx context.Context, path string, value json.RawMessage, by store.Actor) error
 	Audit(ctx context.Context, e store.AuditEntry) error
@@ -272,24 +272,24 @@ func (c *Control) function(name string) (*exchange.Function, error) {
 // change writes an order about a function and puts it in force. The store
 // writes the audit log in the same transaction; an order that changes nothing
 // gets an entry of its own.
-func (c *Control) change(ctx context.Context, by store.Actor, function, action string, edit func(*store.FunctionConfig) error) error {
+func (c *Control) change(ctx context.Context, by store.Actor, function, action, reason string, edit func(*store.FunctionConfig) error) error {
 	done, err := c.turn.take(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	row, changed, err := c.config.Store.EditFunctionConfig(ctx, function, action, by, edit)
+	row, changed, err := c.config.Store.EditFunctionConfig(ctx, function, action, reason, by, edit)
 	if err != nil {
 		return err
 	}
 	if !changed { // it was like that before
-		if err := c.audit(ctx, by, function, action, nil); err != nil {
+		if err := c.audit(ctx, by, function, action, reason, nil); err != nil {
 			return err
 		}
 	}
 	s := c.State().with(row)
 	if err := c.put(s); err != nil {
-		return errors.Join(err, c.audit(context.WithoutCancel(ctx), by, function, action, err))
+		return errors.Join(err, c.audit(context.WithoutCancel(ctx), by, function, action, reason, err))
 	}
 	c.keepCopy(s)
 	return nil
@@ -315,8 +315,8 @@ func (c *Control) enable(row *store.FunctionConfig) error {
 func (c *Control) Enabled(function string) bool { return c.config.Runtime.Enabled(c.State(), function) }
 
 // order is change for what is kept as Orders.
-func (c *Control) order(ctx context.Context, by store.Actor, function, action string, edit func(*Orders) error) error {
-	return c.change(ctx, by, function, action, func(row *store.FunctionConfig) error {
+func (c *Control) order(ctx context.Context, by store.Actor, function, action, reason string, edit func(*Orders) error) error {
+	return c.change(ctx, by, function, action, reason, func(row *store.FunctionConfig) error {
 		o := ordersOf(*row)
 		if err := edit(&o); err != nil {
 			return err
@@ -326,8 +326,8 @@ func (c *Control) order(ctx context.Context, by store.Actor, function, action st
 }
 
 // audit writes an entry for what has no row, or for what failed afterwards.
-func (c *Control) audit(ctx context.Context, by store.Actor, target, action string, failure error) error {
-	e := store.AuditEntry{ID: store.NewID(), At: time.Now(), Actor: by, Action: action, Target: target}
+func (c *Control) audit(ctx context.Context, by store.Actor, target, action, reason string, failure error) error {
+	e := store.AuditEntry{ID: store.NewID(), At: time.Now(), Actor: by, Action: action, Target: target, Reason: reason}
 	if failure != nil {
 		e.Error = failure.Error()
 	}

@@ -32,7 +32,7 @@ func (c *Control) Failover(ctx context.Context, by store.Actor, function, instan
 		return Moved{}, err
 	}
 	m, text := Moved{Function: function}, because(by, reason)
-	err = c.order(ctx, by, function, "function.failover", func(o *Orders) error {
+	err = c.order(ctx, by, function, "function.failover", reason, func(o *Orders) error {
 		stats := fn.Balancer().Stats(time.Now())
 		chosen, err := chooseFailover(&stats, o, instance, force)
 		if err != nil {
@@ -58,7 +58,7 @@ func (c *Control) Failback(ctx context.Context, by store.Actor, function, reason
 		return Moved{}, err
 	}
 	m, text := Moved{Function: function}, because(by, reason)
-	err = c.order(ctx, by, function, "function.failback", func(o *Orders) error {
+	err = c.order(ctx, by, function, "function.failback", reason, func(o *Orders) error {
 		if o.Failover == nil {
 			return conflict("", "function %s has not failed over", function)
 		}

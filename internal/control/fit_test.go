@@ -118,7 +118,7 @@ func TestWhatAnotherNodeSetIsSetAsideWhenItDoesNotFitHere(t *testing.T) {
 	t.Parallel()
 	s := open(t, pair()...)
 	s.check = rule("functions.public.retry.attempts", has(`"attempts":3`))
-	_, _, err := s.store.EditFunctionConfig(t.Context(), "public", "config.set", me, func(row *store.FunctionConfig) error {
+	_, _, err := s.store.EditFunctionConfig(t.Context(), "public", "config.set", "", me, func(row *store.FunctionConfig) error {
 		row.Recovery, row.Enabled = raw(`{"retry":{"attempts":3,"body_limit":5}}`), true
 		return nil
 	})

@@ -17,7 +17,7 @@ func TestABreakerResetInTheStoreIsClosedHereAlsoWhenItWasForced(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What holdfast_reset_breaker does to the order.
-	if _, _, err := s.store.EditFunctionConfig(t.Context(), "public", "breaker.reset", me, func(c *store.FunctionConfig) error {
+	if _, _, err := s.store.EditFunctionConfig(t.Context(), "public", "breaker.reset", "", me, func(c *store.FunctionConfig) error {
 		c.Recovery = json.RawMessage(`{"operator":{}}`)
 		return nil
 	}); err != nil {

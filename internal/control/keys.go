@@ -86,7 +86,7 @@ func (c *Control) key(ctx context.Context, by store.Actor, path string, v any) e
 		return err
 	}
 	w := writing{control: c, function: function, names: map[string]string{}}
-	err := c.change(ctx, by, function, actionOf(v), func(row *store.FunctionConfig) error {
+	err := c.change(ctx, by, function, actionOf(v), "", func(row *store.FunctionConfig) error {
 		if err := keyed(row, path, inside, v); err != nil {
 			return err
 		}

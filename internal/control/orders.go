@@ -18,7 +18,7 @@ func (c *Control) Stop(ctx context.Context, by store.Actor, function, reason str
 	if _, err := c.function(function); err != nil {
 		return err
 	}
-	err := c.order(ctx, by, function, "function.stop", func(o *Orders) error {
+	err := c.order(ctx, by, function, "function.stop", reason, func(o *Orders) error {
 		if o.Stopped == nil {
 			o.Stopped = &Order{by.Name, time.Now(), because(by, reason)}
 		}
@@ -37,7 +37,7 @@ func (c *Control) Initialize(ctx context.Context, by store.Actor, function, reas
 	if err != nil {
 		return err
 	}
-	err = c.change(ctx, by, function, "function.initialize", func(row *store.FunctionConfig) error {
+	err = c.change(ctx, by, function, "function.initialize", reason, func(row *store.FunctionConfig) error {
 		o := ordersOf(*row)
 		o.Stopped, o.ForcedOpen = nil, nil
 		if err := setOrders(row, o); err != nil {
@@ -62,7 +62,7 @@ func (c *Control) Disable(ctx context.Context, by store.Actor, function string) 
 	if _, err := c.function(function); err != nil {
 		return err
 	}
-	err := c.change(ctx, by, function, "function.disable", func(row *store.FunctionConfig) error {
+	err := c.change(ctx, by, function, "function.disable", "", func(row *store.FunctionConfig) error {
 		row.Enabled = false
 		return nil
 	})
@@ -81,7 +81,7 @@ func (c *Control) ClearSessions(ctx context.Context, by store.Actor, function, r
 	}
 	now := time.Now()
 	n := fn.Sessions(now)
-	err = c.order(ctx, by, function, "function.clear_sessions", func(o *Orders) error {
+	err = c.order(ctx, by, function, "function.clear_sessions", reason, func(o *Orders) error {
 		o.SessionsVoid = now
 		return nil
 	})
@@ -103,7 +103,7 @@ func (c *Control) Drain(ctx context.Context, by store.Actor, function, instance 
 	if on {
 		action = "instance.drain"
 	}
-	err = c.order(ctx, by, function, action, func(o *Orders) error {
+	err = c.order(ctx, by, function, action, reason, func(o *Orders) error {
 		_, drained := o.Drained[instance]
 		switch {
 		case !on && o.Failover != nil && o.Failover.Instance == instance:
@@ -137,7 +137,7 @@ func (c *Control) Weigh(ctx context.Context, by store.Actor, function, instance 
 	if err != nil {
 		return err
 	}
-	err = c.order(ctx, by, function, "instance.weight", func(o *Orders) error {
+	err = c.order(ctx, by, function, "instance.weight", "", func(o *Orders) error {
 		o.Weights = maps.Clone(o.Weights)
 		if weight == 0 {
 			delete(o.Weights, instance)
@@ -184,7 +184,7 @@ func (c *Control) ResetBreaker(ctx context.Context, by store.Actor, function, re
 	if fn.Breaker() == nil {
 		return c.noBreaker(function)
 	}
-	err = c.order(ctx, by, function, "breaker.reset", func(o *Orders) error {
+	err = c.order(ctx, by, function, "breaker.reset", reason, func(o *Orders) error {
 		o.ForcedOpen = nil
 		return nil
 	})
@@ -207,7 +207,7 @@ func (c *Control) OpenBreaker(ctx context.Context, by store.Actor, function, rea
 	case reason == "":
 		return invalid("reason", "everybody who meets the breaker reads it", "must say why")
 	}
-	err = c.order(ctx, by, function, "breaker.force_open", func(o *Orders) error {
+	err = c.order(ctx, by, function, "breaker.force_open", reason, func(o *Orders) error {
 		o.ForcedOpen = &Order{by.Name, time.Now(), because(by, reason)}
 		return nil
 	})
@@ -234,7 +234,7 @@ func (c *Control) Start(ctx context.Context, by store.Actor, function, reason st
 	if _, err := c.function(function); err != nil {
 		return err
 	}
-	err := c.change(ctx, by, function, "function.start", func(row *store.FunctionConfig) error {
+	err := c.change(ctx, by, function, "function.start", reason, func(row *store.FunctionConfig) error {
 		o := ordersOf(*row)
 		o.Stopped = nil
 		if err := setOrders(row, o); err != nil {

@@ -187,8 +187,8 @@ func TestEveryOrderIsInTheAuditLogAlsoOneThatChangesNothing(t *testing.T) {
 // ahead is a store whose clock is.
 type ahead struct{ store.Store }
 
-func (a ahead) EditFunctionConfig(ctx context.Context, function, action string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
-	c, changed, err = a.Store.EditFunctionConfig(ctx, function, action, by, edit)
+func (a ahead) EditFunctionConfig(ctx context.Context, function, action, reason string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
+	c, changed, err = a.Store.EditFunctionConfig(ctx, function, action, reason, by, edit)
 	c.UpdatedAt = c.UpdatedAt.Add(time.Hour)
 	return c, changed, err
 }

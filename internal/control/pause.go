@@ -61,11 +61,12 @@ func (c *Control) hold(ctx context.Context, by store.Actor, function, action str
 		return invalid("for", "0 is until somebody takes it back", "must be between 0 and %s, is %s", longestHold, length)
 	}
 	now := time.Now()
-	h.Order = Order{by.Name, now, because(by, h.Reason)}
+	reason := h.Reason
+	h.Order = Order{by.Name, now, because(by, reason)}
 	if length > 0 {
 		h.Until = now.Add(length).Truncate(time.Second)
 	}
-	err := c.order(ctx, by, function, action, func(o *Orders) error {
+	err := c.order(ctx, by, function, action, reason, func(o *Orders) error {
 		limits := c.config.Runtime.Scaling(function)
 		if err := h.fits(&limits, function); err != nil {
 			return err
@@ -98,7 +99,7 @@ func (c *Control) Resume(ctx context.Context, by store.Actor, function, reason s
 	if _, err := c.function(function); err != nil {
 		return err
 	}
-	err := c.order(ctx, by, function, "function.unpause", func(o *Orders) error {
+	err := c.order(ctx, by, function, "function.unpause", reason, func(o *Orders) error {
 		if !o.Hold.Holds(time.Now()) {
 			return conflict("", "scaling of function %s is neither paused nor pinned by order", function)
 		}

@@ -33,7 +33,7 @@ func (c *Control) Rollback(ctx context.Context, by store.Actor, function, reason
 		return RolledBack{}, err
 	}
 	defer done()
-	if err := c.audit(ctx, by, function, "function.rollback", nil); err != nil {
+	if err := c.audit(ctx, by, function, "function.rollback", reason, nil); err != nil {
 		return RolledBack{}, err
 	}
 	if p := c.config.Runtime.Scaling(function); !p.Remembers {
@@ -44,7 +44,7 @@ func (c *Control) Rollback(ctx context.Context, by store.Actor, function, reason
 	r.From, err = c.config.Runtime.Rollback(asking, function)
 	if err != nil {
 		refusal := conflict("holdfast status", "function %s cannot be rolled back: %s", function, err)
-		return RolledBack{}, errors.Join(refusal, c.audit(context.WithoutCancel(ctx), by, function, "function.rollback", refusal))
+		return RolledBack{}, errors.Join(refusal, c.audit(context.WithoutCancel(ctx), by, function, "function.rollback", reason, refusal))
 	}
 	c.publish(function, "", "rollback", fmt.Sprintf("away from version %s, %s", r.From, r.Reason))
 	return r, nil

@@ -33,14 +33,14 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 	if _, err := c.function(function); err != nil {
 		return Scaled{}, err
 	}
-	s, text := Scaled{Function: function}, because(by, reason)
+	s := Scaled{Function: function}
 	if l := c.config.Runtime.Scaling(function); l.Remembers {
-		if err := c.scaleThere(ctx, by, &s, &l, direction, to); err != nil {
+		if err := c.scaleThere(ctx, by, &s, &l, direction, to, reason); err != nil {
 			return Scaled{}, err
 		}
-		return c.awaitFor(ctx, s, by, text), nil
+		return c.awaitFor(ctx, s, by, reason), nil
 	}
-	err := c.order(ctx, by, function, "function.scale", func(o *Orders) error {
+	err := c.order(ctx, by, function, "function.scale", reason, func(o *Orders) error {
 		limits := c.config.Runtime.Scaling(function)
 		n, err := wanted(&limits, function, direction, to)
 		if err != nil {
@@ -48,19 +48,19 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 		}
 		s.Before, s.After, s.Ready = limits.Wanted, n, limits.Ready
 		if o.Count = nil; n != limits.Unordered { // else that many are there without an order
-			o.Count = &Count{Order{by.Name, time.Now(), text}, n, limits.Configured}
+			o.Count = &Count{Order{by.Name, time.Now(), because(by, reason)}, n, limits.Configured}
 		}
 		return nil
 	})
 	if err != nil {
 		return Scaled{}, err
 	}
-	return c.awaitFor(ctx, s, by, text), nil
+	return c.awaitFor(ctx, s, by, reason), nil
 }
 
 // scaleThere orders a number from a platform that remembers it. The audit log
 // has the order before the platform does.
-func (c *Control) scaleThere(ctx context.Context, by store.Actor, s *Scaled, l *Scaling, direction string, to int) error {
+func (c *Control) scaleThere(ctx context.Context, by store.Actor, s *Scaled, l *Scaling, direction string, to int, reason string) error {
 	n, err := wanted(l, s.Function, direction, to)
 	if err != nil {
 		return err
@@ -70,24 +70,24 @@ func (c *Control) scaleThere(ctx context.Context, by store.Actor, s *Scaled, l *
 		return err
 	}
 	defer done()
-	if err := c.audit(ctx, by, s.Function, "function.scale", nil); err != nil {
+	if err := c.audit(ctx, by, s.Function, "function.scale", reason, nil); err != nil {
 		return err
 	}
 	s.Before, s.After, s.Ready = l.Wanted, n, l.Ready
 	if err := c.config.Runtime.Order(s.Function, n); err != nil {
 		refusal := conflict("holdfast explain scaling "+s.Function, "function %s cannot be scaled to %d instances: %s", s.Function, n, err)
-		return errors.Join(refusal, c.audit(context.WithoutCancel(ctx), by, s.Function, "function.scale", refusal))
+		return errors.Join(refusal, c.audit(context.WithoutCancel(ctx), by, s.Function, "function.scale", reason, refusal))
 	}
 	return nil
 }
 
 // awaitFor waits for what was ordered as long as ctx lasts.
-func (c *Control) awaitFor(ctx context.Context, s Scaled, by store.Actor, text string) Scaled {
+func (c *Control) awaitFor(ctx context.Context, s Scaled, by store.Actor, reason string) Scaled {
 	if s.Before == s.After {
 		return s
 	}
 	done, began := make(chan Scaled, 1), s
-	c.wg.Go(func() { done <- c.follow(began, by, text) }) //nolint:contextcheck // the order outlives the request
+	c.wg.Go(func() { done <- c.follow(began, by, reason) }) //nolint:contextcheck // the order outlives the request
 	select {
 	case s = <-done:
 	case <-ctx.Done():
@@ -143,11 +143,11 @@ func (c *Control) Follow(s Scaled, reason string) {
 }
 
 // follow waits for the instances and logs the action with its result.
-func (c *Control) follow(s Scaled, by store.Actor, text string) Scaled {
+func (c *Control) follow(s Scaled, by store.Actor, reason string) Scaled {
 	failure := c.await(&s)
-	a := c.record(scaleAction(&s, by, text, failure), operator)
+	a := c.record(scaleAction(&s, by, because(by, reason), failure), operator)
 	if failure != "" {
-		c.tellFailure(by, &s, failure)
+		c.tellFailure(by, &s, reason, failure)
 	}
 	s.Action = &a
 	return s
@@ -180,10 +180,10 @@ func (c *Control) await(s *Scaled) (failure string) {
 	}
 }
 
-func (c *Control) tellFailure(by store.Actor, s *Scaled, failure string) {
+func (c *Control) tellFailure(by store.Actor, s *Scaled, reason, failure string) {
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 	defer stop()
-	if err := c.audit(ctx, by, s.Function, "function.scale", fmt.Errorf("scale to %d: %s", s.After, failure)); err != nil {
+	if err := c.audit(ctx, by, s.Function, "function.scale", reason, fmt.Errorf("scale to %d: %s", s.After, failure)); err != nil {
 		c.config.Logger.Error("failed order not in the audit log", "function", s.Function, "reason", failure, "error", err)
 	}
 }

@@ -53,6 +53,7 @@ type AuditEntry struct {
 	Target string          `json:"target,omitempty"`
 	Before json.RawMessage `json:"before,omitempty"`
 	After  json.RawMessage `json:"after,omitempty"`
+	Reason string          `json:"reason,omitempty" doc:"what came with the order as its reason"`
 	Error  string          `json:"error,omitempty"` // why it did not happen; empty: it did
 }
 

@@ -29,7 +29,7 @@ type Configs interface {
 	// EditFunctionConfig calls edit with the current row (a new, enabled one when there is none) inside a transaction,
 	// and stores the result. No two edits of a function overlap. An edit that leaves a row as it was writes nothing, and
 	// changed is false. An error of edit is returned as it is.
-	EditFunctionConfig(ctx context.Context, function, action string, by Actor, edit func(*FunctionConfig) error) (c FunctionConfig, changed bool, err error)
+	EditFunctionConfig(ctx context.Context, function, action, reason string, by Actor, edit func(*FunctionConfig) error) (c FunctionConfig, changed bool, err error)
 	// AddDefaults creates rows of functions that have none, and closed breakers; it changes none that exist.
 	AddDefaults(ctx context.Context, all []FunctionConfig) (added int, err error)
 	Overrides(ctx context.Context) ([]Override, error)

@@ -33,20 +33,20 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 	const one = "/api/v1/functions/{function}"
 	changes := []change{
 		{"POST " + one + "/stop", "", `{"reason":"why"}`, "function.stop"},
-		{"POST " + one + "/start", "", "", "function.start"},
-		{"POST " + one + "/initialize", "", "", "function.initialize"},
-		{"POST " + one + "/scale", "", `{"scale_action":"up"}`, "function.scale"},
+		{"POST " + one + "/start", "", `{"reason":"why"}`, "function.start"},
+		{"POST " + one + "/initialize", "", `{"reason":"why"}`, "function.initialize"},
+		{"POST " + one + "/scale", "", `{"scale_action":"up","reason":"why"}`, "function.scale"},
 		{"POST " + one + "/pause", "", `{"for":"10m","reason":"why"}`, "function.pause"},
-		{"POST " + one + "/pin", "", `{"instances":3}`, "function.pin"},
-		{"POST " + one + "/unpause", "", "", "function.unpause"},
-		{"POST " + one + "/failover", "", `{"instance_id":"public-1"}`, "function.failover"},
-		{"POST " + one + "/failback", "", "", "function.failback"},
+		{"POST " + one + "/pin", "", `{"instances":3,"reason":"why"}`, "function.pin"},
+		{"POST " + one + "/unpause", "", `{"reason":"why"}`, "function.unpause"},
+		{"POST " + one + "/failover", "", `{"instance_id":"public-1","reason":"why"}`, "function.failover"},
+		{"POST " + one + "/failback", "", `{"reason":"why"}`, "function.failback"},
 		{"POST " + one + "/rollback", "", `{"reason":"why"}`, refused},
-		{"POST " + one + "/clear-sessions", "", "", "function.clear_sessions"},
+		{"POST " + one + "/clear-sessions", "", `{"reason":"why"}`, "function.clear_sessions"},
 		{"POST " + one + "/breaker/open", "", `{"reason":"why"}`, "breaker.force_open"},
-		{"POST " + one + "/breaker/reset", "", "", "breaker.reset"},
-		{"PUT " + one + "/instances/{instance}/drain", "", "", "instance.drain"},
-		{"DELETE " + one + "/instances/{instance}/drain", "", "", "instance.undrain"},
+		{"POST " + one + "/breaker/reset", "", `{"reason":"why"}`, "breaker.reset"},
+		{"PUT " + one + "/instances/{instance}/drain", "", `{"reason":"why"}`, "instance.drain"},
+		{"DELETE " + one + "/instances/{instance}/drain", "", `{"reason":"why"}`, "instance.undrain"},
 		{"PUT " + one + "/instances/{instance}/weight", "", `{"weight":3}`, "instance.weight"},
 		{"POST /api/v1/runs", "", `{"kind":"load","function":"public","rate":1,"duration":"1m"}`, "run.start"},
 		{"POST /api/v1/runs/{id}/stop", "", "", "run.stop"},
@@ -60,7 +60,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		{"POST /api/v1/tokens", "", `{"name":"t","role":"viewer"}`, "token.create"},
 		{"DELETE /api/v1/tokens/{id}", "", "", "token.revoke"},
 		{"PUT " + recovery, "", `{"function_name":"public","recovery_config":{"failure_threshold":2}}`, "function.configure"},
-		{"POST " + recovery, "", `{"action":"stop","function_name":"public"}`, "function.stop"},
+		{"POST " + recovery, "", `{"action":"stop","function_name":"public","reason":"why"}`, "function.stop"},
 		{"DELETE " + recovery, "?function=public", "", "function.disable"},
 		{"POST /api/v1/session", "", `{"token":"` + a.token + `"}`, "session.login"},
 		{"POST /api/v1/config/check", "", `{"path":"log.level","value":"warn"}`, ""}, // changes nothing
@@ -72,12 +72,16 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		listed = append(listed, c.operation)
 	}
 	slices.Sort(listed)
-	if described := changingOperations(t, a); !slices.Equal(described, listed) {
-		t.Errorf("the API describes\n%v\nhere are\n%v", described, listed)
+	described := changingOperations(t, a)
+	if all := slices.Sorted(maps.Keys(described)); !slices.Equal(all, listed) {
+		t.Errorf("the API describes\n%v\nhere are\n%v", all, listed)
 	}
 	id := ""
 	for _, c := range changes {
 		method, path, _ := strings.Cut(c.operation, " ")
+		if with := strings.Contains(c.body, `"reason":"why"`); with != described[c.operation] {
+			t.Errorf("%s takes a reason: %v, has one here: %v", c.operation, described[c.operation], with)
+		}
 		path = strings.NewReplacer("{function}", "public", "{instance}", "public-2", "{id}", id, "{name}", "nobody").Replace(path) + c.path
 		res := send(t, method, a.base+path, c.body, "Authorization: Bearer "+a.token, "Content-Type: application/json")
 		b, _ := io.ReadAll(res.Body)
@@ -114,6 +118,13 @@ func (a api) audited(c change) {
 	if e["action"] != c.action || by["name"] != "bootstrap" || by["role"] != "admin" || !strings.HasPrefix(fmt.Sprint(by["source"]), "127.0.0.1") || e["created_at"] == nil {
 		a.t.Errorf("%s has the entry %v, want %s", c.operation, e, c.action)
 	}
+	why := any(nil)
+	if strings.Contains(c.body, `"reason":"why"`) {
+		why = "why"
+	}
+	if e["reason"] != why {
+		a.t.Errorf("%s has the entry %v, want the reason %v", c.operation, e, why)
+	}
 	if c.action == "config.set" || c.action == "config.unset" || c.action == "function.configure" || c.action == "log.level" {
 		if e["before"] == nil && c.action != "config.set" || e["after"] == nil || fmt.Sprint(e["before"]) == fmt.Sprint(e["after"]) {
 			a.t.Errorf("%s: before %v, after %v", c.operation, e["before"], e["after"])
@@ -121,20 +132,37 @@ func (a api) audited(c change) {
 	}
 }
 
-// changingOperations are all that OpenAPI describes and that are no question.
-func changingOperations(t *testing.T, a api) []string {
+// changingOperations are all that OpenAPI describes and that are no question,
+// each with whether it takes a reason.
+func changingOperations(t *testing.T, a api) map[string]bool {
 	t.Helper()
 	_, v := a.ask("GET", "/api/openapi.json", "")
 	paths, _ := v["paths"].(map[string]any)
-	var list []string
-	for _, path := range slices.Sorted(maps.Keys(paths)) {
-		item, _ := paths[path].(map[string]any)
-		for method := range item {
+	all := map[string]bool{}
+	for path, item := range paths {
+		operations, _ := item.(map[string]any)
+		for method, o := range operations {
 			if m := strings.ToUpper(method); m == http.MethodPost || m == http.MethodPut || m == http.MethodDelete || m == http.MethodPatch {
-				list = append(list, m+" "+path)
+				all[m+" "+path] = takesReason(v, o)
 			}
 		}
 	}
-	slices.Sort(list)
-	return list
+	return all
+}
+
+// takesReason looks into the schema of an operation's body, which may stand
+// elsewhere in the document.
+func takesReason(document map[string]any, operation any) bool {
+	in := func(v any, keys ...string) any {
+		for _, k := range keys {
+			m, _ := v.(map[string]any)
+			v = m[k]
+		}
+		return v
+	}
+	schema := in(operation, "requestBody", "content", "application/json", "schema")
+	if ref, ok := in(schema, "$ref").(string); ok {
+		schema = in(document, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
+	}
+	return in(schema, "properties", "reason") != nil
 }

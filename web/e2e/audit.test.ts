@@ -4,7 +4,7 @@ import { accessible, api, open, shot, until } from './browser'
 test('what was ordered stands in the audit log with who did it, and the filter stands in the address', async () => {
   await api('POST', '/api/v1/functions/shop/clear-sessions', { reason: 'seen by a test' }, 'operator')
   const page = await open('/audit?function=shop')
-  await page.getByRole('row').filter({ hasText: 'e2e-operator' }).first().waitFor()
+  await page.getByRole('row').filter({ hasText: 'e2e-operator' }).filter({ hasText: 'seen by a test' }).first().waitFor()
   await accessible(page)
   await shot(page, 'audit')
   await page.getByLabel('Function').selectOption('bench')

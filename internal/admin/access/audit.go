@@ -38,6 +38,7 @@ type Change struct {
 	Target string // the function, instance or key
 	Before any    // what it is now; nil: nothing worth noting
 	After  any    // what it shall be
+	Reason string // why, in the words of who wants it; may be empty
 }
 
 // Do writes the entry, makes the change, and writes a second entry when that
@@ -78,7 +79,7 @@ func (a *Audit) DoTelling(ctx context.Context, c Change, do func(context.Context
 func (a *Audit) begin(ctx context.Context, c Change) (store.AuditEntry, error) {
 	Covered(ctx)
 	e := entry(FromContext(ctx), c.Action, c.Target)
-	e.Before, e.After = MaskJSON(c.Before), MaskJSON(c.After)
+	e.Before, e.After, e.Reason = MaskJSON(c.Before), MaskJSON(c.After), Mask(c.Reason)
 	if err := a.record(ctx, e); err != nil {
 		return e, fmt.Errorf("nothing was changed, because it cannot be written into the audit log: %w", err)
 	}

@@ -22,14 +22,14 @@ func someone(t *testing.T) context.Context {
 func TestAChangeHasItsEntryBeforeItIsMade(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
-	err := access.NewAudit(m, nil).Do(someone(t), access.Change{Action: "function.scale", Target: "public", Before: 1, After: 2}, func(context.Context) error {
+	err := access.NewAudit(m, nil).Do(someone(t), access.Change{Action: "function.scale", Target: "public", Before: 1, After: 2, Reason: "sale, see http://u:secret@10.0.0.1/"}, func(context.Context) error {
 		if len(m.audited()) != 1 {
 			t.Error("the change came before its entry")
 		}
 		return nil
 	})
 	e := m.audited()
-	if err != nil || len(e) != 1 || e[0].Action != "function.scale" || e[0].Target != "public" || string(e[0].Before) != "1" || string(e[0].After) != "2" ||
+	if err != nil || len(e) != 1 || e[0].Action != "function.scale" || e[0].Target != "public" || string(e[0].Before) != "1" || string(e[0].After) != "2" || e[0].Reason != "sale, see http://u:***@10.0.0.1/" ||
 		e[0].Actor != (store.Actor{Name: "ci", Role: store.Operator, Source: "local"}) || e[0].At.IsZero() || e[0].Error != "" {
 		t.Errorf("%v, %+v", err, e)
 	}

@@ -112,7 +112,7 @@ func TestManyNodesMayStartAtOnce(t *testing.T) {
 	}
 	var versions int
 	query(t, url, "SELECT count(*) FROM holdfast_schema_version WHERE version_id > 0", &versions)
-	if versions != 3 {
+	if versions != 4 {
 		t.Errorf("%d migrations are noted, want each once", versions)
 	}
 }
@@ -309,7 +309,7 @@ func TestResettingABreakerTakesBackTheOrderThatKeepsItOpen(t *testing.T) {
 	s := open(t, url)
 	ok(t, s.Migrate(t.Context()))
 	ok(t, s.SaveStates(t.Context(), []store.State{storetest.OpenBreaker("api", time.Now())}))
-	_, _, err := s.EditFunctionConfig(t.Context(), "api", "breaker.force_open", store.Actor{Name: "ada"}, func(c *store.FunctionConfig) error {
+	_, _, err := s.EditFunctionConfig(t.Context(), "api", "breaker.force_open", "", store.Actor{Name: "ada"}, func(c *store.FunctionConfig) error {
 		c.Recovery = json.RawMessage(`{"retry":{"attempts":1},"operator":{"forced_open":{"by":"ada"},"weights":{"a":2}}}`)
 		return nil
 	})

@@ -13,7 +13,7 @@ import (
 
 const (
 	tokenColumns = "id, name, role, hash, created_at, created_by, expires_at, last_used_at, revoked_at"
-	auditColumns = "id, who, role, source, action, target, before, after, error_message, created_at"
+	auditColumns = "id, who, role, source, action, target, before, after, reason, error_message, created_at"
 )
 
 func scanToken(r interface{ Scan(...any) error }, t *store.Token) error {
@@ -92,7 +92,7 @@ func addAudit(ctx context.Context, tx *sql.Tx, e store.AuditEntry) error {
 	}
 	_, err := tx.ExecContext(ctx, table{"holdfast_audit", auditColumns, "ON CONFLICT (id) DO NOTHING"}.statement(1),
 		e.ID, store.Text(e.Actor.Name), store.Text(string(e.Actor.Role)), store.Text(e.Actor.Source), store.Text(e.Action),
-		store.Text(e.Target), docOrNull(e.Before), docOrNull(e.After), orNull(e.Error), stamp(e.At))
+		store.Text(e.Target), docOrNull(e.Before), docOrNull(e.After), orNull(e.Reason), orNull(e.Error), stamp(e.At))
 	return err
 }
 
@@ -106,7 +106,7 @@ func (d *DB) AuditLog(ctx context.Context, q store.Query) ([]store.AuditEntry, e
 	where, args := page(q, "holdfast_audit", "target", "action")
 	return listed(ctx, d, "read the audit log", func(r *sql.Rows, e *store.AuditEntry) error {
 		return r.Scan(&e.ID, &e.Actor.Name, &e.Actor.Role, &e.Actor.Source, &e.Action, &e.Target, document{&e.Before},
-			document{&e.After}, text{&e.Error}, when{&e.At})
+			document{&e.After}, text{&e.Reason}, text{&e.Error}, when{&e.At})
 	}, "SELECT "+auditColumns+" FROM holdfast_audit"+where, args...)
 }
 

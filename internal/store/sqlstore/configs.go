@@ -33,15 +33,15 @@ func (d *DB) FunctionConfigs(ctx context.Context) ([]store.FunctionConfig, error
 }
 
 // EditFunctionConfig implements store.Configs.
-func (d *DB) EditFunctionConfig(ctx context.Context, function, action string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
+func (d *DB) EditFunctionConfig(ctx context.Context, function, action, reason string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
 	err = d.Write(ctx, "change the configuration of "+function, func(ctx context.Context, tx *sql.Tx) error {
-		c, changed, err = d.editConfig(ctx, tx, function, action, by, edit)
+		c, changed, err = d.editConfig(ctx, tx, function, action, reason, by, edit)
 		return err
 	})
 	return c, changed && err == nil, err
 }
 
-func (d *DB) editConfig(ctx context.Context, tx *sql.Tx, function, action string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
+func (d *DB) editConfig(ctx context.Context, tx *sql.Tx, function, action, reason string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
 	now := time.Now()
 	// The row must be there to be locked; the transaction takes it back when nothing comes of it.
 	blank := store.FunctionConfig{Function: store.Text(function), Enabled: true}
@@ -62,7 +62,7 @@ func (d *DB) editConfig(ctx context.Context, tx *sql.Tx, function, action string
 		if added {
 			was = nil
 		}
-		change := store.AuditEntry{At: c.UpdatedAt, Actor: by, Action: action, Target: c.Function, Before: was, After: is}
+		change := store.AuditEntry{At: c.UpdatedAt, Actor: by, Action: action, Reason: reason, Target: c.Function, Before: was, After: is}
 		return c, true, d.storeConfig(ctx, tx, c, change)
 	}
 	return before, false, nil

@@ -58,21 +58,21 @@ func testConfigEdit(t *testing.T, s store.Store) {
 	set := func(doc string) func(*store.FunctionConfig) error {
 		return func(c *store.FunctionConfig) error { c.Recovery = json.RawMessage(doc); return nil }
 	}
-	first, changed, err := s.EditFunctionConfig(t.Context(), "api", "config.put", by(), set(`{"b":1,"aa":2}`))
+	first, changed, err := s.EditFunctionConfig(t.Context(), "api", "config.put", "the first", by(), set(`{"b":1,"aa":2}`))
 	ok(t, err)
 	if !changed || !first.Enabled || first.UpdatedAt.IsZero() {
 		t.Errorf("a new row is %+v, want it enabled", first)
 	}
-	_, changed, err = s.EditFunctionConfig(t.Context(), "api", "config.put", by(), set(`{"aa": 2, "b": 1}`))
+	_, changed, err = s.EditFunctionConfig(t.Context(), "api", "config.put", "", by(), set(`{"aa": 2, "b": 1}`))
 	if err != nil || changed {
 		t.Errorf("the same in other words: changed %v, %v", changed, err)
 	}
-	_, changed, err = s.EditFunctionConfig(t.Context(), "api", "config.put", by(), set(`{"b":3}`))
+	_, changed, err = s.EditFunctionConfig(t.Context(), "api", "config.put", "", by(), set(`{"b":3}`))
 	if err != nil || !changed {
 		t.Errorf("something else: changed %v, %v", changed, err)
 	}
 	errBad := errors.New("too many instances")
-	_, _, err = s.EditFunctionConfig(t.Context(), "new", "config.put", by(), func(*store.FunctionConfig) error { return errBad })
+	_, _, err = s.EditFunctionConfig(t.Context(), "new", "config.put", "", by(), func(*store.FunctionConfig) error { return errBad })
 	if err != errBad { //nolint:errorlint // the very error must come back
 		t.Errorf("error %v, want that of the edit", err)
 	}
@@ -85,7 +85,7 @@ func testConfigEdit(t *testing.T, s store.Store) {
 	}
 	same(t, "before", changes[0].Before, changes[1].After)
 	log := must[[]store.AuditEntry](t)(s.AuditLog(t.Context(), store.Query{Kind: "config.put"}))
-	if len(log) != 2 || log[0].Actor != by() || log[0].Target != "api" {
+	if len(log) != 2 || log[0].Actor != by() || log[0].Target != "api" || log[0].Reason != "" || log[1].Reason != "the first" {
 		t.Errorf("audit log %+v", log)
 	}
 }
@@ -96,7 +96,7 @@ func testConfigConcurrent(t *testing.T, s store.Store) {
 	for w := range writers {
 		wg.Go(func() {
 			for range turns {
-				_, _, err := s.EditFunctionConfig(t.Context(), "api", "config.put", by(), count(fmt.Sprintf("w%d", w)))
+				_, _, err := s.EditFunctionConfig(t.Context(), "api", "config.put", "", by(), count(fmt.Sprintf("w%d", w)))
 				if err != nil {
 					t.Error(err)
 				}
@@ -182,7 +182,7 @@ func testTokens(t *testing.T, s store.Store) {
 func testAudit(t *testing.T, s store.Store) {
 	e := store.AuditEntry{
 		ID: store.NewID(), At: moment(), Actor: by(), Action: "function.scale", Target: "api",
-		Before: json.RawMessage(`{"instances":1}`), After: json.RawMessage(`{"instances":2}`), Error: "max_instances reached",
+		Before: json.RawMessage(`{"instances":1}`), After: json.RawMessage(`{"instances":2}`), Reason: "sale begins at noon", Error: "max_instances reached",
 	}
 	ok(t, s.Audit(t.Context(), e))
 	ok(t, s.Audit(t.Context(), e))

@@ -1,0 +1,3 @@
+-- Why something was ordered, in the words of who ordered it.
+-- +goose Up
+ALTER TABLE holdfast_audit ADD COLUMN reason TEXT;
