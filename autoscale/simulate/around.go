@@ -18,6 +18,10 @@ type Around struct {
 	// Derived are signals that are calculated from others, each after those it
 	// uses.
 	Derived []Derived
+	// Each are recorded signals that every instance has of its own, so that with
+	// more instances each has less. So is the signal of a target of the kinds Mean
+	// and Ratio.
+	Each []autoscale.Signal
 }
 
 // Derived is a signal that is calculated from others.
@@ -57,6 +61,13 @@ func (t *Trace) Record(name autoscale.Signal, at []time.Time, values []float64, 
 		t.Recorded = map[autoscale.Signal]Recorded{}
 	}
 	t.Recorded[name] = r
+}
+
+// Shares says whether of a recorded signal each instance has a part.
+func (c Contender) Shares(name autoscale.Signal) bool {
+	return slices.Contains(c.Around.Each, name) || slices.ContainsFunc(c.Policy.Targets, func(t autoscale.Target) bool {
+		return t.Signal == name && (t.Kind == autoscale.Mean || t.Kind == autoscale.Ratio)
+	})
 }
 
 // Rehearsable is the contender without the targets and thresholds whose signals

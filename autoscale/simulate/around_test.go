@@ -207,3 +207,38 @@ func TestWhatNobodyLooksAtChangesNothing(t *testing.T) {
 		t.Error("the trace itself was changed")
 	}
 }
+
+// What each instance had is divided among those that are simulated; what a
+// formula needs is recorded, the formula itself is not.
+func TestThePastIsPutBesideTheDemand(t *testing.T) {
+	t.Parallel()
+	var past simulate.Past
+	trace := flat(60, 60)
+	for minute := range 60 {
+		v := map[autoscale.Signal]float64{jobs: 3, "custom:unused": 1, "custom:twice": 99}
+		if minute > 20 {
+			v["custom:late"] = 7
+		}
+		past.Add(trace.Begin.Add(time.Duration(minute)*time.Minute), 4, v)
+	}
+	list := []simulate.Contender{
+		{Policy: autoscale.Policy{Min: 6, Max: 6, Targets: []autoscale.Target{{Signal: jobs, Value: 2, Kind: autoscale.Mean}, {Signal: "custom:late", Value: 9}}}},
+		{
+			Policy: autoscale.Policy{Max: 6, Targets: []autoscale.Target{{Signal: "custom:twice", Value: 2}, {Signal: "custom:gone", Value: 2}}},
+			Around: simulate.Around{Derived: []simulate.Derived{double("custom:twice", jobs)}},
+		},
+	}
+	notes := past.Prepare(trace, list)
+	if len(notes) != 3 || len(list[0].Policy.Targets) != 2 || len(list[1].Policy.Targets) != 1 || len(trace.Recorded) != 2 {
+		t.Errorf("%q, left are %+v and %+v, recorded %d", notes, list[0].Policy.Targets, list[1].Policy.Targets, len(trace.Recorded))
+	}
+	late := trace.Recorded["custom:late"].Values
+	if !math.IsNaN(late[20]) || late[21] != 7 {
+		t.Errorf("late from minute 21 on: %v", late)
+	}
+	w := simulate.World{ArrivalVariation: -1, Tick: time.Minute}
+	all := decisions(t, simulate.Run{Policy: list[0].Policy, Around: list[0].Around, Trace: trace, World: w})
+	if v := all[len(all)-1].Inputs.Signals.Values[jobs]; v != 2 {
+		t.Errorf("4 instances had 3 each, so 6 have 2, not %v", v)
+	}
+}

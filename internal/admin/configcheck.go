@@ -7,7 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"holdfast/autoscale"
+	"holdfast/autoscale/simulate"
 	"holdfast/internal/admin/access"
 	"holdfast/internal/control"
 	"holdfast/internal/store"
@@ -16,8 +16,8 @@ import (
 // Trial is what a State would come to that is not in force.
 type Trial struct {
 	Changes []ConfigDifference
-	// Policy is how the function asked about would be scaled.
-	Policy autoscale.Policy
+	// Scaling is how the function asked about would be scaled.
+	Scaling simulate.Contender
 }
 
 // ConfigDifference is a key that would have another value.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shirou/gopsutil/v4/process"
 
+	"holdfast/autoscale"
 	"holdfast/internal/control"
 	"holdfast/internal/store"
 )
@@ -100,6 +101,17 @@ type HistoryPoint struct {
 	MemoryPercent     *float64  `json:"memory_percent,omitempty"`
 	Connections       *float64  `json:"connections,omitempty"`
 	Instances         float64   `json:"instances"`
+	// Signals are those of scaling.signals.
+	Signals map[string]float64 `json:"signals,omitempty" doc:"the function's own, by their names in scaling.signals"`
+}
+
+// OwnSignals are Signals by the names that a policy knows them by.
+func (p *HistoryPoint) OwnSignals() map[autoscale.Signal]float64 {
+	list := make(map[autoscale.Signal]float64, len(p.Signals))
+	for name, v := range p.Signals {
+		list[autoscale.Signal("custom:"+name)] = v
+	}
+	return list
 }
 
 // Past is a range of a function's history, oldest first.

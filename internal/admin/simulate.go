@@ -138,7 +138,7 @@ func (s *Server) rehearse(ctx context.Context, in *thisRehearsal) (Rehearsed, er
 	return s.rehearseWith(ctx, fn, &in.Body, present, changed)
 }
 
-func (s *Server) rehearseWith(ctx context.Context, fn *exchange.Function, b *Rehearsal, present, changed autoscale.Policy) (Rehearsed, error) {
+func (s *Server) rehearseWith(ctx context.Context, fn *exchange.Function, b *Rehearsal, present, changed simulate.Contender) (Rehearsed, error) {
 	leave, err := s.rehearsals.enter(ctx)
 	if err != nil {
 		return Rehearsed{}, err
@@ -150,18 +150,19 @@ func (s *Server) rehearseWith(ctx context.Context, fn *exchange.Function, b *Reh
 	if err != nil {
 		return Rehearsed{}, err
 	}
-	w, assumed := b.world(p, present, coldStartsOf(fn))
+	w, assumed := b.world(p, present.Policy, coldStartsOf(fn))
 	w.Discrete = simulate.DiscreteFor(p.trace, w, rehearsalDiscrete)
 	v := Rehearsed{Function: fn.Name(), From: p.trace.Begin, To: p.trace.Begin.Add(p.trace.Length()), Assumed: append(assumed, p.trace.Notes...)}
-	v.Assumed = append(v.Assumed, leftOut(present, changed)...)
-	if err := v.run(ctx, present, changed, p.trace, w); err != nil {
+	both := []simulate.Contender{present, changed}
+	v.Assumed = append(v.Assumed, p.past.Prepare(p.trace, both)...)
+	if err := v.run(ctx, both, p.trace, w); err != nil {
 		return Rehearsed{}, err
 	}
 	return v, nil
 }
 
 // policies are the one in force and the other, both as if they were carried out.
-func (s *Server) policies(function string, scaling json.RawMessage) (present, changed autoscale.Policy, err error) {
+func (s *Server) policies(function string, scaling json.RawMessage) (present, changed simulate.Contender, err error) {
 	c := s.config.Control
 	state, err := c.Trial(function, control.Documents{Scaling: scaling})
 	if err != nil {
@@ -175,9 +176,7 @@ func (s *Server) policies(function string, scaling json.RawMessage) (present, ch
 	if err != nil {
 		return present, changed, err
 	}
-	present, changed = now.Policy, then.Policy
-	present.Mode, changed.Mode = autoscale.Mode{}, autoscale.Mode{}
-	return present, changed, nil
+	return now.Scaling, then.Scaling, nil
 }
 
 // scalingProblems names fields as the body of a rehearsal does.
@@ -202,6 +201,7 @@ type asked struct {
 	trace   *simulate.Trace
 	service float64 // ms of a request, by the medians; 0: not known
 	slots   float64 // an instance works on at once, by the processor it used; 0: not known
+	past    simulate.Past
 }
 
 func (s *Server) demand(ctx context.Context, function string, days float64) (*asked, error) {
@@ -223,6 +223,7 @@ func (s *Server) demand(ctx context.Context, function string, days float64) (*as
 	for i := range points {
 		x := &points[i]
 		at[i], counts[i] = x.At, 60*x.RequestsPerSecond
+		p.past.Add(x.At, x.Instances, x.OwnSignals())
 		requests, took = requests+x.RequestsPerSecond, took+x.RequestsPerSecond*x.P50MS
 		if x.CPUPercent != nil && *x.CPUPercent > 1 && x.RequestsPerSecond > 0 {
 			busy, used = busy+x.RequestsPerSecond*x.P50MS/1000, used+x.Instances**x.CPUPercent/100
@@ -281,34 +282,15 @@ func (b *Rehearsal) world(p *asked, present autoscale.Policy, cold *ColdStarts) 
 	return w, l.list
 }
 
-// leftOut says what a rehearsal does not look at.
-func leftOut(list ...autoscale.Policy) []string {
-	var schedules, own bool
-	for i := range list {
-		schedules = schedules || len(list[i].Schedules) > 0
-		for _, t := range list[i].Targets {
-			own = own || strings.HasPrefix(string(t.Signal), "custom:")
-		}
-	}
-	var out []string
-	if schedules {
-		out = append(out, "schedules are left out")
-	}
-	if own {
-		out = append(out, "signals of your own have no past: targets for them never ask for an instance here")
-	}
-	return out
-}
-
 // run rehearses both, with as many seeds as there is time for.
-func (v *Rehearsed) run(ctx context.Context, present, changed autoscale.Policy, t *simulate.Trace, w simulate.World) error {
+func (v *Rehearsed) run(ctx context.Context, both []simulate.Contender, t *simulate.Trace, w simulate.World) error {
 	begun := time.Now()
 	pace := pacer(ctx)
 	var sums [2]simulate.Figures
 	var lines [2][]simulate.Moment
 	for v.Seeds < rehearsalSeeds && (v.Seeds == 0 || time.Since(begun) < rehearsalEnough) {
-		for i, p := range []autoscale.Policy{present, changed} {
-			o, err := simulate.Run{Policy: p, Trace: t, World: w, Seed: uint64(v.Seeds + 1), Timeline: v.Seeds == 0, Each: pace}.Do() //nolint:gosec // it is small
+		for i, c := range both {
+			o, err := simulate.Run{Policy: c.Policy, Around: c.Around, Trace: t, World: w, Seed: uint64(v.Seeds + 1), Timeline: v.Seeds == 0, Each: pace}.Do() //nolint:gosec // it is small
 			switch {
 			case errors.Is(err, context.DeadlineExceeded):
 				return &Error{Status: http.StatusServiceUnavailable, Message: "the rehearsal did not end within 10 s", Hint: "fewer days take less; holdfast simulate has no limit", retryAfter: 5 * time.Second}

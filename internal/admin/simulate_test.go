@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"holdfast/autoscale"
+	"holdfast/autoscale/schedule"
+	"holdfast/autoscale/simulate"
 )
 
 // tides is a history of days with a quiet night and a busy day.
@@ -21,13 +23,60 @@ func (d tides) Range(_ context.Context, _ string, from, to time.Time, step time.
 	cpu := 50.0
 	for at := from; at.Before(to); at = at.Add(step) {
 		hour := at.Sub(from).Hours()
-		list = append(list, HistoryPoint{At: at, RequestsPerSecond: d.busiest * (0.55 - 0.45*math.Cos(hour/12*math.Pi)), P50MS: 200, Instances: 4, CPUPercent: &cpu})
+		jobs := 20.0
+		if hour >= 12 {
+			jobs = 60
+		}
+		list = append(list, HistoryPoint{
+			At: at, RequestsPerSecond: d.busiest * (0.55 - 0.45*math.Cos(hour/12*math.Pi)), P50MS: 200, Instances: 4, CPUPercent: &cpu,
+			Signals: map[string]float64{"jobs": jobs},
+		})
 	}
 	return list, nil
 }
 
 // steady keeps a number of instances.
-func steady(n int) autoscale.Policy { return autoscale.Policy{Min: n, Max: n} }
+func steady(n int) simulate.Contender {
+	return simulate.Contender{Policy: autoscale.Policy{Min: n, Max: n}}
+}
+
+// Schedules and signals of one's own take part; what has no past is said.
+func TestARehearsalKnowsSchedulesAndTheSignalsOfThePast(t *testing.T) {
+	t.Parallel()
+	s, fn := quiet(t)
+	s.config.History = tides{0.1}
+	always, err := schedule.Parse("* * * * *", time.UTC, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scheduled := simulate.Contender{
+		Policy: autoscale.Policy{Min: 1, Max: 9, Schedules: []autoscale.Schedule{{Name: "always", Min: 5}}},
+		Around: simulate.Around{Windows: map[string]*schedule.Window{"always": always}},
+	}
+	own := simulate.Contender{Policy: autoscale.Policy{Min: 1, Max: 9, Targets: []autoscale.Target{
+		{Signal: "custom:jobs", Value: 10}, {Signal: "custom:lag", Value: 1},
+	}}}
+	v, err := s.rehearseWith(t.Context(), fn, &Rehearsal{Days: 1}, scheduled, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	early, late := v.Series[len(v.Series)/4], v.Series[len(v.Series)*3/4]
+	if early.Present != 5 || late.Present != 5 {
+		t.Errorf("a schedule that always holds keeps 5: %v and %v", early.Present, late.Present)
+	}
+	if early.Changed != 2 || late.Changed != 6 {
+		t.Errorf("20 and then 60 jobs, 10 an instance: %v and %v", early.Changed, late.Changed)
+	}
+	said := strings.Join(v.Assumed, "; ")
+	for _, text := range []string{"the signal jobs was recorded: it is what it was then", "the signal lag has no past in this time: targets and thresholds for it are left out"} {
+		if !strings.Contains(said, text) {
+			t.Errorf("%q is not said: %s", text, said)
+		}
+	}
+	if strings.Contains(said, "schedules") {
+		t.Errorf("nothing about schedules is left out: %s", said)
+	}
+}
 
 // rehearsed is a day with one instance and with eight. In the bubble no time passes while it works: a machine that is
 // busy with other tests does not end it.

@@ -151,7 +151,7 @@ func (a *App) makeAdmin(c *config.Config) {
 		Values: a.configValues,
 		Trial:  a.under, Schema: a.functionSchema,
 		Control: a.control, Runs: a.runs, CheckURL: a.checkLoaded,
-		Store: a.store, Node: a.node, StoreHealth: a.outbox.Health, History: past{a.history}, Performance: a.monitor.Snapshot, Scaling: a.scalingOf, Bounds: a.boundsOf, ScalingSources: a.scalingSignals,
+		Store: a.store, Node: a.node, StoreHealth: a.outbox.Health, History: past{a.history, a.signalNames}, Performance: a.monitor.Snapshot, Scaling: a.scalingOf, Bounds: a.boundsOf, ScalingSources: a.scalingSignals,
 		Alerts: a.alerts.Firing, Alerting: a.alerts,
 		Figures: a.figures,
 		Guard:   a.door.guard, Tokens: a.door.tokens, Audit: a.door.audit, MetricsToken: c.Admin.MetricsToken,

@@ -21,7 +21,7 @@ func (a *App) under(s *control.State, function string) (admin.Trial, error) {
 		v.Changes = append(v.Changes, admin.ConfigDifference{Path: d.Path, Old: d.Old, New: d.New, Restart: needsRestart(d.Path)})
 	}
 	if f := c.Functions[function]; f != nil {
-		v.Policy = ScalingPolicy(f)
+		v.Scaling = Rehearsal(function, f)
 	}
 	return v, nil
 }

@@ -43,7 +43,7 @@ instances than the demand keeps busy; +- is the deviation between seeds.`,
 	return c
 }
 
-// present is the first policy of a configuration; there may be none.
+// present is the first policy with schedules; there may be none.
 func present(list []simulate.Contender) simulate.Contender {
 	for _, c := range list {
 		if len(c.Around.Windows) > 0 {
@@ -58,7 +58,7 @@ func runSimulate(c *cobra.Command, g *global, f *simulateFlags, file string) err
 	if err := f.check(); err != nil {
 		return err
 	}
-	t, err := f.trace(c.Context(), g, file)
+	t, past, err := f.trace(c.Context(), g, file)
 	if err != nil {
 		return err
 	}
@@ -66,15 +66,16 @@ func runSimulate(c *cobra.Command, g *global, f *simulateFlags, file string) err
 	if err != nil {
 		return err
 	}
-	contenders, err := f.contenders(g, t, w)
+	lowest, highest := f.bounds(t, w)
+	contenders, err := f.contenders(g, lowest, highest, w)
 	if err != nil {
 		return err
 	}
+	t.Notes = append(t.Notes, past.Prepare(t, contenders)...)
 	r := &rehearsal.Document{Trace: *t, World: w, Goal: f.goal}
 	if r.Policies, err = f.compare(contenders, t, w, f.report != ""); err != nil {
 		return err
 	}
-	lowest, highest := f.bounds(t, w)
 	if f.pareto {
 		if r.Reactive, err = f.compare(simulate.ReactiveLine(lowest, highest, w), t, w, false); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/autoscale"
 	"holdfast/internal/history"
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
@@ -43,14 +44,16 @@ func TestHistoryInTheStoreIsATrace(t *testing.T) {
 	for minute := range 20 {
 		p := history.Unknown(begin)
 		if minute != 7 {
-			p.Rate = float64(minute)
+			p.Rate, p.Instances = float64(minute), 2
 		}
-		if err := h.Append(begin.Add(time.Duration(minute)*time.Minute), []history.Sample{{Function: "web", Point: p}}); err != nil {
+		own := history.Unknown(begin)
+		own.Own = 0.25
+		if err := h.Append(begin.Add(time.Duration(minute)*time.Minute), []history.Sample{{Function: "web", Point: p}, {Function: history.SignalOf("web", "lag"), Point: own}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	f := &simulateFlags{history: "web", days: 1}
-	trace, err := f.traceOfStore(t.Context(), s)
+	trace, past, err := f.traceOfStore(t.Context(), s, []autoscale.Signal{"custom:lag", "custom:other"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +68,11 @@ func TestHistoryInTheStoreIsATrace(t *testing.T) {
 	if len(trace.Notes) != 1 || !strings.Contains(trace.Notes[0], "1 in 1 gaps") {
 		t.Errorf("notes: %q", trace.Notes)
 	}
+	if lag := past.Signals["custom:lag"]; len(past.At) != 19 || len(lag) != 19 || lag[0] != 0.25 || lag[18] != 0.25 || past.Instances[3] != 2 || len(past.Signals) != 1 {
+		t.Errorf("beside the demand: %+v", past)
+	}
 	f.history = "shop"
-	if _, err := f.traceOfStore(t.Context(), s); err == nil || !strings.HasPrefix(err.Error(), "there is no history of shop") {
+	if _, _, err := f.traceOfStore(t.Context(), s, nil); err == nil || !strings.HasPrefix(err.Error(), "there is no history of shop") {
 		t.Errorf("a function without history: %v", err)
 	}
 }

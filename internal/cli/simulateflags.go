@@ -198,8 +198,7 @@ func (f *simulateFlags) bounds(t *simulate.Trace, w simulate.World) (lowest, hig
 }
 
 // contenders are the policies that were asked for.
-func (f *simulateFlags) contenders(g *global, t *simulate.Trace, w simulate.World) ([]simulate.Contender, error) {
-	lowest, highest := f.bounds(t, w)
+func (f *simulateFlags) contenders(g *global, lowest, highest int, w simulate.World) ([]simulate.Contender, error) {
 	names := f.policies
 	if len(names) == 0 && f.function == "" {
 		names = []string{"hpa-70", "capacity"}
@@ -234,6 +233,17 @@ func (f *simulateFlags) contenders(g *global, t *simulate.Trace, w simulate.Worl
 	return list, nil
 }
 
+// signals are those that the policies use and nobody simulates.
+func (f *simulateFlags) signals(g *global) ([]autoscale.Signal, error) {
+	list, err := f.contenders(g, 1, 1, simulate.World{}) // bounds are no signals
+	var names []autoscale.Signal
+	for i := range list {
+		names = append(names, list[i].Uses()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
 // configurationFile says whether a policy is FILE or FILE:FUNCTION.
 func configurationFile(name string) (file, function string, ok bool) {
 	file = name
@@ -260,7 +270,5 @@ func configured(g *global, files []string, function string) (simulate.Contender,
 	if fn == nil {
 		return simulate.Contender{}, fmt.Errorf("%s has no function %q: want one of %s", strings.Join(files, ", "), clean(function), strings.Join(slices.Sorted(maps.Keys(c.Functions)), ", "))
 	}
-	p := app.ScalingPolicy(fn)
-	p.Mode = autoscale.Mode{} // what it would do if it were carried out
-	return simulate.Contender{Name: function, Policy: p}, nil
+	return app.Rehearsal(function, fn), nil
 }

@@ -12,8 +12,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
+	"holdfast/autoscale"
 	"holdfast/autoscale/simulate"
 	"holdfast/internal/admin"
 	"holdfast/internal/history"
@@ -21,15 +23,16 @@ import (
 	"holdfast/loadtest/source"
 )
 
-// trace is the demand that was asked for.
-func (f *simulateFlags) trace(ctx context.Context, g *global, file string) (*simulate.Trace, error) {
+// trace is the demand that was asked for, and what was measured beside it.
+func (f *simulateFlags) trace(ctx context.Context, g *global, file string) (t *simulate.Trace, past *simulate.Past, err error) {
 	switch {
 	case file != "" && f.history != "":
-		return nil, errors.New("give either a trace or --history")
+		return nil, nil, errors.New("give either a trace or --history")
 	case file != "":
-		return readTrace(file)
+		t, err = readTrace(file)
+		return t, &simulate.Past{}, err
 	case f.history == "":
-		return nil, errors.New("which demand? Name a trace or an access log, or a function with --history")
+		return nil, nil, errors.New("which demand? Name a trace or an access log, or a function with --history")
 	case f.fromStore:
 		return f.storedTrace(ctx, g)
 	}
@@ -81,9 +84,8 @@ func looksLikeLog(head []byte) bool {
 const historyPiece = 7 * 24 * time.Hour
 
 // runningTrace asks the running Holdfast.
-func (f *simulateFlags) runningTrace(ctx context.Context, g *global) (*simulate.Trace, error) {
-	var at []time.Time
-	var counts []float64
+func (f *simulateFlags) runningTrace(ctx context.Context, g *global) (*simulate.Trace, *simulate.Past, error) {
+	past, counts := &simulate.Past{}, []float64(nil)
 	c := newClient(g)
 	to := time.Now().Truncate(time.Minute)
 	for from := to.Add(-f.span()); from.Before(to); from = from.Add(historyPiece) {
@@ -92,49 +94,73 @@ func (f *simulateFlags) runningTrace(ctx context.Context, g *global) (*simulate.
 			until = to
 		}
 		query := url.Values{"from": {from.Format(time.RFC3339)}, "to": {until.Format(time.RFC3339)}, "step": {"60"}}
-		var past admin.Past
+		var answer admin.Past
 		b, err := c.ask(ctx, http.MethodGet, escaped("functions", f.history, "history"), query, nil)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if err := json.Unmarshal(b, &past); err != nil {
-			return nil, fmt.Errorf("%w: %w", errAnswer, err)
+		if err := json.Unmarshal(b, &answer); err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", errAnswer, err)
 		}
-		for i := range past.Points {
-			at, counts = append(at, past.Points[i].At), append(counts, past.Points[i].RequestsPerSecond*60)
+		for i := range answer.Points {
+			p := &answer.Points[i]
+			past.Add(p.At, p.Instances, p.OwnSignals())
+			counts = append(counts, p.RequestsPerSecond*60)
 		}
 	}
-	return f.historyTrace(at, counts)
+	t, err := f.historyTrace(past.At, counts)
+	return t, past, err
 }
 
 // storedTrace reads the store.
-func (f *simulateFlags) storedTrace(ctx context.Context, g *global) (*simulate.Trace, error) {
+func (f *simulateFlags) storedTrace(ctx context.Context, g *global) (*simulate.Trace, *simulate.Past, error) {
+	names, err := f.signals(g)
+	if err != nil {
+		return nil, nil, err
+	}
 	s, err := openOwnStore(g, f.config, mustExist)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer s.Close() //nolint:errcheck // it was only read
-	return f.traceOfStore(ctx, s)
+	return f.traceOfStore(ctx, s, names)
 }
 
-func (f *simulateFlags) traceOfStore(ctx context.Context, s store.Store) (*simulate.Trace, error) {
+// traceOfStore reads the demand, and the signals with these names.
+func (f *simulateFlags) traceOfStore(ctx context.Context, s store.Histories, names []autoscale.Signal) (*simulate.Trace, *simulate.Past, error) {
 	h, err := history.New(history.Config{Store: s, Recorder: noRecorder{}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	to := time.Now().Truncate(time.Minute)
-	points, err := h.Range(ctx, history.Query{Function: f.history, From: to.Add(-f.span()), To: to})
+	q := history.Query{Function: f.history, To: time.Now().Truncate(time.Minute)}
+	q.From = q.To.Add(-f.span())
+	points, err := h.Range(ctx, q)
 	if err != nil {
-		return nil, storeFailure(err)
+		return nil, nil, storeFailure(err)
 	}
-	var at []time.Time
-	var counts []float64
-	for i := range points {
-		if v := points[i].Rate; v >= 0 { // NaN is not
-			at, counts = append(at, points[i].At), append(counts, v*60)
+	own := map[time.Time]map[autoscale.Signal]float64{}
+	for _, name := range names {
+		q.Function = history.SignalOf(f.history, strings.TrimPrefix(string(name), "custom:"))
+		values, err := h.Range(ctx, q)
+		if err != nil {
+			return nil, nil, storeFailure(err)
+		}
+		for i := range values {
+			if own[values[i].At] == nil {
+				own[values[i].At] = map[autoscale.Signal]float64{}
+			}
+			own[values[i].At][name] = values[i].Own
 		}
 	}
-	return f.historyTrace(at, counts)
+	past, counts := &simulate.Past{}, []float64(nil)
+	for i := range points {
+		if v := points[i].Rate; v >= 0 { // NaN is not
+			past.Add(points[i].At, points[i].Instances, own[points[i].At])
+			counts = append(counts, v*60)
+		}
+	}
+	t, err := f.historyTrace(past.At, counts)
+	return t, past, err
 }
 
 func (f *simulateFlags) span() time.Duration { return time.Duration(f.days * 24 * float64(time.Hour)) }

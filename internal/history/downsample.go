@@ -13,7 +13,7 @@ type minute struct {
 
 // combine puts what several nodes saw of the same minutes together. Rates, errors and connections add up; the success rate
 // and the median are means weighted by rate; of the high percentiles the highest counts, an upper bound of the true one;
-// of processor, memory and instances, which nodes see alike, the highest as well.
+// of processor, memory, instances and signals, which nodes see alike, the highest as well.
 func combine(nodes map[string][]row) []minute {
 	var all []minute
 	for _, rows := range nodes {
@@ -42,7 +42,7 @@ func (m *minute) add(v values) {
 			a[s] = sum(a[s], v[s])
 		case P50, SuccessRate:
 			a[s] = mean(a[s], wa, v[s], wv)
-		case P95, P99, CPU, Memory, Instances, seriesCount:
+		case P95, P99, CPU, Memory, Instances, Own, seriesCount:
 			a[s] = highest(a[s], v[s])
 		}
 	}
@@ -84,7 +84,7 @@ func highest(a, b float64) float64 {
 }
 
 // downsample makes a point of every step minutes that has any. Steps are counted from 1970, so that they do not depend on
-// where a range begins. Errors add up; rate, connections, instances, processor and memory are means over the known
+// where a range begins. Errors add up; rate, connections, instances, processor, memory and signals are means over the known
 // minutes; the success rate and the median are means weighted by rate; of the high percentiles the highest counts.
 func downsample(minutes []minute, from, step int64) []Point {
 	points := make([]Point, 0, int64(len(minutes))/step+1)

@@ -1,5 +1,5 @@
 // Package history keeps how every function did, minute by minute, for two weeks: rate, latency percentiles, errors, success
-// rate, processor, memory, connections and instances. Forecasts, simulations and the dashboard read it.
+// rate, processor, memory, connections and instances, and what its own signals were. Forecasts, simulations and the dashboard read it.
 //
 // # The way of a minute
 //
@@ -36,6 +36,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast/internal/store"
@@ -83,10 +84,10 @@ func New(c Config) (*History, error) {
 	return &History{cfg: c}, nil
 }
 
-// Sample is how a function did in a minute.
+// Sample is how a function did in a minute, or what a signal of its own was then.
 type Sample struct {
-	Function string
-	Point    Point // At is not looked at
+	Function string // or what SignalOf returns
+	Point    Point  // At is not looked at
 }
 
 // Append records a minute, named by any time in it, of all functions. Call it once a minute; a minute recorded twice keeps
@@ -130,7 +131,7 @@ func floorDiv(a, b int64) int64 {
 
 // Query says what to read.
 type Query struct {
-	Function string
+	Function string        // or what SignalOf returns
 	From, To time.Time     // From <= minute < To
 	Step     time.Duration // whole minutes; 0 is one: every minute as recorded
 }
@@ -203,8 +204,15 @@ func copyDay(into []row, from, day int64, d *dayRows) {
 	}
 }
 
+// SignalOf is the name under which the minutes of a function's own signal are: they have Own and nothing else. No function
+// has such a name.
+func SignalOf(function, signal string) string { return function + signalMark + signal }
+
+const signalMark = "/"
+
 // Functions returns the functions that have history older than the last fold, in order.
 func (h *History) Functions(ctx context.Context) ([]string, error) {
 	names, err := h.cfg.Store.HistoryFunctions(ctx)
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.Contains(name, signalMark) })
 	return slices.Compact(names), err
 }

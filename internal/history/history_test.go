@@ -120,6 +120,32 @@ func TestMinutesAreReadTheSameBeforeAndAfterFolding(t *testing.T) {
 	}
 }
 
+// A function's own signals are minutes of their own, small and large.
+func TestSignalsAreKeptBesideTheirFunction(t *testing.T) {
+	t.Parallel()
+	h := open(t, database(t, filepath.Join(t.TempDir(), "state.db")), "n1")
+	record(t, h, 0, 10)
+	name := history.SignalOf("api", "lag")
+	for minute, v := range []float64{0, 0.004, 3e9} {
+		p := history.Unknown(at(minute))
+		p.Own = v
+		ok(t, h.Append(at(minute), []history.Sample{{name, p}}))
+	}
+	for _, when := range []int{5, 100} { // fresh, and folded
+		ok(t, h.Fold(t.Context(), at(when)))
+		points, err := h.Range(t.Context(), history.Query{Function: name, From: at(0), To: at(10)})
+		ok(t, err)
+		if len(points) != 3 || points[0].Own != 0 || points[1].Own != 0.004 || math.Abs(points[2].Own/3e9-1) > 0.004 || !math.IsNaN(points[1].Rate) {
+			t.Errorf("after %d minutes: %+v", when, points)
+		}
+	}
+	functions, err := h.Functions(t.Context())
+	ok(t, err)
+	if strings.Join(functions, " ") != "api web" {
+		t.Errorf("functions %v", functions)
+	}
+}
+
 func TestGapsStayGaps(t *testing.T) {
 	t.Parallel()
 	h := open(t, database(t, filepath.Join(t.TempDir(), "state.db")), "n1")

@@ -20,6 +20,7 @@ type Point struct {
 	Memory      float64   // percent
 	Connections float64
 	Instances   float64
+	Own         float64 // of a signal, see SignalOf
 }
 
 // Series numbers the values of a Point, in the order in which they are stored. New ones are added at the end.
@@ -37,10 +38,11 @@ const (
 	Memory
 	Connections
 	Instances
+	Own
 	seriesCount
 )
 
-var seriesNames = [seriesCount]string{"rate", "p50_ms", "p95_ms", "p99_ms", "errors", "success_rate", "cpu_percent", "memory_percent", "connections", "instances"}
+var seriesNames = [seriesCount]string{"rate", "p50_ms", "p95_ms", "p99_ms", "errors", "success_rate", "cpu_percent", "memory_percent", "connections", "instances", "own"}
 
 // String returns the name of the series, also its key in JSON.
 func (s Series) String() string { return seriesNames[s] }
@@ -53,7 +55,7 @@ func (s Series) Unit() float64 {
 		return 1.0 / 60 // one request a minute
 	case P50, P95, P99:
 		return 0.01
-	case SuccessRate:
+	case SuccessRate, Own:
 		return 0.001
 	case CPU, Memory:
 		return 0.1
@@ -89,13 +91,13 @@ func (p Point) MarshalJSON() ([]byte, error) {
 type values [seriesCount]float64
 
 func (p Point) values() values {
-	return values{p.Rate, p.P50, p.P95, p.P99, p.Errors, p.SuccessRate, p.CPU, p.Memory, p.Connections, p.Instances}
+	return values{p.Rate, p.P50, p.P95, p.P99, p.Errors, p.SuccessRate, p.CPU, p.Memory, p.Connections, p.Instances, p.Own}
 }
 
 func (v values) point(at time.Time) Point {
 	return Point{
 		At: at, Rate: v[Rate], P50: v[P50], P95: v[P95], P99: v[P99], Errors: v[Errors], SuccessRate: v[SuccessRate],
-		CPU: v[CPU], Memory: v[Memory], Connections: v[Connections], Instances: v[Instances],
+		CPU: v[CPU], Memory: v[Memory], Connections: v[Connections], Instances: v[Instances], Own: v[Own],
 	}
 }
 

@@ -14,6 +14,9 @@ type MinutesConfig struct {
 	Functions func() []*exchange.Function
 	// Numbers returns what an instance's last health answer said of itself.
 	Numbers func(function, instance string) map[string]float64
+	// Signals returns what a function's own signals are now, by their names in the
+	// configuration. What is unknown is missing. May be nil.
+	Signals func(function string) map[string]float64
 	// Append takes the samples of one minute; it must not wait.
 	Append func(minute time.Time, samples []history.Sample) error
 	// OnError is told when a minute was not taken.
@@ -63,9 +66,26 @@ func (m *Minutes) sample(now time.Time) []history.Sample {
 		after[fn.Name()] = c
 		if before, known := m.before[fn.Name()]; known {
 			samples = append(samples, history.Sample{Function: fn.Name(), Point: m.point(fn, before, c, now)})
+			samples = m.signals(samples, fn.Name(), now)
 		}
 	}
 	m.before = after
+	return samples
+}
+
+// signals adds a sample for each of a function's own signals. History holds no
+// negative numbers: those are unknown.
+func (m *Minutes) signals(samples []history.Sample, function string, now time.Time) []history.Sample {
+	if m.config.Signals == nil {
+		return samples
+	}
+	for name, v := range m.config.Signals(function) {
+		if v >= 0 {
+			p := history.Unknown(now)
+			p.Own = v
+			samples = append(samples, history.Sample{Function: history.SignalOf(function, name), Point: p})
+		}
+	}
 	return samples
 }
 

@@ -2,7 +2,9 @@ package recorder_test
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,14 +20,22 @@ func TestEachFullMinuteIsSampledOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fn := newFunction(t, "1", "2")
 		taken := map[time.Time]history.Point{}
+		var signals []string
 		m := recorder.NewMinutes(recorder.MinutesConfig{
 			Functions: func() []*exchange.Function { return []*exchange.Function{fn} },
 			Numbers: func(_, id string) map[string]float64 {
 				return map[string]map[string]float64{"1": {"cpu_percent": 30}, "2": {"cpu_percent": 50}}[id]
 			},
+			Signals: func(string) map[string]float64 {
+				return map[string]float64{"queue": 0.25, "debt": -1, "nothing": math.NaN()}
+			},
 			Append: func(minute time.Time, samples []history.Sample) error {
 				for _, s := range samples {
-					taken[minute] = s.Point
+					if s.Function == fn.Name() {
+						taken[minute] = s.Point
+						continue
+					}
+					signals = append(signals, fmt.Sprint(s.Function, " ", s.Point.Own))
 				}
 				return nil
 			},
@@ -46,6 +56,9 @@ func TestEachFullMinuteIsSampledOnce(t *testing.T) {
 		stop()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+		if want := fn.Name() + "/queue 0.25"; !slices.Equal(signals, []string{want, want}) {
+			t.Errorf("the signals were %q, want %q in both minutes", signals, want)
 		}
 		busy, quiet := taken[first], taken[first.Add(time.Minute)]
 		if len(taken) != 2 || busy.Rate != 40.0/60 || busy.Errors != 10 || busy.SuccessRate != 75 || busy.CPU != 40 || busy.Instances != 2 {
