@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -9,7 +10,7 @@ import (
 )
 
 const (
-	maxStates = 10_000 // alerts at a time; what comes after is not taken, and counted
+	maxStates = 10_000 // alerts at a time; that more are not taken is an alert
 	maxRecent = 200    // resolved ones that are shown
 )
 
@@ -27,8 +28,8 @@ type Book struct {
 	ends     map[string][]time.Time // of each fingerprint, for flapping
 	recent   []channel.Alert        // resolved, the newest first
 	silences []Silence
-	overflow uint64
-	changed  bool // since it was last kept
+	overflow time.Time // when one was not taken, last
+	changed  bool      // since it was last kept
 }
 
 // NewBook makes an empty one at the start of a process.
@@ -59,7 +60,7 @@ func (b *Book) Look(findings []Finding, now time.Time) []Change {
 		id := f.fingerprint()
 		found[id] = f
 		if b.states[id] == nil && !f.Between {
-			b.add(begin(f, r, id, now))
+			b.add(begin(f, r, id, now), now)
 		}
 	}
 	var changes []Change
@@ -77,12 +78,30 @@ func (b *Book) Look(findings []Finding, now time.Time) []Change {
 	return changes
 }
 
-func (b *Book) add(s *state) {
-	if len(b.states) >= maxStates {
-		b.overflow++
+// add takes a new one. When there are too many, the few about Holdfast and its
+// channels still fit.
+func (b *Book) add(s *state, now time.Time) {
+	if len(b.states) >= maxStates && s.Function != "" {
+		b.overflow = now
 		return
 	}
 	b.states[s.Fingerprint] = s
+}
+
+// overflowShown is how long it is an alert that others were not taken.
+const overflowShown = 10 * time.Minute
+
+// overflowing adds that there are more alerts than are taken. It is about
+// Holdfast's own telling, and so an alert of channel.
+func (b *Book) overflowing(found []Finding, now time.Time) []Finding {
+	if b.overflow.IsZero() || now.Sub(b.overflow) > overflowShown {
+		return found
+	}
+	return append(found, Finding{
+		Rule: ChannelFailing, Part: "all channels", Now: true, Severity: channel.Critical, Numbers: map[string]float64{"alerts": float64(len(b.states))},
+		Summary: fmt.Sprintf("there are more than %d alerts: what is wrong beyond them is not listed, and nobody is told of it", maxStates),
+		Cause:   "a rule that fires for everything, or an outage of all of it", Next: "holdfast alerts; mend what most of them are about, or switch its rule off",
+	})
 }
 
 func (b *Book) lookAt(s *state, f *Finding, now time.Time) (Change, bool) {
@@ -133,40 +152,57 @@ func (b *Book) tidy(now time.Time) {
 
 // mute says of each that fires whether somebody is told.
 func (b *Book) mute(now time.Time) {
-	causes := slices.DeleteFunc(slices.Collect(maps.Values(b.states)), func(s *state) bool { return s.Pending })
-	for _, s := range b.over {
-		if now.Sub(s.Ended) < grace {
-			causes = append(causes, s)
-		}
-	}
-	slices.SortFunc(causes, worse)
+	causes := b.causes(now)
+	silences := slices.DeleteFunc(slices.Clone(b.silences), func(q Silence) bool { return now.Before(q.From) || !now.Before(q.Until) })
+	windows := slices.DeleteFunc(slices.Clone(b.windows), func(w Window) bool { return !w.open(now) })
 	for _, s := range b.states {
 		if s.Pending {
 			continue
 		}
-		s.muted = b.muting(s, causes, now)
+		s.muted = b.muting(s, causes, silences, windows)
 		if s.muted.none() && !s.Heard {
 			s.Heard, b.changed = true, true
 		}
 	}
 }
 
-func (b *Book) muting(s *state, causes []*state, now time.Time) Muting {
+// causes are the alerts that may explain others, the worst first, by function:
+// those in force and those that ended a moment ago.
+func (b *Book) causes(now time.Time) map[string][]*state {
+	byFunction := map[string][]*state{}
+	add := func(s *state) {
+		if !s.Pending && (explains(s.Rule) != nil || explainsEverywhere(s.Rule) != nil) {
+			byFunction[s.Function] = append(byFunction[s.Function], s)
+		}
+	}
+	for _, s := range b.states {
+		add(s)
+	}
+	for _, s := range b.over {
+		if now.Sub(s.Ended) < grace {
+			add(s)
+		}
+	}
+	for _, list := range byFunction {
+		slices.SortFunc(list, worse)
+	}
+	return byFunction
+}
+
+// muting takes the causes, silences and windows that are in force.
+func (b *Book) muting(s *state, causes map[string][]*state, silences []Silence, windows []Window) Muting {
 	var m Muting
 	if r := b.rules[s.Rule]; r != nil {
-		m.Cause = cause(s, r.isSymptom(), causes)
-	}
-	for i := range b.silences {
-		if q := &b.silences[i]; !now.Before(q.From) && now.Before(q.Until) && q.fits(s) {
-			m.Silence = q.ID
-			break
+		m.Cause = cause(s, r.isSymptom(), causes[s.Function])
+		if m.Cause == "" && s.Function != "" {
+			m.Cause = cause(s, r.isSymptom(), causes[""])
 		}
 	}
-	for i := range b.windows {
-		if w := &b.windows[i]; w.covers(s.Function) && w.open(now) {
-			m.Maintenance = w.Name
-			break
-		}
+	if i := slices.IndexFunc(silences, func(q Silence) bool { return q.fits(s) }); i >= 0 {
+		m.Silence = silences[i].ID
+	}
+	if i := slices.IndexFunc(windows, func(w Window) bool { return w.covers(s.Function) }); i >= 0 {
+		m.Maintenance = windows[i].Name
 	}
 	return m
 }
@@ -197,7 +233,7 @@ func (b *Book) Tell(now time.Time) []channel.Notification {
 	maps.DeleteFunc(b.groups, func(key string, g *group) bool {
 		return members[key] == nil && now.Sub(g.Told) > max(b.pace.Interval, grace)
 	})
-	return list
+	return storm(list, b.link(""), now)
 }
 
 // Firing returns what fires and is told, the worst first.

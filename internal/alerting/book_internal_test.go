@@ -184,7 +184,8 @@ func TestABookGoesOnAfterARestart(t *testing.T) {
 	b := bookOf(rule)
 	b.pace = Pace{Repeat: time.Hour}
 	wantTold(t, b, 0, []Finding{{Rule: "x"}}, "x", "|")
-	written := b.keep()
+	var written kept
+	b.keep(&written)
 	text, err := encodeKept(&written)
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +196,7 @@ func TestABookGoesOnAfterARestart(t *testing.T) {
 	if err := json.Unmarshal(text, &read); err != nil {
 		t.Fatal(err)
 	}
-	next.restore(&read)
+	next.restore(&read, start)
 	wantTold(t, next, 10*time.Second, nil) // too little is known yet
 	wantTold(t, next, 20*time.Second, []Finding{{Rule: "x"}})
 	wantTold(t, next, 2*time.Minute, nil, "x!", "|")

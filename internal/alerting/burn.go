@@ -22,13 +22,15 @@ import (
 // A window counts where both the long and the short one burn that fast: the long
 // one makes it matter, the short one ends it soon after things are well.
 //
-// The minutes are counted in memory, from the counters the gateway has of each
-// function. Minutes before the start come from package history where the
-// objective is one of availability; history does not know how many requests were
-// slower than a limit, so an objective of latency begins with the start. A
-// minute nobody has counted counts as good: the burn rate is less by the part of
-// the window that is missing, so that little knowledge is no alarm and an outage
-// right after a start is one.
+// The minutes are counted from the counters the gateway has of each function,
+// and kept on disk once a minute. Minutes before the start come from package
+// history where the objective is one of availability. History has percentiles of
+// latency and no counts of what was slower than a limit, so an objective of
+// latency goes on with what this Holdfast has kept itself: a restart costs it the
+// minute under way at most, and one that is new begins with now. A minute nobody
+// has counted counts as good: the burn rate is less by the part of the window
+// that is missing, so that little knowledge is no alarm and an outage right after
+// a start is one.
 type Objective struct {
 	Percent float64       // 99.9
 	Slow    time.Duration // 0: of availability
@@ -52,6 +54,7 @@ func burnWindows() [3]burnWindow {
 
 // budget counts the minutes of one objective and one function.
 type budget struct {
+	slow         time.Duration // the objective's
 	fine, coarse ring
 	begun        bool
 	all, bad     uint64 // what the counters said last

@@ -79,7 +79,10 @@ func (x *Formula) verdict(of func(string) (float64, bool)) (wrong, well, ok bool
 }
 
 func (x *Formula) finding(r *Rule, f *Function) Finding {
-	out := Finding{Rule: r.Name, Function: f.Name, Numbers: map[string]float64{}, Summary: x.Summary}
+	out := Finding{
+		Rule: r.Name, Function: f.Name, Numbers: map[string]float64{}, Summary: x.Summary,
+		Cause: "the condition of the rule holds: " + x.Text, Next: "holdfast requests " + f.Name + " shows requests that failed or were slow",
+	}
 	var parts []string
 	for _, name := range x.Wrong.Names() {
 		if n, ok := f.Figure(name); ok {

@@ -23,7 +23,7 @@ func judge(v *View, rules map[string]*Rule) []Finding {
 			judgeCertificate(&v.Certificates[i], r.Below, v.At, add)
 		}
 	}
-	judgeStore(&v.Store, add)
+	judgeStore(&v.Store, v.At, add)
 	return list
 }
 
@@ -86,17 +86,18 @@ func daysOf(days float64) string {
 	return fmt.Sprintf("%.0f days", math.Floor(days))
 }
 
-func judgeStore(s *Store, add func(Finding)) {
+func judgeStore(s *Store, now time.Time, add func(Finding)) {
 	if s.Down {
 		add(Finding{
 			Rule: StoreDown, Since: s.Since, Summary: "the store is down: facts wait on the disk and orders are refused, traffic goes on",
 			Cause: s.Reason, Next: "bring it back; holdfast doctor says what is in the way",
+			Numbers: map[string]float64{"down_s": math.Round(now.Sub(earlier(s.Since, now)).Seconds())},
 		})
 	}
 	if s.Disk != "" {
 		add(Finding{
 			Rule: DiskFull, Summary: "the disk takes no records: what happens now is kept in memory only, and a crash would lose it",
-			Cause: s.Disk, Next: "free some space in the data directory",
+			Cause: s.Disk, Next: "free some space in the data directory", Numbers: map[string]float64{"records_in_memory": float64(s.InMemory)},
 		})
 	}
 }

@@ -2,6 +2,8 @@ package alerting
 
 import (
 	"fmt"
+	"maps"
+	"math"
 	"strings"
 	"time"
 
@@ -12,19 +14,24 @@ func judgeFunction(f *Function, now time.Time, add func(Finding)) {
 	if f.Stopped {
 		return // whoever ordered it knows
 	}
+	plain := add
+	add = func(found Finding) {
+		found.Numbers = f.with(found.Numbers)
+		plain(found)
+	}
 	judgeBreaker(f, now, add)
 	judgeInstances(f, add)
 	judgePlatform(f, add)
 	if s := &f.Scaling; s.Limit != "" {
 		add(Finding{
-			Rule: ScalingLimit, Function: f.Name, Numbers: map[string]float64{"wanted": float64(s.Wanted), "instances": float64(s.Result)},
+			Rule: ScalingLimit, Function: f.Name, Numbers: map[string]float64{"wanted": float64(s.Wanted)},
 			Summary: fmt.Sprintf("%s: needs %d instances and stays at %d: %s", f.Name, s.Wanted, s.Result, s.Limit),
 			Next:    "raise scaling.max_instances or scaling.budget, or make requests cheaper; holdfast explain scaling " + f.Name,
 		})
 	}
 	if why := f.Scaling.Incident; why != "" {
 		add(Finding{
-			Rule: Incident, Function: f.Name, Summary: f.Name + ": looks like an incident rather than load, so no instances are added: " + why,
+			Rule: Incident, Function: f.Name, Numbers: map[string]float64{"wanted": float64(f.Scaling.Wanted)}, Summary: f.Name + ": looks like an incident rather than load, so no instances are added: " + why,
 			Next: "holdfast explain scaling " + f.Name,
 		})
 	}
@@ -42,8 +49,9 @@ func judgeBreaker(f *Function, now time.Time, add func(Finding)) {
 		if b.Reason != "" {
 			out.Summary += " (" + b.Reason + ")"
 		}
+		out.Numbers = map[string]float64{"failures": float64(b.Failures)}
 		if wait := b.NextAttempt.Sub(now); wait > 0 {
-			out.Numbers = map[string]float64{"next_attempt_s": wait.Seconds()}
+			out.Numbers["next_attempt_s"] = math.Round(wait.Seconds())
 		}
 		if b.Forced {
 			out.Severity, out.Cause = channel.Warning, "somebody opened it; nothing closes it by itself"
@@ -54,30 +62,36 @@ func judgeBreaker(f *Function, now time.Time, add func(Finding)) {
 		add(Finding{Rule: BreakerOpen, Function: f.Name, Between: true})
 		add(Finding{
 			Rule: BreakerHalfOpen, Function: f.Name, Since: b.Since, Summary: f.Name + ": the breaker is half-open since " + b.Since.UTC().Format("15:04:05 UTC") + " and finds no answer",
-			Next: "holdfast explain breaker " + f.Name,
+			Next: "holdfast explain breaker " + f.Name, Numbers: map[string]float64{"failures": float64(b.Failures)},
 		})
 	}
 }
 
-func judgeInstances(f *Function, add func(Finding)) {
+// with adds how many instances there are to the numbers of a finding.
+func (f *Function) with(numbers map[string]float64) map[string]float64 {
 	n := map[string]float64{"instances": float64(f.Total), "available": float64(f.Available), "failed": float64(len(f.Failed))}
+	maps.Copy(n, numbers)
+	return n
+}
+
+func judgeInstances(f *Function, add func(Finding)) {
 	if f.Available == 0 && !f.AtZero {
 		add(Finding{
-			Rule: NoInstance, Function: f.Name, Between: f.Starting > 0, Numbers: n,
+			Rule: NoInstance, Function: f.Name, Between: f.Starting > 0,
 			Summary: fmt.Sprintf("%s: no instance is available (%s), its requests fail", f.Name, standing(f)),
 			Cause:   whyNone(f), Next: "holdfast instances " + f.Name + " says why each is as it is",
 		})
 	}
 	if f.Panic {
 		add(Finding{
-			Rule: PanicMode, Function: f.Name, Numbers: n,
+			Rule: PanicMode, Function: f.Name,
 			Summary: fmt.Sprintf("%s: panic mode, health is ignored because too few instances are healthy (%s)", f.Name, standing(f)),
 			Next:    "holdfast instances " + f.Name,
 		})
 	}
 	for _, i := range f.Failed {
 		add(Finding{
-			Rule: InstanceFailed, Function: f.Name, Instance: i.ID, Since: i.Since, Numbers: n,
+			Rule: InstanceFailed, Function: f.Name, Instance: i.ID, Since: i.Since,
 			Summary: fmt.Sprintf("%s: instance %s failed, %d of %d are left", f.Name, i.ID, f.Available, f.Total),
 			Cause:   i.Reason, Next: "holdfast explain instance " + f.Name + " " + i.ID,
 		})

@@ -22,52 +22,84 @@ type kept struct {
 	Recent   []channel.Alert        `json:"recent,omitempty"`
 	Silences []Silence              `json:"silences,omitempty"`
 	Refused  map[string]string      `json:"refused,omitempty"` // channels that refuse, and how
+	// Owed are channels that must be told once more what fires, and since when.
+	Owed     map[string]time.Time `json:"owed,omitempty"`
+	Channels []string             `json:"channels,omitempty"` // that had a sender
+	// Number is the highest that a queue has given.
+	Number uint64 `json:"number,omitempty"`
 }
 
-// keep returns the Book as it is kept.
-func (b *Book) keep() kept {
-	k := kept{Over: b.over, Groups: b.groups, Ends: b.ends, Recent: b.recent, Silences: b.silences}
+// keep writes the Book into k.
+func (b *Book) keep(k *kept) {
+	k.Over, k.Groups, k.Ends, k.Recent, k.Silences = b.over, b.groups, b.ends, b.recent, b.silences
 	for _, s := range b.states {
 		k.States = append(k.States, s)
 	}
 	slices.SortFunc(k.States, worse)
-	return k
 }
 
-// restore takes over what an earlier process knew.
-func (b *Book) restore(k *kept) {
+// restore takes over what an earlier process knew. What cannot be is left out,
+// and no time lies ahead: a clock that was wrong then must silence nobody now.
+func (b *Book) restore(k *kept, now time.Time) {
 	for _, s := range k.States {
-		s.Well = time.Time{} // nobody looked meanwhile
-		b.states[s.Fingerprint] = s
+		if s != nil && s.Fingerprint != "" && b.states[s.Fingerprint] == nil {
+			s.Well, s.Ended = time.Time{}, time.Time{} // nobody looked meanwhile
+			s.Began, s.Since = notAfter(s.Began, now), notAfter(s.Since, now)
+			s.Until = notAfter(s.Until, now.Add(failoverShown))
+			b.states[s.Fingerprint] = s
+		}
 	}
-	b.over, b.recent, b.silences = k.Over, k.Recent, k.Silences
-	if k.Groups != nil {
-		b.groups = k.Groups
+	for _, s := range k.Over {
+		if s != nil && s.Fingerprint != "" && !s.Ended.IsZero() {
+			s.Began, s.Ended = notAfter(s.Began, now), notAfter(s.Ended, now)
+			b.over = append(b.over, s)
+		}
 	}
-	if k.Ends != nil {
-		b.ends = k.Ends
+	for key, g := range k.Groups {
+		if g != nil {
+			g.Told, g.News = notAfter(g.Told, now), notAfter(g.News, now)
+			b.groups[key] = g
+		}
 	}
+	for id, ends := range k.Ends {
+		for _, at := range ends {
+			b.ends[id] = append(b.ends[id], notAfter(at, now))
+		}
+	}
+	b.recent = append(b.recent, k.Recent...)
+	b.recent = b.recent[:min(len(b.recent), maxRecent)]
+	b.silences = append(b.silences, k.Silences...)
+	b.silences = b.silences[:min(len(b.silences), maxSilences)]
 }
 
-// readKept returns what a file holds, nothing where there is none. A damaged
-// file is put aside and told of.
-func readKept(path string) (kept, error) {
-	var k kept
+// notAfter is at, or most where at is later. It goes by the clock of this process
+// from here on, which nobody sets.
+func notAfter(at, most time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return most.Add(min(at.Sub(most), 0))
+}
+
+// readKept returns what a file of JSON holds, nothing where there is none. A
+// damaged file is put aside and told of.
+func readKept[T any](path string) (T, error) {
+	var k, none T
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return k, nil
+		return none, nil
 	}
 	if err != nil {
-		return k, fmt.Errorf("read alerts: %w", err)
+		return none, fmt.Errorf("read alerts: %w", err)
 	}
 	if err := json.Unmarshal(text, &k); err != nil {
 		aside := path + ".damaged"
-		return kept{}, errors.Join(fmt.Errorf("read alerts: %s is damaged and was put aside as %s: %w", path, filepath.Base(aside), err), os.Rename(path, aside))
+		return none, errors.Join(fmt.Errorf("read alerts: %s is damaged and was put aside as %s: %w", path, filepath.Base(aside), err), os.Rename(path, aside))
 	}
 	return k, nil
 }
 
-func encodeKept(k *kept) ([]byte, error) {
+func encodeKept(k any) ([]byte, error) {
 	text, err := json.Marshal(k)
 	if err != nil {
 		return nil, fmt.Errorf("keep alerts: %w", err)

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -26,9 +27,10 @@ func (s *Service) look(now time.Time) {
 	found := judge(&v, byName)
 	found = append(found, s.formulas.judge(&v, list)...)
 	found = append(found, s.budgets.judge(&v, list)...)
-	found = append(found, s.happened(now)...)
+	found = append(found, s.happened(&v)...)
 	found = append(found, s.troubles(now)...)
 	s.mu.Lock()
+	found = s.book.overflowing(found, now)
 	changes := s.book.Look(found, now)
 	s.mu.Unlock()
 	if len(changes) > 0 {
@@ -45,6 +47,7 @@ func (s *Service) look(now time.Time) {
 	if changed {
 		s.keep()
 	}
+	s.keepBudgets(now, budgetsEvery)
 }
 
 // hand gives the queues what is due.
@@ -54,34 +57,38 @@ func (s *Service) hand(now time.Time) {
 	s.mu.Unlock()
 	for i := range due {
 		for _, one := range s.all() {
-			name := one.channel.Name()
-			if due[i].Group == "channel:"+name || !channel.Wants(one.channel, &due[i]) {
-				continue
-			}
-			if err := one.queue.put(&due[i]); err != nil {
-				s.config.OnNotice(Notice{Channel: name, Kind: Unkept, Error: err})
+			if due[i].Group != "channel:"+one.channel.Name() {
+				s.put(one, &due[i])
 			}
 		}
+	}
+	s.settleDebts(now)
+}
+
+func (s *Service) put(one *sender, n *channel.Notification) {
+	if !channel.Wants(one.channel, n) {
+		return
+	}
+	err := one.queue.put(n)
+	first := err != nil && !one.unkept
+	one.unkept = err != nil
+	if first {
+		s.config.OnNotice(Notice{Channel: one.channel.Name(), Kind: Unkept, Error: err})
 	}
 }
 
-// keep writes down what is known. A disk that refuses costs what a crash now
-// would lose, and is told once.
+// keep writes down what is known: what the queues are to keep must be on the disk
+// by then, or a crash would forget it for good. A disk that refuses is told once.
 func (s *Service) keep() {
-	refused := map[string]string{}
-	for _, d := range s.Deliveries() {
-		if d.Hopeless {
-			refused[d.Name] = d.Trouble
-		}
-	}
+	var k kept
+	s.note(&k)
 	s.mu.Lock()
-	k := s.book.keep()
-	k.Refused = refused
+	s.book.keep(&k)
 	text, err := encodeKept(&k)
 	s.book.changed = false
 	s.mu.Unlock()
 	if err == nil {
-		err = writeKept(s.path(), text)
+		err = s.write(text)
 	}
 	if err != nil {
 		s.mu.Lock()
@@ -94,6 +101,20 @@ func (s *Service) keep() {
 	s.unkept = err != nil
 }
 
+var errNoDirectory = errors.New("keep alerts: the directory cannot be had")
+
+func (s *Service) write(text []byte) error {
+	if s.lock == nil {
+		return errNoDirectory
+	}
+	for _, one := range s.all() {
+		if err := one.queue.flush(); err != nil {
+			return err
+		}
+	}
+	return writeKept(s.path(), text)
+}
+
 const (
 	scalingShown  = 5 * time.Minute
 	failoverShown = 10 * time.Minute
@@ -101,13 +122,19 @@ const (
 
 // happened are findings made of events: what merely happened is shown for a
 // while.
-func (s *Service) happened(now time.Time) []Finding {
+func (s *Service) happened(v *View) []Finding {
+	now := v.At
 	if s.config.Events == nil {
 		return nil
 	}
 	for _, e := range s.config.Events.Since(s.heard) {
 		s.heard = e.Seq
 		if f, ok := momentOf(&e); ok {
+			for i := range v.Functions {
+				if v.Functions[i].Name == f.Function {
+					f.Numbers = v.Functions[i].with(e.Numbers)
+				}
+			}
 			s.moments = append(s.moments, f)
 		}
 	}

@@ -68,7 +68,10 @@ const (
 // BuiltIn returns the rules that hold with nothing configured.
 func BuiltIn() []Rule {
 	return []Rule{
-		{Name: NoInstance, Severity: channel.Critical, For: 5 * time.Second, Keep: 10 * time.Second, Settle: soon},
+		{
+			Name: NoInstance, Severity: channel.Critical, For: 5 * time.Second, Keep: 10 * time.Second, Settle: soon,
+			Cause: "none was started, or all were stopped",
+		},
 		{
 			Name: BreakerOpen, Severity: channel.Critical, Keep: 10 * time.Second, Settle: soon,
 			Cause: "its instances answer with errors or not at all, or what they need does",
@@ -81,19 +84,25 @@ func BuiltIn() []Rule {
 			Name: Errors, Severity: channel.Critical, Settle: Measured,
 			Cause: "a bad version, or something the function depends on fails",
 		},
-		{Name: InstanceFailed, Severity: channel.Warning, For: 10 * time.Second, Keep: 30 * time.Second, Settle: soon},
+		{
+			Name: InstanceFailed, Severity: channel.Warning, For: 10 * time.Second, Keep: 30 * time.Second, Settle: soon,
+			Cause: "it does not answer its check, or is gone",
+		},
 		{
 			Name: PanicMode, Severity: channel.Warning, For: 10 * time.Second, Keep: 30 * time.Second, Settle: soon,
 			Cause: "most instances fail their checks at once: often the check or the network rather than the instances",
 		},
-		{Name: Failover, Severity: channel.Warning},
-		{Name: ScalingAction, Severity: channel.Info},
+		{Name: Failover, Severity: channel.Warning, Cause: "too few of the instances it moved away from were healthy, or somebody ordered it"},
+		{Name: ScalingAction, Severity: channel.Info, Cause: "a threshold of scaling was crossed, or somebody ordered it"},
 		{Name: ScalingFailed, Severity: channel.Warning, Keep: 10 * time.Second, Settle: soon, Cause: "the platform has no room, or does not let Holdfast"},
 		{
 			Name: ScalingLimit, Severity: channel.Warning, For: 5 * time.Minute, Keep: 5 * time.Minute, Settle: Measured,
 			Cause: "there is more load than the bounds or the budget were made for",
 		},
-		{Name: Incident, Severity: channel.Warning, Keep: time.Minute, Settle: Measured},
+		{
+			Name: Incident, Severity: channel.Warning, Keep: time.Minute, Settle: Measured,
+			Cause: "something the function depends on is slow or fails: more instances would not help it",
+		},
 		{
 			Name: Latency, Severity: channel.Warning, Settle: 20 * time.Minute,
 			Cause: "a slower version, a slower dependency, or more load than there are instances for",
@@ -104,7 +113,10 @@ func BuiltIn() []Rule {
 			Name: PlatformUnknown, Severity: channel.Warning, For: 30 * time.Second, Keep: 10 * time.Second, Settle: time.Minute,
 			Cause: "its API does not answer, or does not let Holdfast in",
 		},
-		{Name: StoreDown, Severity: channel.Warning, For: 10 * time.Second, Keep: 10 * time.Second, Settle: soon},
+		{
+			Name: StoreDown, Severity: channel.Warning, For: 10 * time.Second, Keep: 10 * time.Second, Settle: soon,
+			Cause: "the database is gone, or does not let Holdfast in",
+		},
 		{Name: DiskFull, Severity: channel.Critical, Keep: 10 * time.Second, Settle: soon},
 		{Name: CertificateEnds, Severity: channel.Warning, Keep: time.Minute, Settle: soon, Below: 14},
 		{Name: ChannelFailing, Severity: channel.Warning, For: 5 * time.Minute, Settle: time.Minute},

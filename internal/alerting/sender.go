@@ -23,9 +23,47 @@ type sender struct {
 	queue   *queue
 	tell    func(Notice)
 	firing  func() []channel.Alert // for receivers that forget
+	unkept  bool                   // of who puts: the disk refused the last notification
 
 	mu    sync.Mutex
 	stats Delivery
+	// owed is since when notifications may be lost to the channel; zero: none are.
+	// paid is when it was last told once more.
+	owed, paid time.Time
+}
+
+// debtEvery is how often a channel that takes some and refuses some is told once
+// more what fires.
+const debtEvery = time.Hour
+
+// owes is since when something is owed; zero: nothing is.
+func (s *sender) owes() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owed
+}
+
+// debt says that now is the time to tell once more, and since when. It is
+// settled with that: what is refused is owed anew. One that refused before a
+// restart is tried, else it must have taken something since.
+func (s *sender) debt(now time.Time) (since time.Time, due bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.queue.wasDamaged() && s.owed.IsZero() {
+		s.owed = now.Add(-day)
+	}
+	if s.owed.IsZero() || s.stats.Hopeless && s.stats.Refused > 0 || !s.paid.IsZero() && now.Sub(s.paid) < debtEvery {
+		return time.Time{}, false
+	}
+	since, s.owed = s.owed, time.Time{}
+	return since, true
+}
+
+// pay says that something was told once more.
+func (s *sender) pay(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paid = now
 }
 
 // Delivery is how it goes with a channel. Counters are since the start.
@@ -71,7 +109,7 @@ const (
 
 // run delivers until ctx ends.
 func (s *sender) run(ctx context.Context) {
-	tries := 0
+	tries, unread := 0, false
 	var repeat <-chan time.Time // nil: the receiver forgets nothing
 	if r, ok := s.channel.(channel.Repeater); ok && r.Repeat() > 0 {
 		ticker := time.NewTicker(r.Repeat())
@@ -82,10 +120,13 @@ func (s *sender) run(ctx context.Context) {
 		n, done, err := s.queue.head()
 		switch {
 		case err != nil:
-			s.tell(Notice{Channel: s.channel.Name(), Kind: Unkept, Error: err})
+			if !unread {
+				s.tell(Notice{Channel: s.channel.Name(), Kind: Unkept, Error: err})
+			}
+			unread = true
 			s.rest(ctx, backoffBase, repeat)
 		case n == nil:
-			tries = 0
+			tries, unread = 0, false
 			s.waitsSince(time.Time{})
 			s.rest(ctx, 0, repeat)
 		default:
@@ -172,6 +213,9 @@ func (s *sender) failed(err error, refused bool, now time.Time, wait time.Durati
 	}
 	s.stats.Next = now.Add(wait)
 	if refused {
+		if s.owed.IsZero() {
+			s.owed = now
+		}
 		s.stats.Refused++
 		s.stats.Next = time.Time{}
 	}

@@ -62,11 +62,14 @@ type Service struct {
 	formulas formulas
 	budgets  budgets
 	moments  []Finding
-	heard    uint64            // number of the last event
-	refused  map[string]string // channels that refused before the restart
-	stop     map[string]func()
-	unkept   bool
-	lost     map[string]loss
+	heard    uint64   // number of the last event
+	lock     *os.File // nil: the directory cannot be had
+	channels ledger
+	// budgetsKept is when the counts of objectives were kept last.
+	budgetsKept time.Time
+	stop        map[string]func()
+	unkept      bool
+	lost        map[string]loss
 }
 
 // loss is what a full queue has dropped, and when last.
@@ -88,7 +91,7 @@ func New(c Config) *Service {
 	}
 	s := &Service{
 		config: c, again: make(chan struct{}, 1), book: NewBook(time.Now()), senders: map[string]*sender{}, stop: map[string]func(){},
-		budgets: budgets{past: c.Past}, lost: map[string]loss{},
+		budgets: budgets{past: c.Past}, channels: newLedger(), lost: map[string]loss{},
 	}
 	s.Configure(c.Settings)
 	return s
@@ -119,13 +122,17 @@ func (s *Service) wake() {
 }
 
 // Run looks every two seconds and delivers until ctx ends. What an earlier
-// process knew it takes over once that has let go.
+// process knew it takes over once that has let go. Where the disk does not let
+// it, it tells people all the same, and goes on trying to get its directory.
 func (s *Service) Run(ctx context.Context) error {
-	lock, err := s.takeOver(ctx)
-	if err != nil || lock == nil {
-		return err
+	if !s.takeOver(ctx) {
+		return nil
 	}
-	defer func() { _ = lock.Close() }() // frees the lock
+	defer func() {
+		if s.lock != nil {
+			_ = s.lock.Close() // frees the lock
+		}
+	}()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer s.endSenders()
@@ -141,41 +148,58 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		if s.lock == nil {
+			_ = s.take(time.Now()) // told already
+		}
 	}
 }
 
 const lockEvery = 100 * time.Millisecond
 
-// takeOver waits until nobody else has the directory, and reads what is in it.
-// Nil without an error: ctx has ended.
-func (s *Service) takeOver(ctx context.Context) (*os.File, error) {
-	if err := os.MkdirAll(s.config.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the directory of alerts: %w", err)
-	}
+// takeOver waits until nobody else has the directory, and takes it. False: ctx
+// has ended. It does not wait for a disk that refuses.
+func (s *Service) takeOver(ctx context.Context) bool {
 	ticker := time.NewTicker(lockEvery)
 	defer ticker.Stop()
 	for {
-		lock, err := lockDir(s.config.Dir)
+		err := s.take(time.Now())
 		if err == nil {
-			k, err := readKept(s.path())
-			if err != nil { // it goes on with nothing
-				s.config.OnNotice(Notice{Kind: Unkept, Error: err})
-			}
-			s.mu.Lock()
-			s.book.restore(&k)
-			s.refused = k.Refused
-			s.mu.Unlock()
-			return lock, nil
+			return true
 		}
 		if !errors.Is(err, spool.ErrLocked) {
-			return nil, err
+			s.config.OnNotice(Notice{Kind: Unkept, Error: err})
+			s.unkept = true
+			return true
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil //nolint:nilnil // as said above
+			return false
 		case <-ticker.C:
 		}
 	}
+}
+
+// take takes the directory and reads what is in it.
+func (s *Service) take(now time.Time) error {
+	if err := os.MkdirAll(s.config.Dir, 0o700); err != nil {
+		return fmt.Errorf("make the directory of alerts: %w", err)
+	}
+	lock, err := lockDir(s.config.Dir)
+	if err != nil {
+		return err
+	}
+	s.lock = lock
+	k, err := readKept[kept](s.path())
+	counts, err2 := readKept[map[string]countsKept](s.budgetsPath())
+	if err = errors.Join(err, err2); err != nil { // it goes on with nothing
+		s.config.OnNotice(Notice{Kind: Unkept, Error: err})
+	}
+	s.budgets.before, s.budgetsKept = counts, now
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.book.restore(&k, now)
+	s.channels.restore(&k)
+	return nil
 }
 
 func (s *Service) path() string { return filepath.Join(s.config.Dir, "alerts.json") }
@@ -195,7 +219,9 @@ func (s *Service) open(ctx context.Context, wg *sync.WaitGroup) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		if s.sender(name) == nil {
+		if one := s.sender(name); one != nil {
+			_ = one.queue.open() // told when it began
+		} else {
 			s.begin(ctx, wg, want[name])
 		}
 	}
@@ -215,14 +241,15 @@ func (s *Service) all() []*sender {
 }
 
 func (s *Service) begin(ctx context.Context, wg *sync.WaitGroup, c channel.Channel) {
-	q, err := openQueue(filepath.Join(s.config.Dir, "queue"), c.Name())
-	if err != nil {
-		s.config.OnNotice(Notice{Channel: c.Name(), Kind: Unkept, Error: err})
-		return // the next look tries again
+	name, now := c.Name(), time.Now()
+	q, err := openQueue(filepath.Join(s.config.Dir, "queue"), name, s.channels.number)
+	if err != nil { // it works in memory meanwhile
+		s.config.OnNotice(Notice{Channel: name, Kind: Unkept, Error: err})
 	}
-	one := &sender{channel: c, queue: q, tell: s.config.OnNotice, firing: s.Firing}
-	if why := s.refused[c.Name()]; why != "" {
-		one.stats.Trouble, one.stats.Hopeless, one.stats.Since = why, true, time.Now()
+	one := &sender{channel: c, queue: q, tell: s.config.OnNotice, firing: s.Firing, owed: s.channels.owes(name, now)}
+	if why := s.channels.refused[name]; why != "" {
+		one.stats.Trouble, one.stats.Hopeless, one.stats.Since = why, true, now
+		delete(s.channels.refused, name)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -230,28 +257,33 @@ func (s *Service) begin(ctx context.Context, wg *sync.WaitGroup, c channel.Chann
 		defer close(done)
 		one.run(ctx)
 	})
-	s.stop[c.Name()] = func() {
+	s.stop[name] = func() {
 		cancel()
 		<-done
-		_ = q.spool.Close() // all that was put is on the disk
+		q.close()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.senders[c.Name()] = one
+	s.senders[name] = one
 }
 
 // end stops a sender; what it has not delivered waits for its return.
 func (s *Service) end(name string) {
 	s.mu.Lock()
+	one := s.senders[name]
 	delete(s.senders, name)
 	s.mu.Unlock()
 	s.stop[name]()
 	delete(s.stop, name)
+	s.channels.ended(name, one)
 }
 
 func (s *Service) endSenders() {
+	refused := s.refused()
 	for name := range maps.Clone(s.stop) {
 		s.end(name)
 	}
+	s.channels.refused = refused
 	s.keep() // what happened since the last look
+	s.keepBudgets(time.Now(), 0)
 }

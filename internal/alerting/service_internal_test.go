@@ -38,11 +38,11 @@ func TestASenderTriesAgainLaterAndGivesUpWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		q, err := openQueue(dir, "r")
+		q, err := openQueue(dir, "r", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = q.spool.Close() }()
+		defer q.close()
 		failures := 3
 		r := &receiver{answer: func(n *channel.Notification) error {
 			switch {
@@ -94,11 +94,11 @@ func TestASenderTriesAgainLaterAndGivesUpWhatIsRefused(t *testing.T) {
 
 func TestAFullQueueDropsInfoBeforeWarningsBeforeCritical(t *testing.T) {
 	t.Parallel()
-	q, err := openQueue(t.TempDir(), "r")
+	q, err := openQueue(t.TempDir(), "r", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = q.spool.Close() }()
+	defer q.close()
 	text := make([]byte, 200<<10)
 	for i := range text {
 		text[i] = 'x'

@@ -3,8 +3,10 @@ package alerting
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast/autoscale/schedule"
@@ -37,7 +39,12 @@ func (m *Match) Everything() bool {
 
 // check says what is wrong with the patterns.
 func (m *Match) check() error {
-	for name, p := range map[string]string{"rule": m.Rule, "function_name": m.Function, "instance_id": m.Instance, "severity": m.Severity} {
+	patterns := map[string]string{"rule": m.Rule, "function_name": m.Function, "instance_id": m.Instance, "severity": m.Severity}
+	for name, value := range m.Labels {
+		patterns["label "+name] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(patterns)) {
+		p := patterns[name]
 		if _, err := path.Match(p, ""); err != nil {
 			return fmt.Errorf("%s %q: a bracket is not closed", name, p)
 		}
@@ -57,11 +64,14 @@ func (m *Match) fits(s *state) bool {
 	return true
 }
 
+// like reports whether the pattern fits. A slash is a character like any other:
+// the name of an instance may have some.
 func like(pattern, text string) bool {
 	if pattern == "" {
 		return true
 	}
-	ok, err := path.Match(pattern, text)
+	flat := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
+	ok, err := path.Match(flat(pattern), flat(text))
 	return ok && err == nil
 }
 
@@ -110,7 +120,7 @@ func (s *Silence) check(now time.Time) error {
 		return fmt.Errorf("%w: it would fit everything; give a rule, function, instance, severity or label (rule: \"*\" means all)", ErrBadSilence)
 	case s.Reason == "":
 		return fmt.Errorf("%w: the reason is missing", ErrBadSilence)
-	case long <= 0:
+	case long <= 0 || !s.From.Before(s.Until):
 		return fmt.Errorf("%w: it would have ended already", ErrBadSilence)
 	case long > longestSilence:
 		return fmt.Errorf("%w: it may last 90 days at most; what is to be quiet for good is alerts.rules.NAME.enabled: false", ErrBadSilence)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -136,12 +137,24 @@ func (s *state) keep(r *Rule) time.Duration {
 
 // describe takes the latest figures; numbers of an alert move while it fires.
 func (s *state) describe(f *Finding, r *Rule) {
-	s.Summary, s.Numbers, s.Until = f.Summary, f.Numbers, f.Until
+	s.Summary, s.Numbers, s.Until = f.Summary, finite(f.Numbers), f.Until
 	s.Cause, s.Next = or(r.SaidCause, or(f.Cause, r.Cause)), or(r.SaidNext, or(f.Next, r.Next))
 	s.Severity = or(f.Severity, r.Severity)
 	if s.Flapping {
 		s.Summary += " (it comes and goes; told once)"
 	}
+}
+
+// finite leaves out what is no number: nothing that has one could be kept, or sent.
+func finite(numbers map[string]float64) map[string]float64 {
+	for _, x := range numbers {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			numbers = maps.Clone(numbers)
+			maps.DeleteFunc(numbers, func(_ string, x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
+			break
+		}
+	}
+	return numbers
 }
 
 func or[S ~string](a, b S) S {

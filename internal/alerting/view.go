@@ -49,6 +49,7 @@ type Breaker struct {
 	NextAttempt time.Time
 	Forced      bool
 	Reason      string
+	Failures    int // in a row, that opened it
 }
 
 // Platform is the one a function's instances run on.
@@ -91,6 +92,8 @@ type Store struct {
 	Reason string
 	// Disk says why the local disk takes no records; empty: it does.
 	Disk string
+	// InMemory is how many records are in memory only because of that.
+	InMemory int
 }
 
 // Finding is something wrong that a rule sees at one moment.

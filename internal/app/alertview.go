@@ -18,7 +18,7 @@ import (
 // alertView is the picture that rules of alerts look at.
 func (a *App) alertView(now time.Time) alerting.View {
 	c, m, h := a.config.Load(), a.monitor.Snapshot(), a.outbox.Health()
-	v := alerting.View{At: now, Store: alerting.Store{Down: h.Condition == store.Down, Since: h.Since, Reason: h.Reason, Disk: h.SpoolReason}}
+	v := alerting.View{At: now, Store: alerting.Store{Down: h.Condition == store.Down, Since: h.Since, Reason: h.Reason, Disk: h.SpoolReason, InMemory: h.OnlyInMemory}}
 	figures := map[string]*monitor.FunctionFigures{}
 	for i := range m.Functions {
 		figures[m.Functions[i].Function] = &m.Functions[i]
@@ -63,7 +63,7 @@ func (a *App) alertFunction(fn *exchange.Function, f *config.Function, m *monito
 	}
 	if br := fn.Breaker(); br != nil {
 		s := br.Snapshot(now)
-		v.Breaker = alerting.Breaker{State: s.State.String(), Since: s.Since, NextAttempt: s.NextAttempt, Forced: s.Forced, Reason: s.Reason}
+		v.Breaker = alerting.Breaker{State: s.State.String(), Since: s.Since, NextAttempt: s.NextAttempt, Forced: s.Forced, Reason: s.Reason, Failures: s.FailureCount}
 	}
 	if p, ok := a.platformOf(name); ok {
 		v.Platform = alerting.Platform{Name: p.Name, Trouble: p.Trouble, Failure: p.Failure}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"holdfast/autoscale/schedule"
 	"holdfast/internal/formula"
@@ -89,6 +90,14 @@ func BuiltInAlerts() []string {
 	}
 }
 
+// alertsOfHoldfast are the rules that are about no function.
+func alertsOfHoldfast() []string {
+	return []string{"certificate", "channel", "disk_full", "store_down"}
+}
+
+// alertsOfMoments are the rules about what merely happened.
+func alertsOfMoments() []string { return []string{"failover", "scaling_action"} }
+
 // AlertFigures are the names that conditions may use.
 func AlertFigures() []string {
 	return []string{
@@ -139,6 +148,10 @@ func (s *settler) alertRule(name string, r *AlertRule, path string) {
 		s.add(path+".until", "has no effect without expr", "remove it")
 	case r.Days > 0 && name != "certificate":
 		s.add(path+".days", "has an effect in the rule certificate only", "remove it")
+	case len(r.Functions) > 0 && slices.Contains(alertsOfHoldfast(), name):
+		s.add(path+".functions", "would switch the rule off: it is about Holdfast itself, not about a function", "remove it")
+	case r.For > 0 && slices.Contains(alertsOfMoments(), name):
+		s.add(path+".for", "has no use: the rule tells of what was done, which does not last", "remove it")
 	case r.Summary != "" && builtIn:
 		s.add(path+".summary", "is made of the numbers where a rule is built in", "remove it; cause and next can be changed")
 	}
@@ -159,10 +172,13 @@ func (s *settler) condition(path, text string) {
 	}
 	if _, err := Condition(text); err != nil {
 		hint := "write a comparison, such as error_percent > 5"
-		if strings.Contains(err.Error(), "which is no signal") {
+		message := clip(err.Error())
+		if strings.Contains(message, "which is no signal") {
 			hint = "figures: " + strings.Join(AlertFigures(), ", ")
+		} else if strings.HasPrefix(err.Error(), fmt.Sprintf("does not work at character %d:", utf8.RuneCountInString(text)+2)) {
+			message = "ends too early" // what is in the way is Condition's own
 		}
-		s.add(path, clip(err.Error()), hint)
+		s.add(path, message, hint)
 	}
 }
 
@@ -177,6 +193,8 @@ func (s *settler) alertMaintenance(m *AlertMaintenance, path string) {
 			s.add(path, "is never", "give cron and duration, or from and until")
 		case !from.Before(until):
 			s.add(path+".until", "must be after from", "")
+		case m.Duration > 0:
+			s.add(path+".duration", "has no effect without cron", "remove it; until says when it ends")
 		}
 		return
 	}

@@ -2,15 +2,20 @@ package channel
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,11 +70,12 @@ func newCaller(address string, header map[string]string, r *Reach, secrets ...st
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return nil, errAddress
 	}
-	c := &caller{url: u, header: http.Header{}, timeout: r.timeout(), secrets: redactorOf(u, secrets)}
+	c := &caller{url: u, header: http.Header{}, timeout: r.timeout()}
 	for name, value := range header {
 		c.header.Set(name, value)
-		c.secrets = append(c.secrets, strings.Fields(value)...) // without the Bearer before it
+		secrets = append(secrets, strings.Fields(value)...) // without the Bearer before it
 	}
+	c.secrets = redactorOf(u, secrets)
 	c.transport = &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: r.Dial, TLSClientConfig: r.tls(""), ForceAttemptHTTP2: true,
 		MaxResponseHeaderBytes: 64 << 10,
@@ -173,22 +179,49 @@ func retryAfter(text string, now time.Time) (time.Duration, bool) {
 	return min(after, longestLater), after >= 0
 }
 
-// redactor holds what must not be printed.
+// redactor holds what must not be printed, the longest first.
 type redactor []string
 
-// redactorOf hides all of an address but scheme and host.
+// redactorOf hides all of an address but scheme and host, and more; also as a
+// receiver may write it down that repeats what it was sent.
 func redactorOf(u *url.URL, more []string) redactor {
-	r := redactor(append([]string{u.String(), u.RequestURI(), u.EscapedPath(), u.RawQuery}, more...))
+	plain := append([]string{u.String(), u.RequestURI(), u.EscapedPath(), u.RawQuery}, more...)
 	for segment := range strings.SplitSeq(u.Path, "/") {
-		r = append(r, segment)
+		plain = append(plain, segment)
 	}
 	for _, values := range u.Query() {
-		r = append(r, values...)
+		plain = append(plain, values...)
 	}
 	if password, ok := u.User.Password(); ok {
-		r = append(r, password)
+		plain = append(plain, password, basic(u.User.Username(), password))
 	}
-	return r
+	var r redactor
+	for _, s := range plain {
+		r = append(r, s, url.QueryEscape(s), url.PathEscape(s), html.EscapeString(s))
+		for _, plain := range []string{strings.Trim(strconv.Quote(s), `"`), jsonOf(s)} {
+			r = append(r, plain, strings.ReplaceAll(plain, "/", `\/`))
+		}
+	}
+	slices.SortFunc(r, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	r = slices.Compact(r)
+	return slices.DeleteFunc(r, func(s string) bool { return len(s) < shortestSecret })
+}
+
+// jsonOf is s as it stands in JSON that may stand in HTML.
+func jsonOf(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return s // never: it is a string
+	}
+	return string(text[1 : len(text)-1])
+}
+
+// basic is how user and password go over the wire.
+func basic(user, password string) string {
+	if user == "" && password == "" {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 }
 
 // together is the first of several errors, which are alike mostly.
@@ -212,10 +245,7 @@ const (
 // redact makes text fit for a log: one line, bounded, without secrets.
 func (r redactor) redact(text string) string {
 	for _, secret := range r {
-		if len(secret) >= shortestSecret {
-			text = strings.ReplaceAll(text, secret, masked)
-			text = strings.ReplaceAll(text, url.QueryEscape(secret), masked)
-		}
+		text = strings.ReplaceAll(text, secret, masked)
 	}
 	return shorten(oneLine(text), longestReason)
 }

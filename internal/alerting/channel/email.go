@@ -4,15 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/mail"
 	"net/textproto"
+	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -50,8 +51,6 @@ type EmailConfig struct {
 const (
 	mailTimeout = 30 * time.Second
 	mailSubject = 200
-	// deliveries remembered, so that a second try goes to whom the first one missed.
-	deliveries = 256
 )
 
 // Email sends notifications as mail, text and HTML.
@@ -62,9 +61,7 @@ type Email struct {
 	from      *mail.Address
 	to        []*mail.Address
 	secrets   redactor
-	mu        sync.Mutex
-	delivered [deliveries]string // Message-Ids, the oldest at next
-	next      int
+	delivered delivered // by Message-Id
 }
 
 var (
@@ -81,11 +78,19 @@ func NewEmail(c EmailConfig) (*Email, error) {
 	if c.Reach.Timeout <= 0 {
 		c.Reach.Timeout = mailTimeout
 	}
-	e := &Email{config: c, secrets: redactor{c.Password, c.User}}
+	e := &Email{config: c, secrets: redactorOf(&url.URL{}, []string{c.Password, c.User, basic(c.User, c.Password), plainAuth(c.User, c.Password)})}
 	if err := e.read(); err != nil {
 		return nil, fmt.Errorf("channel %s: %w", c.Name, err)
 	}
 	return e, nil
+}
+
+// plainAuth is what the mechanism PLAIN sends.
+func plainAuth(user, password string) string {
+	if password == "" {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
 }
 
 func (e *Email) read() error {
@@ -148,7 +153,7 @@ func (e *Email) letters(n *Notification) ([]*gomail.Msg, error) {
 	var list []*gomail.Msg
 	for _, to := range e.to {
 		id := e.messageID(n.ID + "\n" + to.Address)
-		if e.wasDelivered(id) {
+		if e.delivered.has(id) {
 			continue
 		}
 		m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
@@ -175,24 +180,6 @@ func (e *Email) messageID(of string) string {
 	sum := sha256.Sum256([]byte(of))
 	domain := e.from.Address[strings.LastIndexByte(e.from.Address, '@')+1:]
 	return hex.EncodeToString(sum[:16]) + "@" + domain
-}
-
-func (e *Email) wasDelivered(id string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, known := range e.delivered {
-		if known == id {
-			return true
-		}
-	}
-	return false
-}
-
-func (e *Email) wasTaken(id string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.delivered[e.next] = id
-	e.next = (e.next + 1) % deliveries
 }
 
 // deliver sends all in one session.
@@ -227,7 +214,7 @@ func (e *Email) deliver(ctx context.Context, letters []*gomail.Msg) error {
 			}
 			continue
 		}
-		e.wasTaken(strings.Trim(m.GetMessageID(), "<>"))
+		e.delivered.add(strings.Trim(m.GetMessageID(), "<>"))
 	}
 	_ = client.CloseWithSMTPClient(session) // what was taken is taken, however the goodbye goes
 	if len(passing) > 0 {

@@ -29,8 +29,9 @@ type PagerDutyConfig struct {
 // PagerDuty sends one event per alert. Its fingerprint is the key by which events
 // are one incident: a second try makes no second one, and the end finds it.
 type PagerDuty struct {
-	config PagerDutyConfig
-	caller *caller
+	config    PagerDutyConfig
+	caller    *caller
+	delivered delivered // events
 }
 
 var errRoutingKey = errors.New("no routing key")
@@ -45,7 +46,7 @@ func NewPagerDuty(c PagerDutyConfig) (*PagerDuty, error) {
 		return nil, fmt.Errorf("channel %s: %w", c.Name, err)
 	}
 	c.Source = cmp.Or(c.Source, "holdfast")
-	return &PagerDuty{c, to}, nil
+	return &PagerDuty{config: c, caller: to}, nil
 }
 
 // Name implements Channel.
@@ -57,26 +58,29 @@ func (*PagerDuty) Kind() string { return "pagerduty" }
 func (*PagerDuty) wants(n *Notification) bool { return !n.Heartbeat }
 
 // Send implements Channel. What one event is refused for does not keep the others
-// from being sent.
+// from being sent, and what was taken is not sent again with the next try: a
+// hundred events may need more time than one try has.
 func (p *PagerDuty) Send(ctx context.Context, n *Notification) error {
 	if !p.wants(n) {
 		return nil
 	}
-	var refused, passing []error
+	var refused []error
 	for _, e := range p.events(clean(n)) {
+		id := n.ID + " " + e.Action + " " + e.DedupKey
+		if p.delivered.has(id) {
+			continue
+		}
 		body, err := json.Marshal(e)
 		if err == nil {
 			err = p.caller.call(ctx, http.MethodPost, "application/json", body, nil)
 		}
 		switch {
 		case err == nil:
+			p.delivered.add(id)
 		case errors.Is(err, ErrRefused):
 			refused = append(refused, err)
 		default:
-			passing = append(passing, err)
-		}
-		if len(passing) > 0 {
-			return passing[0] // the whole is tried again; what arrived is known by its key
+			return err // the rest with the next try
 		}
 	}
 	return together(refused)
