@@ -34,8 +34,8 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 		return Scaled{}, err
 	}
 	s := Scaled{Function: function}
-	if l := c.config.Runtime.Scaling(function); l.Remembers {
-		if err := c.scaleThere(ctx, by, &s, &l, direction, to, reason); err != nil {
+	if c.config.Runtime.Scaling(function).Remembers {
+		if err := c.scaleThere(ctx, by, &s, direction, to, reason); err != nil {
 			return Scaled{}, err
 		}
 		return c.awaitFor(ctx, s, by, reason), nil
@@ -60,8 +60,9 @@ func (c *Control) Scale(ctx context.Context, by store.Actor, function, direction
 
 // scaleThere orders a number from a platform that remembers it. The audit log
 // has the order before the platform does.
-func (c *Control) scaleThere(ctx context.Context, by store.Actor, s *Scaled, l *Scaling, direction string, to int, reason string) error {
-	n, err := wanted(l, s.Function, direction, to)
+func (c *Control) scaleThere(ctx context.Context, by store.Actor, s *Scaled, direction string, to int, reason string) error {
+	l := c.config.Runtime.Scaling(s.Function)
+	n, err := wanted(&l, s.Function, direction, to)
 	if err != nil {
 		return err
 	}

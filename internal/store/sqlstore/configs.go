@@ -35,16 +35,17 @@ func (d *DB) FunctionConfigs(ctx context.Context) ([]store.FunctionConfig, error
 // EditFunctionConfig implements store.Configs.
 func (d *DB) EditFunctionConfig(ctx context.Context, function, action, reason string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
 	err = d.Write(ctx, "change the configuration of "+function, func(ctx context.Context, tx *sql.Tx) error {
-		c, changed, err = d.editConfig(ctx, tx, function, action, reason, by, edit)
+		c, changed, err = d.editConfig(ctx, tx, store.AuditEntry{Actor: by, Action: action, Target: store.Text(function), Reason: reason}, edit)
 		return err
 	})
 	return c, changed && err == nil, err
 }
 
-func (d *DB) editConfig(ctx context.Context, tx *sql.Tx, function, action, reason string, by store.Actor, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
+// editConfig edits the configuration of the function that change is about.
+func (d *DB) editConfig(ctx context.Context, tx *sql.Tx, change store.AuditEntry, edit func(*store.FunctionConfig) error) (c store.FunctionConfig, changed bool, err error) {
 	now := time.Now()
 	// The row must be there to be locked; the transaction takes it back when nothing comes of it.
-	blank := store.FunctionConfig{Function: store.Text(function), Enabled: true}
+	blank := store.FunctionConfig{Function: change.Target, Enabled: true}
 	added, err := addConfig(ctx, tx, blank, now)
 	if err != nil {
 		return c, false, err
@@ -62,7 +63,7 @@ func (d *DB) editConfig(ctx context.Context, tx *sql.Tx, function, action, reaso
 		if added {
 			was = nil
 		}
-		change := store.AuditEntry{At: c.UpdatedAt, Actor: by, Action: action, Reason: reason, Target: c.Function, Before: was, After: is}
+		change.At, change.Before, change.After = c.UpdatedAt, was, is
 		return c, true, d.storeConfig(ctx, tx, c, change)
 	}
 	return before, false, nil
