@@ -77,6 +77,18 @@ func TestWithoutFurtherKeysTheCooldownIsTheOnlyRest(t *testing.T) {
 	}
 }
 
+func TestAsManyGoAtOnceAsAreToBeRemoved(t *testing.T) {
+	t.Parallel()
+	want := []autoscale.Rate{{Instances: 3, Per: time.Second}}
+	if _, p := scalingFrom(t, "service", "scale_down_threshold: {remove: 3}"); !reflect.DeepEqual(p.Down.Rates, want) {
+		t.Errorf("down %+v", p.Down)
+	}
+	want = []autoscale.Rate{{Instances: 1, Per: time.Minute}}
+	if _, p := scalingFrom(t, "service", "scale_down_threshold: {remove: 3}, down: {rates: [{instances: 1, per: 1m}]}"); !reflect.DeepEqual(p.Down.Rates, want) {
+		t.Errorf("with a rate of its own: down %+v", p.Down)
+	}
+}
+
 func TestEveryKeyOfScalingReachesThePolicy(t *testing.T) {
 	t.Parallel()
 	f, p := scalingFrom(t, "service", `min_instances: 2, max_instances: 20, cooldown_period: 30s, changes_per_hour: 6, tolerance_percent: 0, boot: 45s,

@@ -163,7 +163,7 @@ func scalingPolicyOf(f *config.Function) autoscale.Policy {
 	}
 	p.Zero.After = p.Thresholds.IdleFor
 	if p.Down.Rates == nil {
-		p.Down.Rates = []autoscale.Rate{{Instances: 1, Per: time.Second}}
+		p.Down.Rates = []autoscale.Rate{{Instances: max(p.Thresholds.Remove, 1), Per: time.Second}}
 	}
 	if p.Down.Hold == 0 {
 		p.Down.Hold = -1 // the library takes 0 for its default

@@ -50,7 +50,7 @@ type ScalingPanic struct {
 type ScalingPace struct {
 	// How long a wish must have lasted: the most careful one of that time counts. For `down` by default `cooldown_period`, or 5m where that is 0 because of targets or capacity; none where `idle_time_minutes` counts.
 	Hold Duration `yaml:"hold" range:"0..24h"`
-	// How many instances may come or go in a time; the rate that allows most counts. By default 4 or 100 % in 15s up, and 1 in 1s down.
+	// How many instances may come or go in a time; the rate that allows most counts. By default 4 or 100 % in 15s up, and `scale_down_threshold.remove` in 1s down.
 	Rates []ScalingRate `yaml:"rates" max:"16"`
 	// Of several rates the one that allows least counts.
 	Careful bool `yaml:"careful"`
