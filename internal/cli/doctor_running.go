@@ -162,7 +162,7 @@ func (d *doctor) instance(i *admin.Instance) {
 	name := "instance " + i.Function + "/" + i.ID
 	switch {
 	case i.Process != nil && i.Process.State.String() == "crash_loop":
-		d.add(problem, name, "crashes again and again: "+i.Process.Reason, "holdfast explain instance "+i.Function+"/"+i.ID+"; look at what it prints", "troubleshooting.md#health-checks-fail")
+		d.add(problem, name, "fails again and again: "+i.Process.Reason, "holdfast explain instance "+i.Function+"/"+i.ID+"; look at what it prints", "troubleshooting.md#health-checks-fail")
 	case i.Health == "down":
 		d.add(problem, name, "its health check fails: "+i.Reason, "holdfast explain instance "+i.Function+"/"+i.ID+" shows the last checks", "troubleshooting.md#health-checks-fail")
 	case i.Ejected:

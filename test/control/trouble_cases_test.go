@@ -75,7 +75,7 @@ func TestTroubleAProcessThatCrashesAgainAndAgain(t *testing.T) {
 	conf := file(t, "functions:\n"+function(t, "public", 1, "")+
 		"  loop:\n    routes: [{path: /loop/}]\n    platform: {process: {command: [sh, -c, 'echo no database; exit 3']}}\n")
 	p := holdfast.Up(t, "-c", conf)
-	eventually(t, p, []string{"doctor"}, "problem instance loop/loop-1: crashes again and again: ", "no database", "docs/troubleshooting.md#health-checks-fail")
+	eventually(t, p, []string{"doctor"}, "problem instance loop/loop-1: fails again and again: ", "no database", "docs/troubleshooting.md#health-checks-fail")
 	eventually(t, p, []string{"explain", "instance", "loop/loop-1"}, "platform: crash_loop", "no database", "<- keeps traffic away")
 }
 
