@@ -103,6 +103,9 @@ func (w *watch) look(rule Rule, s Subject, f *finding, now time.Time) (change *A
 		return w.end(now)
 	default:
 		a.update(f)
+		if !w.well.IsZero() { // or the sentence tells of trouble with a figure that is fine
+			a.Text += "; it eases, and is over when that lasts " + seconds(rest)
+		}
 		return nil
 	}
 	return w.copied()

@@ -90,3 +90,22 @@ func TestAnAnomalyKeepsItsWorstValue(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 }
+
+func TestAnAnomalyThatEasesSaysSo(t *testing.T) {
+	t.Parallel()
+	w, now := &watch{}, time.Unix(1000, 0)
+	for _, c := range []struct {
+		value float64
+		text  string
+	}{{95, ""}, {95, ""}, {95, "x"}, {80, "x; it eases, and is over when that lasts 1m0s"}, {88, "x"}} {
+		w.look(Memory, Subject{"f", "i"}, &finding{value: c.value, limit: 90, clear: 85, hold: 20 * time.Second, window: tick, tell: func() (map[string]float64, string) { return nil, "x" }}, now)
+		got := ""
+		if w.current != nil {
+			got = w.current.Text
+		}
+		if got != c.text {
+			t.Errorf("at %v: %q, want %q", c.value, got, c.text)
+		}
+		now = now.Add(tick)
+	}
+}
