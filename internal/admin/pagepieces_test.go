@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 
 func TestDecisionsSayWhatTheyWereMadeOf(t *testing.T) {
 	t.Parallel()
-	policy := autoscale.Policy{Min: 1, Max: 4, Targets: []autoscale.Target{{Signal: autoscale.InFlight, Value: 4}}}
+	policy := autoscale.Policy{Min: 1, Max: 4, Targets: []autoscale.Target{{Signal: autoscale.InFlight, Value: 4}, {Signal: "custom:jobs", Value: 1}}}
 	signals := autoscale.Signals{Desired: 1, Values: map[autoscale.Signal]float64{autoscale.InFlight: 11}, Instances: []autoscale.Instance{
 		{ID: "a", Values: map[autoscale.Signal]float64{autoscale.CPUPercent: 30}},
 	}}
@@ -30,8 +31,8 @@ func TestDecisionsSayWhatTheyWereMadeOf(t *testing.T) {
 		t.Fatalf("status %d", status)
 	}
 	for _, x := range []admin.ScalingDecision{*v.Latest, v.Earlier[0]} {
-		if x.Min != 1 || x.Max != 4 || x.Result != 3 || x.Measured[autoscale.InFlight] != 11 || x.Measured[autoscale.CPUPercent] != 30 || len(x.Measured) != 2 {
-			t.Errorf("decision %+v, want 3 of 1 to 4, made of 11 in flight and 30 %% of a processor", x)
+		if x.Min != 1 || x.Max != 4 || x.Result != 3 || x.Measured[autoscale.InFlight] != 11 || x.Measured[autoscale.CPUPercent] != 30 || len(x.Measured) != 2 || !slices.Equal(x.Unknown, []autoscale.Signal{"custom:jobs"}) {
+			t.Errorf("decision %+v, want 3 of 1 to 4, made of 11 in flight and 30 %% of a processor without the jobs", x)
 		}
 	}
 }

@@ -83,6 +83,8 @@ type ScalingDecision struct {
 	Constraints []ScalingConstraint `json:"constraints"`
 	// Measured is what it was made of, by signal; what was unknown is missing.
 	Measured map[autoscale.Signal]float64 `json:"measured"`
+	Inferred []autoscale.Signal           `json:"inferred,omitempty" doc:"signals that nobody measured and that are 0, since nobody asks for anything"`
+	Unknown  []autoscale.Signal           `json:"unknown,omitempty" doc:"signals that its rules look at and nobody knew"`
 }
 
 // ScalingProposal is what one rule wanted.
@@ -117,7 +119,7 @@ type ScalingExplained struct {
 func decisionOf(d *autoscale.Decision) ScalingDecision {
 	v := ScalingDecision{
 		At: d.At, Current: d.Current, Ready: d.Ready, Starting: d.Starting, Min: d.Min, Max: d.Max, Wanted: d.Wanted, Result: d.Result,
-		CarriedOut: d.Act, Measured: d.Measured(),
+		CarriedOut: d.Act, Measured: d.Measured(), Inferred: d.Inferred(), Unknown: d.Unknown(),
 		Rule: string(d.Rule), Reason: d.Reason, Incident: d.Incident, Proposals: []ScalingProposal{}, Constraints: []ScalingConstraint{},
 	}
 	for i := range d.Proposals {

@@ -43,8 +43,6 @@ func steady(n int) simulate.Contender {
 // Schedules and signals of one's own take part; what has no past is said.
 func TestARehearsalKnowsSchedulesAndTheSignalsOfThePast(t *testing.T) {
 	t.Parallel()
-	s, fn := quiet(t)
-	s.config.History = tides{0.1}
 	always, err := schedule.Parse("* * * * *", time.UTC, time.Minute)
 	if err != nil {
 		t.Fatal(err)
@@ -56,10 +54,7 @@ func TestARehearsalKnowsSchedulesAndTheSignalsOfThePast(t *testing.T) {
 	own := simulate.Contender{Policy: autoscale.Policy{Min: 1, Max: 9, Targets: []autoscale.Target{
 		{Signal: "custom:jobs", Value: 10}, {Signal: "custom:lag", Value: 1},
 	}}}
-	v, err := s.rehearseWith(t.Context(), fn, &Rehearsal{Days: 1}, scheduled, own)
-	if err != nil {
-		t.Fatal(err)
-	}
+	v := rehearsed(t, tides{0.1}, &Rehearsal{Days: 1}, scheduled, own)
 	early, late := v.Series[len(v.Series)/4], v.Series[len(v.Series)*3/4]
 	if early.Present != 5 || late.Present != 5 {
 		t.Errorf("a schedule that always holds keeps 5: %v and %v", early.Present, late.Present)
@@ -78,15 +73,15 @@ func TestARehearsalKnowsSchedulesAndTheSignalsOfThePast(t *testing.T) {
 	}
 }
 
-// rehearsed is a day with one instance and with eight. In the bubble no time passes while it works: a machine that is
-// busy with other tests does not end it.
-func rehearsed(t *testing.T) (v Rehearsed) {
+// rehearsed is how two scalings fare. In the bubble no time passes while it works: a machine that is busy with other
+// tests does not end it.
+func rehearsed(t *testing.T, past History, ask *Rehearsal, present, changed simulate.Contender) (v Rehearsed) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s, fn := quiet(t)
-		s.config.History = tides{20}
+		s.config.History = past
 		var err error
-		if v, err = s.rehearseWith(t.Context(), fn, &Rehearsal{Days: 1, Price: 0.5}, steady(1), steady(8)); err != nil {
+		if v, err = s.rehearseWith(t.Context(), fn, ask, present, changed); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -95,7 +90,7 @@ func rehearsed(t *testing.T) (v Rehearsed) {
 
 func TestARehearsalHoldsTwoScalingsAgainstEachOther(t *testing.T) {
 	t.Parallel()
-	v := rehearsed(t)
+	v := rehearsed(t, tides{20}, &Rehearsal{Days: 1, Price: 0.5}, steady(1), steady(8))
 	// 0.2 s of 2 requests a second of which half keep 4 instances busy by half: 2 at once.
 	if v.Seeds != rehearsalSeeds || len(v.Assumed) != 3 || !strings.Contains(v.Assumed[0], "200 ms") || !strings.Contains(v.Assumed[2], "30 s") {
 		t.Errorf("%d seeds, assumed %q", v.Seeds, v.Assumed)
