@@ -56,8 +56,9 @@ func newFollower(fn *exchange.Function, now time.Time) *follower {
 }
 
 func counted(fn *exchange.Function) (ended, served uint64) {
-	for class := range fn.Stats().Exchanges {
-		n := fn.Stats().Exchanges[class].Load()
+	stats := fn.Stats() // a call in the range would copy the counters, past their atomics
+	for class := range stats.Exchanges {
+		n := stats.Exchanges[class].Load()
 		ended += n
 		if class >= 1 && class <= 4 {
 			served += n
