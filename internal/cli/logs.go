@@ -62,7 +62,7 @@ func auditCommand(g *global) *cobra.Command {
 
 func auditTable(v *admin.AuditLog) *table {
 	t := &table{columns: []column{
-		{name: "WHEN"}, {name: "WHO", least: 8}, {name: "FROM", least: 8}, {name: "ACTION", least: 12}, {name: "TARGET", least: 8}, {name: "RESULT", least: 6},
+		{name: "WHEN"}, {name: "WHO", least: 10}, {name: "FROM", least: 8}, {name: "ACTION", least: 18}, {name: "TARGET", least: 8}, {name: "RESULT", least: 6},
 	}}
 	for i := range v.Entries {
 		e := &v.Entries[i]
