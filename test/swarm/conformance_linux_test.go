@@ -50,7 +50,7 @@ func (c *cluster) conforming(t *testing.T) platformtest.Service {
 		Slowest: patience,
 		SetReplicas: func(t *testing.T, n int) {
 			t.Helper()
-			c.Docker(t, "service", "scale", "--detach", name+"="+strconv.Itoa(n))
+			c.insist(t, "service", "scale", "--detach", name+"="+strconv.Itoa(n))
 		},
 		NewVersion: func(t *testing.T) {
 			t.Helper()

@@ -72,7 +72,21 @@ func (c *cluster) create(t *testing.T, name string, args ...string) {
 
 func (c *cluster) update(t *testing.T, name string, args ...string) {
 	t.Helper()
-	c.Docker(t, slices.Concat([]string{"service", "update", "--detach", "--no-resolve-image"}, args, []string{name})...)
+	c.insist(t, slices.Concat([]string{"service", "update", "--detach", "--no-resolve-image"}, args, []string{name})...)
+}
+
+// insist runs a docker command again while somebody else changed the service since it read it: the driver, or swarm
+// itself.
+func (c *cluster) insist(t *testing.T, args ...string) {
+	t.Helper()
+	var err error
+	holdfast.Poll(t, patience, "the command is not overtaken", func() bool {
+		_, err = c.Try(args...)
+		return err == nil || !strings.Contains(err.Error(), "out of sequence")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // removeNetwork waits for the tasks that are still on it.
